@@ -1,0 +1,48 @@
+# make demo   recommend, serve and score the digits example, on this machine
+# make test   all tests that need neither a GPU, nor Windows, nor a subscription, nor minutes
+# make check  lint, types, import contracts
+# make bench  the benchmarks, against the figures that they must hold
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/demo
+	$(BIN)/python examples/digits/demo.py
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/bench
+	$(BIN)/python bench/cli.py --check
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "opdeploy needs Python 3.11 or later; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade 'pip>=25.1'
+
+SOURCES := pyproject.toml constraints.txt hatch_build.py $(shell find opdeploy profiles templates -type f -not -name '*.pyc')
+
+$(VENV)/demo: $(BIN)/python $(SOURCES)
+	$(PIP) install --constraint constraints.txt '.[serve,sklearn]'
+	touch $@
+
+# Editable, so that a change is tested without another install.
+$(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt --editable '.[serve,model,sklearn]' --group dev
+	touch $@
+
+$(VENV)/bench: $(BIN)/python $(SOURCES)
+	$(PIP) install --constraint constraints.txt '.[all]'
+	touch $@

@@ -1,0 +1,108 @@
+"""Decides where a workload should run: pure, from data alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opdeploy.advisor.constraints import exclusions, unknown_limits
+from opdeploy.advisor.fit import cold_start_breaks_bound, scales_to_zero
+from opdeploy.advisor.needs import assess
+from opdeploy.advisor.scoring import Scored, contributions, score
+from opdeploy.advisor.sensitivity import sensitivity
+from opdeploy.advisor.weights import FIT, weights
+from opdeploy.recommendation import Assumption, Excluded, Ranked, Reason, Recommendation, Sensitivity
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from opdeploy.advisor.needs import Needs
+    from opdeploy.advisor.weights import Weight
+    from opdeploy.catalogue import Catalogue
+    from opdeploy.platform import Profile
+    from opdeploy.workload import Workload
+
+TIE_BAND = 2.0
+"""Points within which scores count as equal: ratings by judgement are no finer than about a tenth in one criterion."""
+SOON_DAYS = 365
+GOOD = 0.7
+"""A rating from here on speaks for a platform."""
+MISFIT = 0.8
+"""A factor of the fit up to here speaks against it."""
+
+OUT_OF_SCOPE = Reason(
+    "scope",
+    "a generative model, placed by tokens per second and memory for its cache, which opdeploy does not measure",
+    "vLLM, a Kubernetes operator such as KAITO, or a model API",
+)
+
+
+def recommend(
+    workload: Workload, catalogue: Catalogue, as_of: date, size_on_disk_mb: float | None = None
+) -> tuple[Recommendation, tuple[str, ...]]:
+    """Rank every platform of an edition for a workload; returns the answer, and warnings about the workload file.
+
+    `as_of` is the day on which platforms must still be alive; `size_on_disk_mb` is the size of the model file.
+    """
+    if workload.model.framework == "llm" or workload.serving.tokens is not None:
+        return _out_of_scope(workload, catalogue, as_of), ()
+    needs, assumptions, warnings = assess(workload, size_on_disk_mb)
+    reasons = {profile.id: exclusions(needs, profile, as_of) for profile in catalogue.profiles}
+    weighting = weights(needs, workload.priorities)
+    viable = [profile for profile in catalogue.profiles if not reasons[profile.id]]
+    scored = sorted((score(needs, profile, weighting) for profile in viable), key=lambda s: (-s.score, s.profile.id))
+    ties = tuple(s.profile.id for s in scored if scored[0].score - s.score <= TIE_BAND)
+    ties = ties if len(ties) > 1 else ()
+    return Recommendation(
+        workload=workload.name,
+        edition=catalogue.edition,
+        as_of=as_of.isoformat(),
+        status="no-viable-platform" if not scored else "tie" if ties else "recommended",
+        best=scored[0].profile.id if scored else None,
+        ranked=tuple(_ranked(needs, item, weighting, as_of) for item in scored),
+        excluded=tuple(Excluded(platform, found) for platform, found in sorted(reasons.items()) if found),
+        ties=ties,
+        sensitivity=sensitivity(scored, weighting) if scored else Sensitivity({}, ()),
+        assumptions=(*assumptions, *_weights_taken(weighting, workload), *unknown_limits(needs, viable)),
+    ), warnings
+
+
+def _out_of_scope(workload: Workload, catalogue: Catalogue, as_of: date) -> Recommendation:
+    excluded = tuple(Excluded(profile.id, (OUT_OF_SCOPE,)) for profile in catalogue.profiles)
+    return Recommendation(
+        workload.name, catalogue.edition, as_of.isoformat(), "out-of-scope", None, (), excluded, (),
+        Sensitivity({}, ()), (),
+    )  # fmt: skip
+
+
+def _weights_taken(weighting: dict[str, Weight], workload: Workload) -> tuple[Assumption, ...]:
+    return tuple(
+        Assumption(f"priorities.{criterion}", weight.value, weight.why)
+        for criterion, weight in weighting.items()
+        if criterion != FIT and getattr(workload.priorities, criterion) is None
+    )
+
+
+def _ranked(needs: Needs, scored: Scored, weighting: dict[str, Weight], as_of: date) -> Ranked:
+    profile = scored.profile
+    parts = contributions(scored, weighting)
+    strongest = sorted(parts, key=lambda part: -part.points)[:2]
+    reasons = [f"best for {profile.best_for}"]
+    reasons += [f"{part.criterion}: {part.why}" for part in strongest if part.criterion != FIT and part.rating >= GOOD]
+    reasons += [factor.why for factor in scored.misfits if factor.value <= MISFIT]
+    return Ranked(profile.id, float(scored.score), parts, tuple(reasons), tuple(_warnings(needs, profile, as_of)))
+
+
+def _warnings(needs: Needs, profile: Profile, as_of: date) -> list[str]:
+    found = []
+    cycle = profile.lifecycle
+    if cycle.until and (cycle.until - as_of).days <= SOON_DAYS:
+        to = f"; successor: {', '.join(cycle.successors)}" if cycle.successors else ""
+        found.append(f"retires on {cycle.until.isoformat()}{to}")
+    if cycle.state == "preview":
+        found.append(f"in preview: {cycle.why}")
+    limits = profile.limits
+    if needs.online and scales_to_zero(profile) and cold_start_breaks_bound(needs, profile):
+        found.append("do not scale to zero: a cold start takes longer than serving.latency_ms.p95")
+    if needs.online and limits.tls and not limits.tls.value:
+        found.append(f"plain HTTP: {limits.tls.why}")
+    return found

@@ -1,0 +1,279 @@
+"""What a workload demands, with every default filled in and listed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from opdeploy.recommendation import Assumption
+from opdeploy.workload import (
+    BATCH,
+    HOME_OF_SERVICE,
+    NEURAL,
+    ONLINE,
+    PLACES,
+    USUAL_LOCATION,
+    USUAL_SERVICE,
+    seconds,
+)
+
+if TYPE_CHECKING:
+    from opdeploy.workload import Framework, Location, Pattern, Service, Shape, Skill, Stage, Workload
+
+T = TypeVar("T")
+
+SHORT_LIFETIME_S = 7 * 86400
+"""A deployment that lives less than this is taken for a demonstration when the stage is not given."""
+GFLOPS_PER_MB = 0.1
+"""ResNet-152: 23 GFLOPs per image and 240 MB of 32-bit weights."""
+TREE_GFLOPS = 0.001
+"""A model that is no neural network: so little that it decides nothing."""
+GPU_FROM_GFLOPS = 1.0
+"""From this cost per record on, a GPU pays off: the chapter's 20-core machine makes 7 x 23 GFLOPs a second."""
+TIGHT_P95_S = 0.1
+LOOSE_P95_S = 10.0
+OFFICE_HOURS_SHARE = 50 / 168
+"""Five days of ten hours, in a week."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The load on an endpoint; rates in requests per second."""
+
+    average: float
+    peak: float
+    records_per_request: int
+    payload_mb: float
+    shape: Shape
+    bursts_per_day: float
+    burst_s: float
+    p95_s: float | None
+    """The declared bound, in seconds; None when none is declared."""
+
+    def awake(self, cool_down_s: float) -> float:
+        """Return the share of time during which an instance is up that sleeps after `cool_down_s` without a request.
+
+        Requests are taken as Poisson arrivals at the average rate: the share of time with at least one of them in the
+        last `cool_down_s` is 1 - exp(-rate x cool_down_s).
+        """
+        if self.shape == "bursts":
+            return min(1.0, self.bursts_per_day * (self.burst_s + cool_down_s) / 86400)
+        share = OFFICE_HOURS_SHARE if self.shape == "office-hours" else 1.0
+        return share * (1 - math.exp(-self.average / share * cool_down_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a workload demands of a platform."""
+
+    pattern: Pattern
+    place: float
+    model_name: str | None
+    gflops: float
+    load: Load
+    availability: float | None
+    spark: bool
+    location: Location
+    service: Service | None
+    size_gb: float
+    sensitive: bool
+    may_move: bool
+    gpu: Literal["required", "preferred", "none"]
+    memory_gb: float
+    stage: Stage
+    lifetime_days: float
+    knows: frozenset[Skill]
+    region: str | None
+    private_network: bool
+    only: frozenset[str]
+    never: frozenset[str]
+
+    @property
+    def online(self) -> bool:
+        """Whether somebody waits for each answer at an endpoint."""
+        return self.pattern in ONLINE
+
+
+class _Notes:
+    """Fills in what the workload file leaves open, and remembers it."""
+
+    def __init__(self) -> None:
+        self.assumptions: list[Assumption] = []
+        self.warnings: list[str] = []
+
+    def take(self, field: str, given: T | None, default: T, why: str) -> T:
+        """Return what is given, else the default, which is listed."""
+        return given if given is not None else self.derive(field, default, why)
+
+    def derive(self, field: str, value: T, why: str) -> T:
+        """List something that was assumed or derived, and return it."""
+        self.assumptions.append(Assumption(field, value, why))
+        return value
+
+    def warn(self, field: str, value: object, why: str) -> None:
+        """List something in the file that does not count, and say so aloud."""
+        self.assumptions.append(Assumption(field, value, why))
+        self.warnings.append(f"{field}: {why}")
+
+
+def assess(workload: Workload, size_on_disk_mb: float | None) -> tuple[Needs, tuple[Assumption, ...], tuple[str, ...]]:
+    """Return what a workload demands, what was assumed on the way, and warnings.
+
+    `size_on_disk_mb` is the size of the model file, where there is one.
+    """
+    notes = _Notes()
+    pattern = workload.serving.pattern
+    size_mb, gflops = _model(workload, size_on_disk_mb, notes)
+    load = _load(workload, notes)
+    spark = notes.take("batch.needs", workload.batch.needs, "none", "no engine is asked for") == "spark"
+    batch_gb = _batch_gb(workload, notes) if pattern in BATCH else None
+    if pattern in ONLINE:
+        for key in sorted(workload.batch.model_fields_set - {"needs"}):
+            notes.warn(f"batch.{key}", getattr(workload.batch, key), f"ignored: it does not bear on {pattern}")
+    location, service = _home(workload, notes)
+    lifetime_days = math.inf
+    if workload.lifetime is None:
+        notes.derive("lifetime", None, "no end is given: for good")
+    else:
+        lifetime_days = seconds(workload.lifetime) / 86400
+    stage = _stage(workload, lifetime_days, notes)
+    sensitivity = notes.take("data.sensitivity", workload.data.sensitivity, "internal", "the usual case")
+    knows = workload.team.knows or notes.derive("team.knows", (), "unknown, so that no skill counts against a platform")
+    if workload.budget.monthly_usd is not None:
+        notes.derive(
+            "budget.monthly_usd", workload.budget.monthly_usd, "not yet considered: no prices enter the answer"
+        )
+    if workload.region is None:
+        notes.derive("region", None, "no region is given: regional offers are not checked")
+    private = workload.constraints.private_network
+    return (
+        Needs(
+            pattern=pattern,
+            place=_place(pattern, load),
+            model_name=workload.model.path,
+            gflops=gflops,
+            load=load,
+            availability=workload.serving.availability,
+            spark=spark,
+            location=location,
+            service=service,
+            size_gb=notes.take("data.size_gb", workload.data.size_gb, batch_gb or 1.0, _WHY_SIZE[batch_gb is None]),
+            sensitive=sensitivity in ("confidential", "regulated"),
+            may_move=notes.take("data.may_move", workload.data.may_move, True, "nothing forbids it"),  # noqa: FBT003
+            gpu=_gpu(workload, gflops, notes),
+            memory_gb=notes.take(
+                "hardware.memory_gb", workload.hardware.memory_gb, max(2.0, 4 * size_mb / 1000), _WHY_MEMORY
+            ),
+            stage=stage,
+            lifetime_days=lifetime_days,
+            knows=frozenset(knows),
+            region=workload.region,
+            private_network=notes.take("constraints.private_network", private, False, "no demand"),  # noqa: FBT003
+            only=frozenset(workload.constraints.only),
+            never=frozenset(workload.constraints.never),
+        ),
+        tuple(notes.assumptions),
+        tuple(notes.warnings),
+    )
+
+
+_WHY_SIZE = ("records x record size", "data comes with the requests, or is small")
+_WHY_MEMORY = "four times the model's size, at least 2 GB"
+
+
+def _model(workload: Workload, size_on_disk_mb: float | None, notes: _Notes) -> tuple[float, float]:
+    """Return size in MB and cost of a record in GFLOPs."""
+    model = workload.model
+    framework: Framework = notes.take("model.framework", model.framework, "onnx", "every target runs ONNX")
+    if model.size_mb is None:
+        why = "size of the model file" if size_on_disk_mb else "a usual convolutional network"
+        size_mb = notes.derive("model.size_mb", size_on_disk_mb or 100.0, why)
+    else:
+        size_mb = model.size_mb
+        if size_on_disk_mb is not None and not 0.9 <= size_on_disk_mb / size_mb <= 1.1:  # noqa: PLR2004  rounding
+            notes.warn("model.size_mb", size_mb, f"as declared, although the file has {size_on_disk_mb:.3g} MB")
+    if framework in NEURAL:
+        default = round(GFLOPS_PER_MB * size_mb, 4)
+        why = f"{GFLOPS_PER_MB} per MB of weights, as ResNet-152 has it"
+    else:
+        default, why = TREE_GFLOPS, f"{framework} models compute little"
+    return size_mb, notes.take("model.gflops", model.gflops, default, why)
+
+
+def _load(workload: Workload, notes: _Notes) -> Load:
+    serving, online = workload.serving, workload.serving.pattern in ONLINE
+    notes = notes if online else _Notes()  # what does not bear on the pattern is no assumption
+    requests, traffic = serving.requests_per_second, serving.traffic
+    average = requests.average
+    if average is None:
+        average = notes.derive("serving.requests_per_second.average", min(1.0, requests.peak or 1.0), "a small service")
+    peak = notes.take("serving.requests_per_second.peak", requests.peak, 3 * average, "three times the average")
+    shape = notes.take("serving.traffic.shape", traffic.shape, "steady", "spread evenly over the day")
+    bursts, minutes = traffic.bursts_per_day or 2.0, traffic.burst_minutes or 10.0
+    if shape == "bursts":
+        notes.take("serving.traffic.bursts_per_day", traffic.bursts_per_day, bursts, "morning and evening")
+        notes.take("serving.traffic.burst_minutes", traffic.burst_minutes, minutes, "a short burst")
+    if serving.latency_ms.p95 is None:
+        notes.derive(
+            "serving.latency_ms.p95", None, "no bound is given: time-outs and cold starts are not held against it"
+        )
+    if serving.availability is None:
+        notes.derive("serving.availability", None, "no demand")
+    records = notes.take("serving.records_per_request", serving.records_per_request, 1, "one record in a request")
+    payload = notes.take("serving.max_payload_mb", serving.max_payload_mb, 1.0, "a picture or a page of values")
+    p95 = serving.latency_ms.p95
+    return Load(average, peak, records, payload, shape, bursts, minutes * 60, p95 and p95 / 1000)
+
+
+def _batch_gb(workload: Workload, notes: _Notes) -> float:
+    """Return the size of one run's records, in GB."""
+    batch = workload.batch
+    records = notes.take("batch.records", batch.records, 100_000, "a run of medium size")
+    record_mb = notes.take("batch.record_mb", batch.record_mb, 0.1, "a picture or a page of values")
+    every = notes.take("batch.every", batch.every, "24h", "daily")
+    notes.take("batch.window", batch.window, every, "done before the next run starts")
+    return records * record_mb / 1000
+
+
+def _home(workload: Workload, notes: _Notes) -> tuple[Location, Service | None]:
+    """Return where the data is, and in which database service."""
+    data = workload.data
+    pattern = workload.serving.pattern
+    usual = HOME_OF_SERVICE[data.service] if data.service else USUAL_LOCATION[pattern]
+    why = f"{data.service} is there" if data.service else f"usual for {pattern}"
+    location = notes.take("data.location", data.location, usual, why)
+    if data.service and HOME_OF_SERVICE[data.service] != location:
+        notes.warn("data.service", data.service, f"ignored: the data is in {location}")
+        return location, None
+    usual_service = USUAL_SERVICE.get(location)
+    if usual_service is None:
+        return location, None
+    return location, notes.take("data.service", data.service, usual_service, f"usual for {location}")
+
+
+def _stage(workload: Workload, lifetime_days: float, notes: _Notes) -> Stage:
+    if lifetime_days * 86400 < SHORT_LIFETIME_S:
+        return notes.take("stage", workload.stage, "demo", "it lives for less than a week")
+    return notes.take("stage", workload.stage, "production", "the case that demands most")
+
+
+def _gpu(workload: Workload, gflops: float, notes: _Notes) -> Literal["required", "preferred", "none"]:
+    given = workload.hardware.gpu
+    if given is not None and given != "auto":
+        return given
+    if gflops >= GPU_FROM_GFLOPS:
+        return notes.derive(
+            "hardware.gpu", "preferred", f"auto: a record costs {gflops:g} GFLOPs, {GPU_FROM_GFLOPS:g} or more"
+        )
+    return notes.derive(
+        "hardware.gpu", "none", f"auto: a record costs {gflops:g} GFLOPs, less than {GPU_FROM_GFLOPS:g}"
+    )
+
+
+def _place(pattern: Pattern, load: Load) -> float:
+    """Return the workload's place on the continuum: its pattern's, moved by a tight or loose latency bound."""
+    if pattern not in ONLINE or load.p95_s is None:
+        return PLACES[pattern]
+    shift = 0.1 if load.p95_s <= TIGHT_P95_S else -0.15 if load.p95_s >= LOOSE_P95_S else 0.0
+    return PLACES[pattern] + shift

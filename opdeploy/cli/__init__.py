@@ -1,0 +1,92 @@
+"""The command line: thin, and quick to start. Each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from typing import Annotated
+
+import typer
+import typer.exceptions
+
+from opdeploy import __version__
+from opdeploy.cli import recommend, schema
+from opdeploy.errors import OpdeployError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="opdeploy",
+    rich_markup_mode=None,  # rich's help would cost half of the start-up time again
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("recommend")(recommend.recommend)
+app.command("schema")(schema.schema)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=lambda value: _version(wanted=value), is_eager=True, help="Print the version."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show a traceback when something fails; works in any place.")
+    ] = False,
+) -> None:
+    """Recommend where a trained model should run, from batch to real time, and put it there."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run a command, and exit with its code; errors are one line, unless `--debug` asks for the traceback."""
+    gc.disable()  # a command is short, and collecting while modules load is wasted
+    os.environ.setdefault(
+        "PYDANTIC_DISABLE_PLUGINS", "__all__"
+    )  # none is used, and looking for them reads every package
+    arguments = sys.argv[1:] if argv is None else argv
+    wanted = [argument for argument in arguments if argument != "--debug"]
+    sys.exit(_run(wanted or ["--help"], debug=len(wanted) < len(arguments)))
+
+
+def _run(arguments: list[str], *, debug: bool) -> int:
+    from opdeploy import ui
+
+    try:
+        code = app(args=arguments, prog_name="opdeploy", standalone_mode=False)
+        sys.stdout.flush()
+    except OpdeployError as error:
+        if debug:
+            raise
+        ui.error(str(error))
+        return error.exit_code
+    except typer.exceptions.TyperException as error:
+        ui.error(f"{error.format_message().rstrip('.')}; see opdeploy --help")
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        ui.error("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _closed_pipe()
+    except Exception as error:
+        if debug:
+            raise
+        ui.error(f"{type(error).__name__}: {error}; this is a fault of opdeploy: run again with --debug and report it")
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _closed_pipe() -> int:
+    """Leave quietly when the reader of our output has gone (`opdeploy … | head`)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1

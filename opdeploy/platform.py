@@ -1,0 +1,208 @@
+"""A platform as one edition of the catalogue describes it: every figure with its source, date, grade and reason."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from opdeploy.frozen import Frozen
+from opdeploy.workload import CRITERIA, Criterion, Location, Pattern, Service, Skill, Stage
+
+Edition = Literal["2018", "2026"]
+EDITIONS: tuple[Edition, ...] = ("2018", "2026")
+
+Grade = Literal["book", "documented", "measured", "judgement"]
+Share = Annotated[float, Field(ge=0, le=1)]
+PlatformId = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+
+
+class Evidence(Frozen):
+    """Where a figure comes from."""
+
+    source: Annotated[str, Field(min_length=1)]
+    date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")]
+    grade: Grade
+    why: Annotated[str, Field(min_length=10)]
+
+
+class Rating(Evidence):
+    """How well a platform does by one criterion, from 0 (poor) to 1 (good), in hundredths."""
+
+    value: Annotated[float, Field(ge=0, le=1, multiple_of=0.01)]
+
+
+class Ratings(Frozen):
+    """The chapter's five criteria."""
+
+    speed: Rating
+    scalability: Rating
+    data_proximity: Rating
+    debuggability: Rating
+    ease_of_deployment: Rating
+
+    def of(self, criterion: Criterion) -> Rating:
+        """Return the rating by a criterion."""
+        rating: Rating = getattr(self, criterion)
+        return rating
+
+
+class Place(Evidence):
+    """Place on the continuum, from 0 (batch) to 1 (real time); None where nothing says."""
+
+    value: Share | None
+
+
+class Patterns(Evidence):
+    """The serving patterns that a platform takes."""
+
+    value: tuple[Pattern, ...]
+
+
+class Skills(Evidence):
+    """What a team must know to use it."""
+
+    value: tuple[Skill, ...]
+
+
+class Stages(Evidence):
+    """How well it suits each stage, from 0 to 1."""
+
+    value: dict[Stage, Share]
+
+
+class Lifetime(Evidence):
+    """How long a deployment should live to suit it, in days; None is no bound."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+class Locations(Evidence):
+    """Locations of data."""
+
+    value: tuple[Location, ...]
+
+
+class Services(Evidence):
+    """Database services that cannot run a model, each with the reason."""
+
+    value: dict[Service, str]
+
+
+class Models(Evidence):
+    """The only models that it takes, by name."""
+
+    value: tuple[str, ...]
+
+
+class Sizes(Evidence):
+    """Sizes that it offers, by name."""
+
+    value: tuple[str, ...]
+
+
+class Limit(Evidence):
+    """What the default offer gives; `lifted_by` names the dearer or preview option that gives more."""
+
+    lifted_by: str | None = None
+
+
+class NumberLimit(Limit):
+    """A limit in the unit of its name."""
+
+    value: Annotated[float, Field(ge=0)]
+
+
+class FlagLimit(Limit):
+    """Whether the default offer has it."""
+
+    value: bool
+
+
+class GpuLimit(Limit):
+    """Whether an instance can have a GPU: never, when asked, or always."""
+
+    value: Literal["none", "optional", "always"]
+
+
+class RegionsLimit(Limit):
+    """The only regions where it is to be had."""
+
+    value: tuple[str, ...]
+
+
+class NameRule(Frozen):
+    """The rule for the name of the platform's own resource."""
+
+    min_length: int
+    max_length: int
+    pattern: str
+
+
+class NameLimit(Limit):
+    """What a name may be."""
+
+    value: NameRule
+
+
+class Limits(Frozen):
+    """What the default offer gives. An absent limit is not known in this edition, and excludes nothing."""
+
+    gpu: GpuLimit | None = None
+    gpu_regions: RegionsLimit | None = None
+    memory_gb: NumberLimit | None = None
+    timeout_s: NumberLimit | None = None
+    payload_mb: NumberLimit | None = None
+    bandwidth_mb_per_s: NumberLimit | None = None
+    requests_per_second: NumberLimit | None = None
+    instances: NumberLimit | None = None
+    gflops_per_second: NumberLimit | None = None
+    """The most that one instance can compute: an upper bound, so that what exceeds it is out for certain."""
+    scale_to_zero: FlagLimit | None = None
+    cool_down_s: NumberLimit | None = None
+    cold_start_s: NumberLimit | None = None
+    private_network: FlagLimit | None = None
+    tls: FlagLimit | None = None
+    availability: NumberLimit | None = None
+    name: NameLimit | None = None
+
+
+class Lifecycle(Evidence):
+    """Whether it can still be had; `until` is the day from which it can not."""
+
+    state: Literal["preview", "available", "unmaintained", "retired"]
+    since: date | None = None
+    until: date | None = None
+    successors: tuple[PlatformId, ...] = ()
+
+
+class Profile(Frozen):
+    """A platform in one edition."""
+
+    id: PlatformId
+    title: str
+    best_for: str
+    not_for: tuple[str, ...]
+    ratings: Ratings
+    place: Place
+    patterns: Patterns
+    lifecycle: Lifecycle
+    skills: Skills
+    stages: Stages
+    lifetime: Lifetime | None = None
+    docker: FlagLimit
+    spark: FlagLimit | None = None
+    single_node: FlagLimit | None = None
+    data_in_place: Locations
+    """Where data may stay when it may not move: what this platform reads without copying it elsewhere."""
+    data_required: Locations | None = None
+    """The only locations of data for which it makes sense."""
+    services_refused: Services | None = None
+    models: Models | None = None
+    sizes: Sizes | None = None
+    only_when_named: FlagLimit | None = None
+    """A candidate only when `constraints.only` names it."""
+    limits: Limits = Limits()
+
+
+__all__ = ["CRITERIA", "EDITIONS", "Edition", "Evidence", "Grade", "Limits", "Profile"]

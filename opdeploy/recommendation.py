@@ -1,0 +1,95 @@
+"""The answer of `recommend`. Its fields are the JSON that the command prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from opdeploy.platform import Grade
+
+Status = Literal["recommended", "tie", "no-viable-platform", "out-of-scope"]
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """A value that the workload file does not give, and why it was taken."""
+
+    field: str
+    value: object
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one criterion adds to a score: `points` are weight x rating in hundredths of the sum of weights."""
+
+    criterion: str
+    weight: float
+    rating: float
+    points: float
+    why: str
+    grade: Grade
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A platform that can run the workload; `score` is 0 to 100, and the sum of the points."""
+
+    platform: str
+    score: float
+    contributions: tuple[Contribution, ...]
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A constraint that a platform does not meet, and what in the workload would have to change."""
+
+    constraint: str
+    text: str
+    would_need: str
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A platform that cannot run the workload."""
+
+    platform: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """The raw weight past which another platform leads, when this weight alone changes; None when none does."""
+
+    criterion: str
+    weight: float
+    at: float | None
+    direction: Literal["up", "down"] | None
+    new_best: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """How firm the order is: share of random weightings that each platform wins, and where the best one changes."""
+
+    win_share: dict[str, float]
+    flips: tuple[Flip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The whole answer. Every platform of the edition is in exactly one of `ranked` and `excluded`."""
+
+    workload: str
+    edition: str
+    as_of: str
+    status: Status
+    best: str | None
+    ranked: tuple[Ranked, ...]
+    excluded: tuple[Excluded, ...]
+    ties: tuple[str, ...]
+    sensitivity: Sensitivity
+    assumptions: tuple[Assumption, ...]

@@ -1,0 +1,116 @@
+"""What a recommendation says in words and in Markdown: pure text, no terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opdeploy.recommendation import Ranked, Recommendation
+
+NOTHING = "none"
+
+
+def headline(answer: Recommendation) -> str:
+    """Say in one sentence what the answer is."""
+    day = f"edition {answer.edition}, as of {answer.as_of}"
+    if answer.status == "out-of-scope":
+        return f"{answer.workload}: out of scope ({day})"
+    if answer.best is None:
+        return f"{answer.workload}: no viable platform ({day})"
+    if answer.status == "tie":
+        others = ", ".join(platform for platform in answer.ties if platform != answer.best)
+        return f"{answer.workload}: {answer.best}, in a tie with {others} ({day})"
+    return f"{answer.workload}: {answer.best} ({day})"
+
+
+def firmness(answer: Recommendation) -> list[str]:
+    """Say how firm the order is: one sentence of win shares, and one for each weight that would change the lead."""
+    if answer.best is None:
+        return []
+    share = answer.sensitivity.win_share[answer.best]
+    said = [f"{answer.best} leads in {share:.0%} of 1,000 random weightings."]
+    said += [
+        f"{flip.new_best} would lead with a weight of {flip.criterion} "
+        f"{'above' if flip.direction == 'up' else 'below'} {flip.at:.1f} (now {flip.weight:g})."
+        for flip in answer.sensitivity.flips
+        if flip.at is not None
+    ]
+    if len(said) == 1:
+        said.append("No single weight between 0 and 5 changes that.")
+    return said
+
+
+def why_not(answer: Recommendation, platform: str) -> list[str]:
+    """Say why a platform is not the recommended one."""
+    for excluded in answer.excluded:
+        if excluded.platform == platform:
+            return [
+                f"{platform} is excluded: {reason.text} Would need {reason.would_need}." for reason in excluded.reasons
+            ]
+    ranks = {ranked.platform: rank for rank, ranked in enumerate(answer.ranked)}
+    rank = ranks[platform]
+    if rank == 0:
+        return [f"{platform} is the recommended platform."]
+    best, here = answer.ranked[0], answer.ranked[rank]
+    said = [
+        f"{platform} is number {rank + 1} of {len(ranks)}, {best.score - here.score:.0f} points behind {best.platform}."
+    ]
+    gaps = [
+        (a.points - b.points, a, b)
+        for a, b in zip(best.contributions, here.contributions, strict=True)
+        if a.points != b.points
+    ]
+    for gap, a, b in sorted(gaps, key=lambda item: -item[0]):
+        word = "loses" if gap > 0 else "gains"
+        said.append(f"{word} {abs(gap):.1f} in {a.criterion} ({b.rating:.2f} against {a.rating:.2f}): {b.why}")
+    return said + [f"warning: {warning}" for warning in here.warnings]
+
+
+def markdown(answer: Recommendation) -> str:
+    """Write the whole answer as Markdown."""
+    return "\n".join(_markdown(answer)) + "\n"
+
+
+def _markdown(answer: Recommendation) -> Iterator[str]:
+    yield from (f"# {headline(answer)}", "")
+    if answer.ranked:
+        yield from _ranking(answer.ranked)
+    yield from ("## How firm it is", "", *(f"- {sentence}" for sentence in firmness(answer)), "") if answer.best else ()
+    yield from ("## Excluded", "", "| platform | because | would need |", "| --- | --- | --- |")
+    for excluded in answer.excluded:
+        for reason in excluded.reasons:
+            yield f"| {excluded.platform} | {_cell(reason.text)} | {_cell(reason.would_need)} |"
+    yield from ("", "## Assumed", "", "| field | value | why |", "| --- | --- | --- |")
+    for assumption in answer.assumptions:
+        yield f"| {assumption.field} | {_cell(shown(assumption.value))} | {_cell(assumption.why)} |"
+
+
+def _ranking(ranked: tuple[Ranked, ...]) -> Iterator[str]:
+    criteria = [part.criterion for part in ranked[0].contributions]
+    yield f"| | platform | score | {' | '.join(criteria)} |"
+    yield f"| ---: | --- | ---: | {' | '.join('---:' for _ in criteria)} |"
+    yield f"| | *weight* | | {' | '.join(f'*{part.weight:g}*' for part in ranked[0].contributions)} |"
+    for rank, item in enumerate(ranked, 1):
+        ratings = " | ".join(f"{part.rating:.2f}" for part in item.contributions)
+        yield f"| {rank} | {item.platform} | {item.score:.0f} | {ratings} |"
+    yield from ("", f"## Why {ranked[0].platform}", "", *(f"- {_cell(reason)}" for reason in ranked[0].reasons))
+    yield from (f"- warning: {_cell(warning)}" for warning in ranked[0].warnings)
+    yield ""
+
+
+def shown(value: object) -> str:
+    """Write an assumed value for a person."""
+    if value is None or value == ():
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _cell(text: str) -> str:
+    """Escape text for a Markdown table, so that nothing from a workload file ends a cell or starts markup."""
+    for char in "\\|`*_<>[]":
+        text = text.replace(char, "\\" + char)
+    return " ".join(text.split())

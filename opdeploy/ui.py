@@ -1,0 +1,131 @@
+"""Everything that is printed: the only user of rich. Data goes to stdout, talk to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from opdeploy import report
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from opdeploy.recommendation import Recommendation
+
+PLAIN_WIDTH = 110
+"""Columns of a table that does not go to a terminal."""
+NARROW = 80
+
+
+def data(text: str) -> None:
+    """Print data."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def error(message: str) -> None:
+    """Print one line of error, red on a terminal."""
+    _talk("error: " + " ".join(message.split()), "31")
+
+
+def warn(message: str) -> None:
+    """Print one line of warning, yellow on a terminal."""
+    _talk("warning: " + " ".join(message.split()), "33")
+
+
+def _talk(line: str, colour: str) -> None:
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    sys.stderr.write(f"\x1b[{colour}m{line}\x1b[0m\n" if coloured else line + "\n")
+
+
+def recommendation(answer: Recommendation, *, explain: bool, title: str | None) -> None:
+    """Print an answer as tables; `title` is the best platform's, `explain` adds how each figure came about."""
+    console = _console()
+    console.print(report.headline(answer), style="bold", markup=False)
+    if answer.ranked:
+        console.print(f"{title}: {answer.ranked[0].reasons[0]}\n", markup=False)
+        console.print(_ranking(answer, narrow=console.width < NARROW))
+    for sentence in report.firmness(answer):
+        console.print(sentence, markup=False)
+    for item in answer.ranked if explain else answer.ranked[:1]:
+        for warning in item.warnings:
+            console.print(f"{item.platform}: {warning}", style="yellow", markup=False)
+    if answer.excluded:
+        console.print()
+        console.print(_excluded(answer))
+    if explain:
+        console.print()
+        console.print(_contributions(answer))
+        console.print()
+        console.print(_assumptions(answer))
+    elif answer.assumptions:
+        console.print(f"\n{len(answer.assumptions)} values were assumed; --explain lists them.", markup=False)
+
+
+def sentences(lines: list[str]) -> None:
+    """Print sentences, a line each, wrapped to the terminal."""
+    console = _console()
+    for line in lines:
+        console.print(line, markup=False)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    wide = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PLAIN_WIDTH
+    return Console(width=wide, highlight=False, emoji=False)
+
+
+def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return table
+
+
+def _ranking(answer: Recommendation, *, narrow: bool) -> Table:
+    parts = answer.ranked[0].contributions
+    names = [part.criterion.split("_")[0][: 5 if narrow else 20] for part in parts]
+    table = _table("", "platform", "score", *names, right=("", "score", *names))
+    table.add_row("", "weight", "", *(f"{part.weight:g}" for part in parts), style="dim")
+    for rank, item in enumerate(answer.ranked, 1):
+        tie = "=" if item.platform in answer.ties else ""
+        ratings = (f"{part.rating:.2f}" for part in item.contributions)
+        table.add_row(str(rank), item.platform, f"{tie}{item.score:.0f}", *ratings, style="bold" if rank == 1 else "")
+    return table
+
+
+def _excluded(answer: Recommendation) -> Table:
+    from rich.text import Text
+
+    table = _table("excluded", "because", "would need")
+    for item in answer.excluded:
+        for index, reason in enumerate(item.reasons):
+            table.add_row("" if index else item.platform, Text(reason.text), Text(reason.would_need))
+    return table
+
+
+def _contributions(answer: Recommendation) -> Table:
+    from rich.text import Text
+
+    table = _table(
+        "platform", "criterion", "points", "weight", "rating", "why", "grade", right=("points", "weight", "rating")
+    )
+    for item in answer.ranked:
+        for index, part in enumerate(item.contributions):
+            figures = (f"{part.points:.1f}", f"{part.weight:g}", f"{part.rating:.2f}")
+            table.add_row("" if index else item.platform, part.criterion, *figures, Text(part.why), part.grade)
+    return table
+
+
+def _assumptions(answer: Recommendation) -> Table:
+    from rich.text import Text
+
+    table = _table("assumed", "value", "why")
+    for item in answer.assumptions:
+        table.add_row(item.field, Text(report.shown(item.value)), Text(item.why))
+    return table

@@ -1,0 +1,134 @@
+"""Reads a workload file, and says of bad input where it is and what to do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, get_args
+
+from opdeploy import document
+from opdeploy.errors import InputError, nearest
+from opdeploy.workload import HINTS, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
+
+    from opdeploy.document import Document, Location
+
+
+def load_workload(path: Path, platforms: Collection[str]) -> Workload:
+    """Read a workload file; `platforms` are the ids that it may name.
+
+    Raises InputError, in one line with file, line and field, for whatever is wrong with it.
+    """
+    source = document.read(path)
+    if not isinstance(source.value, dict):
+        raise source.error((), "is not a mapping; write keys and values, such as `name: my-model`")
+    workload = _validate(source)
+    for key in ("only", "never"):
+        for index, platform in enumerate(getattr(workload.constraints, key)):
+            if platform not in platforms:
+                problem = f"{document.shown(platform)} is no platform{nearest(platform, sorted(platforms))}"
+                raise source.error(("constraints", key, index), problem)
+    if workload.model.path and not exists(path.parent / workload.model.path):
+        where = document.shown(str(path.parent / workload.model.path))
+        raise source.error(("model", "path"), f"no file {where}; mend the path, which is relative to this file")
+    return workload
+
+
+def size_on_disk_mb(path: Path, workload: Workload) -> float | None:
+    """Return the size of the model file in MB (10^6 bytes); None where there is no such file."""
+    model = path.parent / workload.model.path if workload.model.path else None
+    return model.stat().st_size / 1e6 if model and model.is_file() else None
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the workload file."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Workload.model_json_schema()}
+
+
+def exists(path: Path) -> bool:
+    """Tell whether a path exists; one that cannot exist does not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _validate(source: Document) -> Workload:
+    from pydantic import ValidationError
+
+    try:
+        # Through JSON, whose strict mode takes a list for a tuple but no text for a number.
+        return Workload.model_validate_json(json.dumps(_without_nulls(source.value)))
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        problems.sort(key=lambda problem: source.line(problem["loc"]))
+        raise _explain(problems[0], source, len(problems) - 1) from None
+
+
+def _without_nulls(value: Any) -> Any:  # noqa: ANN401  any YAML value
+    """Drop keys without a value: they count as absent."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+_WANTED = {
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "tuple_type": "must be a list, such as [a, b]",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "dict_type": "must be a mapping of keys to values",
+}
+_BOUNDS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def _explain(problem: ErrorDetails, source: Document, more: int) -> InputError:
+    kind, location, given = problem["type"], problem["loc"], document.shown(problem["input"])
+    context = problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        key = document.shown(str(location[-1]))
+        text = f"unknown key {key}{nearest(str(location[-1]), _keys_at(location[:-1]))}"
+    elif kind == "missing":
+        text = "is missing; add it"
+    elif kind == "literal_error":
+        names = [name.strip("'") for name in str(context["expected"]).replace(" or ", ", ").split(", ")]
+        text = f"{given} is not one of its values{nearest(str(problem['input']), names)}"
+    elif kind in _BOUNDS:
+        word, bound = _BOUNDS[kind]
+        text = f"must be {word} {context[bound]:.15g}, not {given}"
+    elif kind == "string_pattern_mismatch":
+        text = f"{given} does not fit; {HINTS[context['pattern']]}"
+    elif kind == "string_too_long":
+        text = f"is longer than {context['max_length']} characters; shorten it"
+    elif kind == "value_error":
+        text = str(context["error"])
+    else:
+        text = f"{_WANTED.get(kind, problem['msg'])}, not {given}"
+    return source.error(location, text + (f" (and {more} more)" if more else ""))
+
+
+def _keys_at(location: Location) -> list[str]:
+    model: type[BaseModel] = Workload
+    for part in location:
+        model = _model_of(model.model_fields[str(part)].annotation)
+    return list(model.model_fields)
+
+
+def _model_of(annotation: Any) -> type[BaseModel]:  # noqa: ANN401  a type expression
+    found: type[BaseModel] = next((item for item in get_args(annotation) if hasattr(item, "model_fields")), annotation)
+    return found
