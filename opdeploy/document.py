@@ -146,12 +146,12 @@ class _Builder:
             raise InputError(f"{self._name}: is empty; write a mapping of keys to values")
         return value
 
-    def _value(self, event: yaml.Event, location: Location) -> Any:  # noqa: ANN401  any YAML value
+    def _value(self, event: Any, location: Location) -> Any:  # noqa: ANN401  an event that starts a value, any value
         import yaml
 
         self._count += 1
         before = self._count
-        self.lines.setdefault(location, event.start_mark.line + 1)
+        self.lines.setdefault(location, _line(event))
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         if len(location) > MAX_DEPTH:
@@ -198,7 +198,7 @@ class _Builder:
             if key in items:
                 first = self.lines[here]
                 raise self._error(event, f"{dotted(here)}: stands a second time (first on line {first}); remove one")
-            self.lines[here] = event.start_mark.line + 1
+            self.lines[here] = _line(event)
             items[key] = self._value(next(self._events), here)
         return items
 
@@ -221,4 +221,8 @@ class _Builder:
         return text
 
     def _error(self, event: yaml.Event, problem: str) -> InputError:
-        return InputError(f"{self._name}:{event.start_mark.line + 1}: {problem}")
+        return InputError(f"{self._name}:{_line(event)}: {problem}")
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1

@@ -142,10 +142,10 @@ class Serving(Frozen):
     """How the model is called."""
 
     pattern: Annotated[Pattern, Field(description="How the model is called.")]
-    requests_per_second: Annotated[Requests, Field(description="Load on the endpoint.")] = Requests()
-    traffic: Annotated[Traffic, Field(description="Shape of the load.")] = Traffic()
+    requests_per_second: Annotated[Requests, Field(default_factory=Requests, description="Load on the endpoint.")]
+    traffic: Annotated[Traffic, Field(default_factory=Traffic, description="Shape of the load.")]
     records_per_request: Annotated[int | None, Field(ge=1, le=10**9, description="Records in one request.")] = None
-    latency_ms: Annotated[Latency, Field(description="Latency demanded.")] = Latency()
+    latency_ms: Annotated[Latency, Field(default_factory=Latency, description="Latency demanded.")]
     max_payload_mb: Annotated[Amount | None, Field(description="Largest request in MB.")] = None
     availability: Annotated[float | None, Field(gt=0, lt=100, description="Percent of the time demanded.")] = None
     tokens: Annotated[Any, Field(description="Generative models are out of scope.")] = None
@@ -212,16 +212,20 @@ class Workload(Frozen):
     """A workload file, as written."""
 
     name: Annotated[str, Field(pattern=DNS_LABEL, max_length=40, description="A DNS label of up to 40 characters.")]
-    model: Annotated[Model, Field(description="The model.")] = Model()
+    model: Annotated[Model, Field(default_factory=Model, description="The model.")]
     serving: Annotated[Serving, Field(description="How the model is called.")]
-    batch: Annotated[Batch, Field(description="A run over many records.")] = Batch()
-    data: Annotated[Data, Field(description="The data that is scored.")] = Data()
-    hardware: Annotated[Hardware, Field(description="What one instance needs.")] = Hardware()
+    batch: Annotated[Batch, Field(default_factory=Batch, description="A run over many records.")]
+    data: Annotated[Data, Field(default_factory=Data, description="The data that is scored.")]
+    hardware: Annotated[Hardware, Field(default_factory=Hardware, description="What one instance needs.")]
     stage: Annotated[Stage | None, Field(description="How serious it is.")] = None
     lifetime: Annotated[Duration | None, Field(description="How long it will run; absent: for good.")] = None
-    team: Annotated[Team, Field(description="The people who will run it.")] = Team()
-    budget: Annotated[Budget, Field(description="What it may cost.")] = Budget()
+    team: Annotated[Team, Field(default_factory=Team, description="The people who will run it.")]
+    budget: Annotated[Budget, Field(default_factory=Budget, description="What it may cost.")]
     region: Annotated[str | None, Field(pattern=REGION, description="Azure region.")] = None
-    constraints: Annotated[Constraints, Field(description="Demands beyond the workload itself.")] = Constraints()
-    priorities: Annotated[Priorities, Field(description="Weights that replace the derived ones.")] = Priorities()
+    constraints: Annotated[
+        Constraints, Field(default_factory=Constraints, description="Demands beyond the workload itself.")
+    ]
+    priorities: Annotated[
+        Priorities, Field(default_factory=Priorities, description="Weights that replace the derived ones.")
+    ]
     deploy: Annotated[dict[str, Any], Field(default_factory=dict, description="Settings of the targets.")]

@@ -132,18 +132,12 @@ def assess(workload: Workload, size_on_disk_mb: float | None) -> tuple[Needs, tu
         for key in sorted(workload.batch.model_fields_set - {"needs"}):
             notes.warn(f"batch.{key}", getattr(workload.batch, key), f"ignored: it does not bear on {pattern}")
     location, service = _home(workload, notes)
-    lifetime_days = math.inf
-    if workload.lifetime is None:
-        notes.derive("lifetime", None, "no end is given: for good")
-    else:
-        lifetime_days = seconds(workload.lifetime) / 86400
+    lifetime_days = _lifetime_days(workload, notes)
     stage = _stage(workload, lifetime_days, notes)
     sensitivity = notes.take("data.sensitivity", workload.data.sensitivity, "internal", "the usual case")
     knows = workload.team.knows or notes.derive("team.knows", (), "unknown, so that no skill counts against a platform")
-    if workload.budget.monthly_usd is not None:
-        notes.derive(
-            "budget.monthly_usd", workload.budget.monthly_usd, "not yet considered: no prices enter the answer"
-        )
+    budget = workload.budget.monthly_usd
+    notes.derive("budget.monthly_usd", budget, "no bound" if budget is None else "not yet considered: no prices enter")
     if workload.region is None:
         notes.derive("region", None, "no region is given: regional offers are not checked")
     private = workload.constraints.private_network
@@ -209,7 +203,7 @@ def _load(workload: Workload, notes: _Notes) -> Load:
     if average is None:
         average = notes.derive("serving.requests_per_second.average", min(1.0, requests.peak or 1.0), "a small service")
     peak = notes.take("serving.requests_per_second.peak", requests.peak, 3 * average, "three times the average")
-    shape = notes.take("serving.traffic.shape", traffic.shape, "steady", "spread evenly over the day")
+    shape: Shape = notes.take("serving.traffic.shape", traffic.shape, "steady", "spread evenly over the day")
     bursts, minutes = traffic.bursts_per_day or 2.0, traffic.burst_minutes or 10.0
     if shape == "bursts":
         notes.take("serving.traffic.bursts_per_day", traffic.bursts_per_day, bursts, "morning and evening")
@@ -250,6 +244,13 @@ def _home(workload: Workload, notes: _Notes) -> tuple[Location, Service | None]:
     if usual_service is None:
         return location, None
     return location, notes.take("data.service", data.service, usual_service, f"usual for {location}")
+
+
+def _lifetime_days(workload: Workload, notes: _Notes) -> float:
+    if workload.lifetime is None:
+        notes.derive("lifetime", None, "no end is given: for good")
+        return math.inf
+    return seconds(workload.lifetime) / 86400
 
 
 def _stage(workload: Workload, lifetime_days: float, notes: _Notes) -> Stage:

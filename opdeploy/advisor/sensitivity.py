@@ -71,7 +71,8 @@ def _nearest(
         lead = sum((w * gap for w, gap in zip(exact, gaps, strict=True)), Fraction())
         distance = lead / -slope
         room = MAX_WEIGHT - current if direction == "up" else current
-        if distance < room:
+        # At the very end of the scale the two are level, and the order of ids decides.
+        if distance < room or (distance == room and rival.profile.id < ranked[0].profile.id):
             crossings.append((distance, slope, rank, rival.profile.id))
     if not crossings:
         return None

@@ -1,0 +1,109 @@
+"""What all tests share: the `--update` option, and opdeploy as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECONDS = 60.0
+"""How long one command may take before its test fails."""
+DECIDES_LOOKS = ("CLICOLOR", "COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PYTHONHASHSEED", "TTY_")
+"""Starts of the variables that change what a command prints; a test sets those that it is about."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401  any JSON value
+        """What it printed, as JSON."""
+        return json.loads(self.out)
+
+
+class Opdeploy(Protocol):
+    """Runs the command `opdeploy`."""
+
+    def __call__(self, *arguments: str | Path, cwd: Path | None = None, **variables: str) -> Ran:
+        """Run it with these arguments and environment variables, in a folder."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--update`."""
+    parser.addoption("--update", action="store_true", help="write the golden files anew instead of comparing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse `--update` where nobody looks at what it wrote."""
+    if config.getoption("--update") and os.environ.get("CI"):
+        raise pytest.UsageError("--update is for a person who reads the difference: it is refused where CI is set")
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return this environment without what decides how output looks, and with the given variables."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(DECIDES_LOOKS)}
+    return kept | {"TERM": "xterm-256color"} | variables
+
+
+@pytest.fixture(scope="session")
+def clean() -> Callable[..., dict[str, str]]:
+    """Return the function that makes a command's environment."""
+    return environment
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the top of the checkout."""
+    return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    """Return the path of the command: the one beside this interpreter."""
+    return str(Path(sys.executable).with_name("opdeploy"))
+
+
+@pytest.fixture(scope="session")
+def opdeploy(program: str) -> Opdeploy:
+    """Return a function that runs the command."""
+
+    def run(*arguments: str | Path, cwd: Path | None = None, **variables: str) -> Ran:
+        done = subprocess.run(
+            [program, *map(str, arguments)],
+            capture_output=True,
+            check=False,
+            cwd=cwd,
+            encoding="utf-8",
+            env=environment(**variables),
+            stdin=subprocess.DEVNULL,
+            timeout=SECONDS,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str | dict[str, Any]], Path]:
+    """Return a function that writes a workload file: text as it is, a mapping as JSON, which is YAML too."""
+
+    def write_file(content: str | dict[str, Any]) -> Path:
+        path = tmp_path / "workload.yaml"
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+        return path
+
+    return write_file
