@@ -21,28 +21,31 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/bench
-	$(BIN)/python bench/cli.py --check
+# An environment of its own, with opdeploy as users install it; CHECK= prints the ratios without judging them.
+CHECK ?= --check
+bench: $(VENV)-bench/done
+	$(VENV)-bench/bin/python bench/cli.py $(CHECK)
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-bench
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "opdeploy needs Python 3.11 or later; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --upgrade 'pip>=25.1'
 
-SOURCES := pyproject.toml constraints.txt hatch_build.py $(shell find opdeploy profiles templates -type f -not -name '*.pyc')
-
-$(VENV)/demo: $(BIN)/python $(SOURCES)
-	$(PIP) install --constraint constraints.txt '.[serve,sklearn]'
+# Both editable, so that a change counts without another install.
+$(VENV)/demo: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt --editable '.[serve,sklearn]'
 	touch $@
 
-# Editable, so that a change is tested without another install.
 $(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) install --constraint constraints.txt --editable '.[serve,model,sklearn]' --group dev
 	touch $@
 
-$(VENV)/bench: $(BIN)/python $(SOURCES)
-	$(PIP) install --constraint constraints.txt '.[all]'
+SOURCES := pyproject.toml constraints.txt hatch_build.py $(shell find opdeploy profiles templates -type f -not -name '*.pyc')
+
+$(VENV)-bench/done: $(SOURCES)
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt '.[all,bench]'
 	touch $@

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 110
 """Columns of a table that does not go to a terminal."""
-NARROW = 80
+WIDE = 90
+"""Columns from which criteria are written out."""
+NARROW = 72
+"""Columns below which there is no room for ratings."""
 
 
 def data(text: str) -> None:
@@ -45,7 +48,7 @@ def recommendation(answer: Recommendation, *, explain: bool, title: str | None) 
     console.print(report.headline(answer), style="bold", markup=False)
     if answer.ranked:
         console.print(f"{title}: {answer.ranked[0].reasons[0]}\n", markup=False)
-        console.print(_ranking(answer, narrow=console.width < NARROW))
+        console.print(_ranking(answer, console.width))
     for sentence in report.firmness(answer):
         console.print(sentence, markup=False)
     for item in answer.ranked if explain else answer.ranked[:1]:
@@ -53,7 +56,7 @@ def recommendation(answer: Recommendation, *, explain: bool, title: str | None) 
             console.print(f"{item.platform}: {warning}", style="yellow", markup=False)
     if answer.excluded:
         console.print()
-        console.print(_excluded(answer))
+        console.print(_excluded(answer, explain=explain))
     if explain:
         console.print()
         console.print(_contributions(answer))
@@ -87,24 +90,29 @@ def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     return table
 
 
-def _ranking(answer: Recommendation, *, narrow: bool) -> Table:
-    parts = answer.ranked[0].contributions
-    names = [part.criterion.split("_")[0][: 5 if narrow else 20] for part in parts]
+def _ranking(answer: Recommendation, width: int) -> Table:
+    """Show ranks, scores and, where there is room, the rating by each criterion under its weight."""
+    parts = answer.ranked[0].contributions if width >= NARROW else ()
+    names = [part.criterion.split("_")[0][: None if width >= WIDE else 5] for part in parts]
     table = _table("", "platform", "score", *names, right=("", "score", *names))
-    table.add_row("", "weight", "", *(f"{part.weight:g}" for part in parts), style="dim")
+    if parts:
+        table.add_row("", "weight", "", *(f"{part.weight:g}" for part in parts), style="dim")
     for rank, item in enumerate(answer.ranked, 1):
         tie = "=" if item.platform in answer.ties else ""
-        ratings = (f"{part.rating:.2f}" for part in item.contributions)
+        ratings = [f"{part.rating:.2f}" for part in item.contributions[: len(parts)]]
         table.add_row(str(rank), item.platform, f"{tie}{item.score:.0f}", *ratings, style="bold" if rank == 1 else "")
+    for column in table.columns:
+        column.no_wrap = True
     return table
 
 
-def _excluded(answer: Recommendation) -> Table:
+def _excluded(answer: Recommendation, *, explain: bool) -> Table:
+    """Show what is excluded: with one reason, or with all."""
     from rich.text import Text
 
     table = _table("excluded", "because", "would need")
     for item in answer.excluded:
-        for index, reason in enumerate(item.reasons):
+        for index, reason in enumerate(item.reasons if explain else item.reasons[:1]):
             table.add_row("" if index else item.platform, Text(reason.text), Text(reason.would_need))
     return table
 

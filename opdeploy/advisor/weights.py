@@ -46,7 +46,7 @@ def weights(needs: Needs, priorities: Priorities) -> dict[str, Weight]:
 
 
 def _by_stage(needs: Needs, values: dict[Stage, float], why: str) -> Weight:
-    return Weight(values[needs.stage], f"a {needs.stage}: {why}")
+    return Weight(values[needs.stage], f"{needs.stage}: {why}")
 
 
 def _speed(needs: Needs) -> Weight:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     Many = Callable[[Iterable[list[str]]], list[str]]
 
 LITTLE = 1e-6
-GRID = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
+GRID = (0.0, 1.25, 2.5, 3.75, 5.0)
+SAMPLE = [(name, edition) for name in ("bare", "heavy", "demo", "batch") for edition in ("2018", "2026")]
 
 
 def best_at(many: Many, asked: Asked, points: Iterable[tuple[str, float]]) -> list[str]:
@@ -37,17 +38,24 @@ def flips_of(asked: Asked) -> list[dict[str, Any]]:
 
 
 def test_the_lead_changes_a_little_past_a_flip_and_not_before(many: Many, ranking: Asked) -> None:
-    """Setting the weight a little past `at` hands the lead to `new_best`; a little before, the best one keeps it."""
+    """A little past `at`, or at the end of the scale, `new_best` leads; a little before, the best one does."""
     flips = [flip for flip in flips_of(ranking) if flip["at"] is not None]
     signs = [1 if flip["direction"] == "up" else -1 for flip in flips]
-    past = [(flip["criterion"], flip["at"] + sign * LITTLE) for flip, sign in zip(flips, signs, strict=True)]
+    past = [
+        (flip["criterion"], min(5.0, max(0.0, flip["at"] + sign * LITTLE)))
+        for flip, sign in zip(flips, signs, strict=True)
+    ]
     before = [(flip["criterion"], flip["at"] - sign * LITTLE) for flip, sign in zip(flips, signs, strict=True)]
     found = best_at(many, ranking, past + before)
     assert found == [flip["new_best"] for flip in flips] + [ranking.answer["best"]] * len(flips)
 
 
-def test_the_best_platform_leads_between_its_flips_and_nowhere_else(many: Many, ranking: Asked) -> None:
+@pytest.mark.parametrize("key", SAMPLE, ids="-".join)
+def test_the_best_platform_leads_between_its_flips_and_nowhere_else(
+    many: Many, answers: dict[tuple[str, str], Asked], key: tuple[str, str]
+) -> None:
     """Over all weights from 0 to 5, the best platform leads exactly where no flip lies between."""
+    ranking = answers[key]
     points = [(criterion, weight) for criterion in CRITERIA for weight in GRID]
     bounds: dict[str, dict[str, float]] = {criterion: {"down": -1.0, "up": 6.0} for criterion in CRITERIA}
     for flip in flips_of(ranking):

@@ -1,0 +1,143 @@
+"""The help of each command, held in golden files, and what a command may import to print it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Opdeploy
+
+    Write = Callable[[str | dict[str, Any]], Path]
+    Loaded = Callable[..., set[str]]
+
+GOLDEN = Path(__file__).with_name("golden")
+COMMANDS = ("", "recommend", "schema")
+HEAVY = (
+    "azure",
+    "docker",
+    "granian",
+    "jinja2",
+    "kubernetes",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "opdeploy.serving",
+    "orjson",
+    "sklearn",
+    "torch",
+)
+"""What no command of today uses."""
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command or "opdeploy")
+def test_help_is_as_in_the_golden_file(pytestconfig: pytest.Config, opdeploy: Opdeploy, command: str) -> None:
+    """`--help` prints what was last looked at and committed; `pytest --update` writes it anew."""
+    path = GOLDEN / f"{command or 'opdeploy'}.txt"
+    ran = opdeploy(*command.split(), "--help", COLUMNS="80")
+    assert (ran.code, ran.err) == (0, "")
+    if pytestconfig.getoption("--update"):
+        path.write_text(ran.out, encoding="utf-8")
+    assert ran.out == path.read_text(encoding="utf-8")
+
+
+def test_every_command_has_a_golden_file(opdeploy: Opdeploy) -> None:
+    """A new command needs a golden file of its own."""
+    listed = opdeploy("--help", COLUMNS="80").out.split("Commands:\n")[1].splitlines()
+    assert {line.split()[0] for line in listed if line.strip()} == set(COMMANDS) - {""}
+    assert {path.stem for path in GOLDEN.iterdir()} == {command or "opdeploy" for command in COMMANDS}
+
+
+@pytest.mark.parametrize("arguments", [["-h"], [], ["--debug"]], ids=["short", "nothing", "only debug"])
+def test_help_is_what_opdeploy_says_without_a_command(opdeploy: Opdeploy, arguments: list[str]) -> None:
+    """Without a command, and with `-h`, opdeploy prints its help on stdout and ends well."""
+    assert opdeploy(*arguments, COLUMNS="80") == opdeploy("--help", COLUMNS="80")
+
+
+def test_golden_files_are_not_written_in_ci(root: Path, clean: Callable[..., dict[str, str]]) -> None:
+    """`--update` is refused where nobody reads the difference."""
+    options = ["--update", "--collect-only", "-q", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options],
+        capture_output=True,
+        check=False,
+        cwd=root,
+        encoding="utf-8",
+        env=clean(CI="1"),
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--update is for a person" in done.stderr
+
+
+LIST_MODULES = """
+import json, sys
+from opdeploy.cli import main
+try:
+    main(sys.argv[2:])
+finally:
+    with open(sys.argv[1], "w") as file:
+        json.dump(sorted(sys.modules), file)
+"""
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, clean: Callable[..., dict[str, str]]) -> Loaded:
+    """Return a function that runs a command, and gives the modules that it had loaded at its end."""
+
+    def modules(*arguments: str | Path) -> set[str]:
+        listed = tmp_path / "modules.json"
+        command = [sys.executable, "-c", LIST_MODULES, str(listed), *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True, env=clean())
+        return set(json.loads(listed.read_text()))
+
+    return modules
+
+
+def of(packages: tuple[str, ...], modules: set[str]) -> set[str]:
+    """Return the modules that belong to the packages."""
+    return {module for module in modules if any(f"{module}.".startswith(f"{package}.") for package in packages)}
+
+
+@pytest.fixture
+def workload(write: Write) -> Path:
+    """Return a workload file that has a viable platform."""
+    return write({"name": "a", "serving": {"pattern": "stream"}})
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command or "opdeploy")
+def test_help_loads_little(loaded: Loaded, command: str) -> None:
+    """Help is quick: it needs neither the model of the workload, nor YAML, nor tables."""
+    modules = loaded(*command.split(), "--help")
+    assert "opdeploy.cli" in modules
+    assert of((*HEAVY, "pydantic", "rich", "yaml"), modules) == set()
+
+
+@pytest.mark.parametrize("output", ["table", "json", "yaml", "markdown"])
+def test_recommend_loads_nothing_heavy(loaded: Loaded, workload: Path, output: str) -> None:
+    """A recommendation needs no SDK and no numbers; only tables need rich."""
+    modules = loaded("recommend", workload, "-o", output)
+    assert "opdeploy.advisor" in modules
+    assert of(HEAVY, modules) == set()
+    assert bool(of(("rich",), modules)) == (output == "table")
+
+
+def test_schema_loads_nothing_heavy(loaded: Loaded) -> None:
+    """The schema comes from the model of the workload alone."""
+    modules = loaded("schema", "workload")
+    assert "opdeploy.workload" in modules
+    assert of((*HEAVY, "opdeploy.advisor", "opdeploy.catalogue", "rich", "yaml"), modules) == set()
+
+
+def test_the_schema_command_prints_the_schema(opdeploy: Opdeploy) -> None:
+    """`opdeploy schema workload` prints JSON Schema on stdout."""
+    ran = opdeploy("schema", "workload")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.json["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert ran.json["required"] == ["name", "serving"]

@@ -1,0 +1,111 @@
+"""The documentation says what the program does."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from advice import catalogue
+
+from opdeploy.workload_file import json_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from tests.conftest import Opdeploy
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+BLOCK = re.compile(r"```console\n(?P<command>\$ opdeploy .+)\n(?P<output>(?:.*\n)*?)```")
+FILE = re.compile(r"```yaml\n# (?P<name>\S+\.yaml)\n(?P<text>(?:.*\n)*?)```")
+
+
+def test_the_readmes_commands_print_what_it_shows(
+    opdeploy: Opdeploy, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """Each `$ opdeploy` in the README, run on the files that it shows, prints the output below it."""
+    text = README.read_text(encoding="utf-8")
+    for file in FILE.finditer(text):
+        (tmp_path / file["name"]).write_text(file["text"], encoding="utf-8")
+
+    def real(block: re.Match[str]) -> str:
+        ran = opdeploy(*shlex.split(block["command"])[2:], cwd=tmp_path)
+        assert (ran.code, ran.err) == (0, "")
+        lines = "".join(line.rstrip() + "\n" for line in ran.out.splitlines())
+        return f"```console\n{block['command']}\n{lines}```"
+
+    assert BLOCK.search(text)
+    expected = BLOCK.sub(real, text)
+    if pytestconfig.getoption("--update"):
+        README.write_text(expected, encoding="utf-8")
+    assert expected == text or pytestconfig.getoption("--update")
+
+
+def test_the_readmes_make_targets_exist() -> None:
+    """What the README tells to make can be made."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\$ make (\w+)|`make (\w+)`", README.read_text(encoding="utf-8"), re.MULTILINE))
+    targets = {target for pair in named for target in pair if target}
+    assert {"demo", "test"} <= targets
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    """Every relative link in a document names a file."""
+    for document in (README, ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_published_schema_is_the_schema(pytestconfig: pytest.Config) -> None:
+    """docs/workload.schema.json is what `opdeploy schema workload` prints."""
+    published = ROOT / "docs" / "workload.schema.json"
+    text = json.dumps(json_schema(), indent=2) + "\n"
+    if pytestconfig.getoption("--update"):
+        published.write_text(text, encoding="utf-8")
+    assert published.read_text(encoding="utf-8") == text
+
+
+def _fields(schema: dict[str, Any], node: dict[str, Any], path: str = "") -> Iterator[str]:
+    for name, field in node.get("properties", {}).items():
+        target = field.get("$ref")
+        if target:
+            yield from _fields(schema, schema["$defs"][target.rsplit("/", 1)[-1]], f"{path}{name}.")
+        else:
+            yield f"{path}{name}"
+
+
+def test_every_field_is_documented() -> None:
+    """docs/workload.md has each field of the workload file, and each value that it may have."""
+    text = (ROOT / "docs" / "workload.md").read_text(encoding="utf-8")
+    rows = "\n".join(line for line in text.splitlines() if line.startswith("|"))
+    schema = json_schema()
+    for field in _fields(schema, schema):
+        if field != "serving.tokens":
+            assert f"`{field}`" in rows or f"`{field.rsplit('.', 1)[-1]}`" in rows, field
+    values = set(re.findall(r'"enum": \[([^\]]+)\]', json.dumps(schema)))
+    for value in {value.strip('" ') for group in values for value in group.split(",")} - {"llm"}:
+        assert f"`{value}`" in text, value
+
+
+def test_every_platform_is_documented() -> None:
+    """docs/platforms.md lists each platform under its title, and the editions in which it stands."""
+    text = (ROOT / "docs" / "platforms.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("| `")]
+    listed = {row[1].strip("`"): (row[2], bool(row[3])) for row in rows if len(row) == 6}
+    for profile in catalogue("2026").profiles:
+        assert listed[profile.id] == (profile.title, profile.id in catalogue("2018").by_id)
+
+
+def test_every_constraint_is_documented() -> None:
+    """docs/scoring.md explains each constraint that an answer may name."""
+    code = (ROOT / "opdeploy" / "advisor" / "constraints.py").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "scoring.md").read_text(encoding="utf-8")
+    named = set(re.findall(r'Reason\(\s*"([a-z-]+)"', code))
+    assert len(named) >= 20
+    assert all(f"`{name}`" in text for name in named)
