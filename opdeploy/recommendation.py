@@ -62,12 +62,15 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """The raw weight past which another platform leads, when this weight alone changes; None when none does."""
+    """The raw weight past which another platform leads, when this weight alone changes.
+
+    A criterion whose weight never changes the lead stands twice, up and down, with `at` and `new_best` None.
+    """
 
     criterion: str
     weight: float
     at: float | None
-    direction: Literal["up", "down"] | None
+    direction: Literal["up", "down"]
     new_best: str | None
 
 

@@ -6,7 +6,7 @@ MB is 10^6 bytes; `gflops` and `record_mb` are per record; times are text such a
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from opdeploy.frozen import Frozen
 
@@ -89,8 +89,14 @@ def seconds(duration: str) -> float:
     return float(duration[:-1]) * _SECONDS[duration[-1]]
 
 
+def _is_long(duration: str) -> str:
+    if not seconds(duration):
+        raise ValueError(f'"{duration}" is no time at all; write one such as 90s, 15m, 4h or 7d')
+    return duration
+
+
 Amount = Annotated[float, Field(gt=0, le=1e12)]
-Duration = Annotated[str, Field(pattern=DURATION)]
+Duration = Annotated[str, Field(pattern=DURATION), AfterValidator(_is_long)]
 Weight = Annotated[float, Field(ge=0, le=5)]
 
 

@@ -199,9 +199,8 @@ def _load(workload: Workload, notes: _Notes) -> Load:
     serving, online = workload.serving, workload.serving.pattern in ONLINE
     notes = notes if online else _Notes()  # what does not bear on the pattern is no assumption
     requests, traffic = serving.requests_per_second, serving.traffic
-    average = requests.average
-    if average is None:
-        average = notes.derive("serving.requests_per_second.average", min(1.0, requests.peak or 1.0), "a small service")
+    small = 1.0 if requests.peak is None else min(1.0, requests.peak)
+    average = notes.take("serving.requests_per_second.average", requests.average, small, "a small service")
     peak = notes.take("serving.requests_per_second.peak", requests.peak, 3 * average, "three times the average")
     shape: Shape = notes.take("serving.traffic.shape", traffic.shape, "steady", "spread evenly over the day")
     bursts, minutes = traffic.bursts_per_day or 2.0, traffic.burst_minutes or 10.0

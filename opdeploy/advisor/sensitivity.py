@@ -52,7 +52,7 @@ def flips(ranked: list[Scored], weights: dict[str, Weight]) -> list[Flip]:
             if (crossing := _nearest(ranked, weights, index, direction)) is not None
             for at, best in [crossing]
         ]
-        found += here or [Flip(criterion, weight.value, None, None, None)]
+        found += here or [Flip(criterion, weight.value, None, direction, None) for direction in ("up", "down")]
     return found
 
 
