@@ -24,7 +24,7 @@ class CompileCatalogue(BuildHookInterface):  # type: ignore[type-arg]  # its par
         sys.path.insert(0, str(root))
         from opdeploy.document import read
 
-        sources = [read(path).value for path in sorted((root / "profiles").glob("*.yaml"))]
+        sources = sorted((read(path).value for path in (root / "profiles").glob("*.yaml")), key=lambda s: str(s["id"]))
         self._folder = tempfile.TemporaryDirectory()
         compiled = Path(self._folder.name, "catalogue.json")
         compiled.write_text(json.dumps(sources, separators=(",", ":"), sort_keys=True), encoding="utf-8")

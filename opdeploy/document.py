@@ -59,7 +59,7 @@ def dotted(location: Location) -> str:
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{_one_line(part)}" if text else _one_line(part)
-    return text
+    return text if len(text) <= 2 * _SHOWN else "…" + text[-2 * _SHOWN :]
 
 
 def read(path: Path) -> Document:
@@ -86,6 +86,20 @@ def parse(text: str, name: str) -> Document:
         raise InputError(f"{name}{at}: is not valid YAML: {error.problem or error.context}; mend that line") from error
     except yaml.YAMLError as error:
         raise InputError(f"{name}: is not valid YAML: {str(error).splitlines()[0]}; mend the file") from error
+
+
+def dump(value: Any) -> str:  # noqa: ANN401  any YAML value
+    """Write YAML that readers of version 1.1 and 1.2 understand alike."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    # PyYAML knows 1.1 only, and would leave text plain that 1.2 takes for a number.
+    for tag, pattern in (("int", _OCTAL_OR_HEX), ("float", _FLOAT)):
+        Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern.pattern})$"), None)
+    text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return text
 
 
 def _text(path: Path) -> str:
@@ -118,6 +132,7 @@ _OCTAL_OR_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
+_TAGS = {None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))}
 _MAX_DIGITS = 30  # beyond any quantity here, and Python itself refuses very long ones
 
 
@@ -128,7 +143,9 @@ class _Builder:
         self._name = name
         self._events = events
         self._count = 0
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._deepest = 0
+        self._anchors: dict[str, tuple[Any, int, int]] = {}
+        """The value of each anchor, how many values it holds, and how deep it is."""
         self.lines: dict[Location, int] = {}
 
     def document(self) -> Any:  # noqa: ANN401  any YAML value
@@ -150,13 +167,15 @@ class _Builder:
         import yaml
 
         self._count += 1
-        before = self._count
+        before, outside = self._count, self._deepest
         self.lines.setdefault(location, _line(event))
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event)
-        if len(location) > MAX_DEPTH:
-            raise self._error(event, f"is nested more than {MAX_DEPTH} deep; flatten it")
+            return self._alias(event, len(location))
+        self._deepest = len(location)
+        self._check_depth(event)
         value: Any
+        if event.tag not in _TAGS:
+            raise self._error(event, f"has the tag {_one_line(str(event.tag))}, which is not read here; remove it")
         if isinstance(event, yaml.MappingStartEvent):
             value = self._mapping(location)
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -166,14 +185,22 @@ class _Builder:
         if self._count > MAX_NODES:
             raise self._error(event, f"holds more than {MAX_NODES} values; name a file of the right kind")
         if event.anchor:
-            self._anchors[event.anchor] = value, self._count - before
+            self._anchors[event.anchor] = value, self._count - before, self._deepest - len(location)
+        self._deepest = max(self._deepest, outside)
         return value
 
-    def _alias(self, event: yaml.AliasEvent) -> Any:  # noqa: ANN401  any YAML value
+    def _check_depth(self, event: yaml.Event) -> None:
+        if self._deepest > MAX_DEPTH:
+            raise self._error(event, f"is nested more than {MAX_DEPTH} deep; flatten it")
+
+    def _alias(self, event: yaml.AliasEvent, depth: int) -> Any:  # noqa: ANN401  any YAML value
         if event.anchor not in self._anchors:
-            raise self._error(event, f"the alias *{event.anchor} has no anchor before it; write the value out")
-        value, size = self._anchors[event.anchor]
+            name = _one_line(f"*{event.anchor}")
+            raise self._error(event, f"the alias {name} has no anchor before it; write the value out")
+        value, size, height = self._anchors[event.anchor]
         self._count += size
+        self._deepest = max(self._deepest, depth + height)
+        self._check_depth(event)
         if self._count > MAX_NODES:
             raise self._error(event, f"the aliases grow to more than {MAX_NODES} values; write the values out")
         return value
@@ -204,8 +231,6 @@ class _Builder:
 
     def _scalar(self, event: yaml.ScalarEvent) -> str | int | float | bool | None:
         text: str = event.value
-        if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
-            raise self._error(event, f"has the tag {event.tag}, which is not read here; remove it")
         if event.tag or not event.implicit[0]:
             return text
         if _NULL.fullmatch(text):

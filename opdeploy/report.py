@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from opdeploy.recommendation import Ranked, Recommendation
 
 NOTHING = "none"
+MAX_WEIGHT = 5
 
 
 def headline(answer: Recommendation) -> str:
@@ -32,8 +33,8 @@ def firmness(answer: Recommendation) -> list[str]:
     share = answer.sensitivity.win_share[answer.best]
     said = [f"{answer.best} leads in {share:.0%} of 1,000 random weightings."]
     said += [
-        f"{flip.new_best} would lead with a weight of {flip.criterion} "
-        f"{'above' if flip.direction == 'up' else 'below'} {flip.at:.1f} (now {flip.weight:g})."
+        f"{flip.new_best} would lead with a weight of {flip.criterion} {_past(flip.at, flip.direction)}"
+        f" (now {flip.weight:g})."
         for flip in answer.sensitivity.flips
         if flip.at is not None
     ]
@@ -42,12 +43,20 @@ def firmness(answer: Recommendation) -> list[str]:
     return said
 
 
+def _past(weight: float, direction: str) -> str:
+    """Name the weights past one; at an end of the scale there is only the end itself."""
+    if weight in {0, MAX_WEIGHT}:
+        return f"{weight:g}"
+    return f"{'above' if direction == 'up' else 'below'} {weight:.1f}"
+
+
 def why_not(answer: Recommendation, platform: str) -> list[str]:
     """Say why a platform is not the recommended one."""
     for excluded in answer.excluded:
         if excluded.platform == platform:
             return [
-                f"{platform} is excluded: {reason.text} Would need {reason.would_need}." for reason in excluded.reasons
+                f"{platform} is excluded: {reason.text.rstrip('.')}. Would need {reason.would_need}."
+                for reason in excluded.reasons
             ]
     ranks = {ranked.platform: rank for rank, ranked in enumerate(answer.ranked)}
     rank = ranks[platform]

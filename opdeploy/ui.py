@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -29,16 +30,23 @@ def data(text: str) -> None:
 
 def error(message: str) -> None:
     """Print one line of error, red on a terminal."""
-    _talk("error: " + " ".join(message.split()), "31")
+    _talk("error: " + message, "31")
+
+
+def say(message: str) -> None:
+    """Print one line of talk."""
+    _talk(message)
 
 
 def warn(message: str) -> None:
     """Print one line of warning, yellow on a terminal."""
-    _talk("warning: " + " ".join(message.split()), "33")
+    _talk("warning: " + message, "33")
 
 
-def _talk(line: str, colour: str) -> None:
-    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+def _talk(message: str, colour: str = "") -> None:
+    # What users name may hold line ends, or codes that would steer the terminal.
+    line = "".join(char if char.isprintable() else " " for char in " ".join(message.split()))
+    coloured = colour and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     sys.stderr.write(f"\x1b[{colour}m{line}\x1b[0m\n" if coloured else line + "\n")
 
 
@@ -76,8 +84,8 @@ def sentences(lines: list[str]) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    wide = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PLAIN_WIDTH
-    return Console(width=wide, highlight=False, emoji=False)
+    width = shutil.get_terminal_size((PLAIN_WIDTH, 25)).columns
+    return Console(width=width, highlight=False, emoji=False)
 
 
 def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -111,6 +119,7 @@ def _excluded(answer: Recommendation, *, explain: bool) -> Table:
     from rich.text import Text
 
     table = _table("excluded", "because", "would need")
+    table.columns[0].no_wrap = True
     for item in answer.excluded:
         for index, reason in enumerate(item.reasons if explain else item.reasons[:1]):
             table.add_row("" if index else item.platform, Text(reason.text), Text(reason.would_need))

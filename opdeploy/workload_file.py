@@ -34,7 +34,7 @@ def load_workload(path: Path, platforms: Collection[str]) -> Workload:
                 problem = f"{document.shown(platform)} is no platform{nearest(platform, sorted(platforms))}"
                 raise source.error(("constraints", key, index), problem)
     if workload.model.path and not exists(path.parent / workload.model.path):
-        where = document.shown(str(path.parent / workload.model.path))
+        where = document.shown(workload.model.path)
         raise source.error(("model", "path"), f"no file {where}; mend the path, which is relative to this file")
     return workload
 
@@ -66,7 +66,8 @@ def _validate(source: Document) -> Workload:
         return Workload.model_validate_json(json.dumps(_without_nulls(source.value)))
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        problems.sort(key=lambda problem: source.line(problem["loc"]))
+        # A key that is missing may just be misspelt, so what is there comes first.
+        problems.sort(key=lambda problem: (problem["type"] == "missing", source.line(problem["loc"])))
         raise _explain(problems[0], source, len(problems) - 1) from None
 
 
@@ -113,6 +114,8 @@ def _explain(problem: ErrorDetails, source: Document, more: int) -> InputError:
         text = f"must be {word} {context[bound]:.15g}, not {given}"
     elif kind == "string_pattern_mismatch":
         text = f"{given} does not fit; {HINTS[context['pattern']]}"
+    elif kind == "string_too_short":
+        text = "is empty; write it, or leave it out"
     elif kind == "string_too_long":
         text = f"is longer than {context['max_length']} characters; shorten it"
     elif kind == "value_error":

@@ -133,7 +133,7 @@ def test_names_can_be_checked(edition: str, profile: Profile) -> None:
 def test_file_names_are_ids() -> None:
     """A platform is found by its name."""
     folder = Path(str(data("profiles")))
-    assert [path.stem for path in sorted(folder.glob("*.yaml"))] == [source["id"] for source in read_profiles(folder)]
+    assert sorted(path.stem for path in folder.glob("*.yaml")) == [source["id"] for source in read_profiles(folder)]
 
 
 def test_an_edition_is_loaded_whole() -> None:

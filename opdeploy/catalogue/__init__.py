@@ -68,4 +68,4 @@ def read_profiles(folder: Path) -> list[dict[str, Any]]:
     """Read every profile of a folder as plain data, sorted by id."""
     from opdeploy import document
 
-    return [document.read(path).value for path in sorted(folder.glob("*.yaml"))]
+    return sorted((document.read(path).value for path in folder.glob("*.yaml")), key=lambda source: str(source["id"]))

@@ -60,30 +60,39 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str], *, debug: bool) -> int:
-    from opdeploy import ui
-
     try:
         code = app(args=arguments, prog_name="opdeploy", standalone_mode=False)
         sys.stdout.flush()
-    except OpdeployError as error:
-        if debug:
-            raise
-        ui.error(str(error))
-        return error.exit_code
-    except typer.exceptions.TyperException as error:
-        ui.error(f"{error.format_message().rstrip('.')}; see opdeploy --help")
-        return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        ui.error("interrupted")
-        return INTERRUPTED
+        if code == INTERRUPTED:  # typer swallows the interrupt itself
+            raise KeyboardInterrupt  # noqa: TRY301
     except BrokenPipeError:
         return _closed_pipe()
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last resort: a person gets a line, not a traceback
         if debug:
-            raise
-        ui.error(f"{type(error).__name__}: {error}; this is a fault of opdeploy: run again with --debug and report it")
-        return 1
+            import traceback
+
+            traceback.print_exc()
+        from opdeploy import ui
+
+        message, code = _explained(error)
+        ui.error(message)
     return code if isinstance(code, int) else 0
+
+
+def _explained(error: BaseException) -> tuple[str, int]:
+    """Return the line that tells a person what went wrong, and the exit code."""
+    match error:
+        case OpdeployError():
+            return str(error), error.exit_code
+        case typer.exceptions.TyperException():
+            return f"{error.format_message().rstrip('.')}; see opdeploy --help", error.exit_code
+        case KeyboardInterrupt() | typer.Abort():
+            return "interrupted", INTERRUPTED
+        case OSError():
+            return f"{error.filename or 'output'}: {error.strerror or error}; check that it can be written", 1
+        case _:
+            fault = f"{type(error).__name__}: {error}"
+            return f"{fault}; this is a fault of opdeploy: run again with --debug and report it", 1
 
 
 def _closed_pipe() -> int:

@@ -42,8 +42,10 @@ def recommend(
 
     catalogue = load_catalogue(edition)
     if why_not is not None and why_not not in catalogue.by_id:
-        where = f" in edition {edition}" if why_not in catalogue.all_ids else ""
-        raise InputError(f"--why-not: no platform {why_not!r}{where}{nearest(why_not, sorted(catalogue.by_id))}")
+        if why_not in catalogue.all_ids:
+            where = " and ".join(catalogue.editions_of(why_not))
+            raise InputError(f"--why-not: {why_not} is not in edition {edition}; ask with --edition {where}")
+        raise InputError(f"--why-not: no platform {why_not!r}{nearest(why_not, sorted(catalogue.by_id))}")
     request = load_workload(workload, catalogue.all_ids)
     day = as_of.date() if as_of else date.today()  # noqa: DTZ011  the user's own day
     answer, warnings = advisor.recommend(request, catalogue, day, size_on_disk_mb(workload, request))
@@ -56,6 +58,8 @@ def recommend(
         ui.recommendation(answer, explain=explain, title=best)
     else:
         ui.data(_serialised(answer, output))
+        for sentence in report.why_not(answer, why_not) if why_not else ():
+            ui.say(sentence)
     if answer.status == "out-of-scope":
         raise NoPlatformError(
             f"{workload}: a generative model is out of scope; go to {advisor.OUT_OF_SCOPE.would_need}"
@@ -75,7 +79,6 @@ def _serialised(answer: Recommendation, output: Output) -> str:
     text = json.dumps(asdict(answer), indent=2)
     if output == "json":
         return text
-    import yaml
+    from opdeploy import document
 
-    dumped: str = yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True, width=110)
-    return dumped
+    return document.dump(json.loads(text))

@@ -71,8 +71,11 @@ def test_the_best_platform_leads_between_its_flips_and_nowhere_else(
     assert {point: leads[point] for point in inside} == inside
 
 
-@pytest.mark.parametrize("direction", ["up", "down", None])
-def test_the_workloads_show_flips_of_every_kind(answers: dict[tuple[str, str], Asked], direction: str | None) -> None:
-    """The cases of this file are not empty: there are flips up, flips down, and weights that flip nothing."""
-    found = [flip for asked in answers.values() for flip in flips_of(asked) if flip["direction"] == direction]
-    assert len(found) > 3
+@pytest.mark.parametrize("none", [False, True], ids=["some", "none"])
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_the_workloads_show_flips_of_every_kind(
+    answers: dict[tuple[str, str], Asked], direction: str, *, none: bool
+) -> None:
+    """The cases of this file are not empty: in both directions there are weights that flip the lead, and others."""
+    flips = [flip for asked in answers.values() for flip in flips_of(asked) if flip["direction"] == direction]
+    assert len([flip for flip in flips if (flip["at"] is None) == none]) > 3

@@ -74,7 +74,7 @@ def test_the_exit_code_is_that_of_the_answer(
 
 MISTAKES = {
     "misspelt": ("2026", "azure-bacth", "no platform 'azure-bacth'; did you mean \"azure-batch\"?"),
-    "only in the other edition": ("2018", "azure-batch", "no platform 'azure-batch' in edition 2018"),
+    "only in the other edition": ("2018", "azure-batch", "azure-batch is not in edition 2018; ask with --edition 2026"),
     "nothing like it": ("2026", "zzz", "no platform 'zzz'; valid: aci, aks-cpu, "),
     "empty": ("2026", "", "no platform ''; valid: aci, aks-cpu, "),
 }
