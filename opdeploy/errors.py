@@ -67,9 +67,14 @@ class ConsentError(OpdeployError):
     exit_code = 8
 
 
-def nearest(name: str, names: list[str]) -> str:
-    """Return `; did you mean "…"?` for the nearest valid name, else the list of them."""
+def did_you_mean(name: str, names: list[str]) -> str:
+    """Return `; did you mean "…"?` for the nearest valid name, or nothing when none is near."""
     from difflib import get_close_matches
 
-    found = get_close_matches(name, names, n=1, cutoff=0.5)
-    return f'; did you mean "{found[0]}"?' if found else f"; valid: {', '.join(names)}"
+    found = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    return f'; did you mean "{found[0]}"?' if found else ""
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """Return the nearest valid name as a question, else the list of all."""
+    return did_you_mean(name, names) or f"; valid: {', '.join(names)}"

@@ -9,13 +9,18 @@ if TYPE_CHECKING:
 
     from opdeploy.recommendation import Ranked, Recommendation
 
-NOTHING = "none"
+NOTHING = "-"
 MAX_WEIGHT = 5
+PLAIN = frozenset({"pattern", "only", "development", "scope"})
+"""Constraints that a short reason explains."""
+TELLING = 0.5
+"""Points that are worth a sentence."""
 
 
 def headline(answer: Recommendation) -> str:
     """Say in one sentence what the answer is."""
-    day = f"edition {answer.edition}, as of {answer.as_of}"
+    # The chapter's platforms do not change with the day.
+    day = f"edition {answer.edition}" + ("" if answer.edition == "2018" else f", as of {answer.as_of}")
     if answer.status == "out-of-scope":
         return f"{answer.workload}: out of scope ({day})"
     if answer.best is None:
@@ -30,8 +35,12 @@ def firmness(answer: Recommendation) -> list[str]:
     """Say how firm the order is: one sentence of win shares, and one for each weight that would change the lead."""
     if answer.best is None:
         return []
-    share = answer.sensitivity.win_share[answer.best]
-    said = [f"{answer.best} leads in {share:.0%} of 1,000 random weightings."]
+    if len(answer.ranked) == 1:
+        return [f"{answer.best} is the only viable platform."]
+    shares = answer.sensitivity.win_share
+    often = max(shares, key=lambda platform: shares[platform])
+    other = f"; {often} leads most often, in {shares[often]:.0%}" if shares[often] > shares[answer.best] else ""
+    said = [f"{answer.best} leads in {shares[answer.best]:.0%} of 1,000 random weightings{other}."]
     said += [
         f"{flip.new_best} would lead with a weight of {flip.criterion} {_past(flip.at, flip.direction)}"
         f" (now {flip.weight:g})."
@@ -41,6 +50,15 @@ def firmness(answer: Recommendation) -> list[str]:
     if len(said) == 1:
         said.append("No single weight between 0 and 5 changes that.")
     return said
+
+
+def plainly_excluded(answer: Recommendation) -> dict[str, list[str]]:
+    """Return the platforms that need no row of their own, by the short reason that excludes them first."""
+    plain: dict[str, list[str]] = {}
+    for item in answer.excluded:
+        if item.reasons[0].constraint in PLAIN:
+            plain.setdefault(item.reasons[0].text.split(":")[0].rstrip("."), []).append(item.platform)
+    return plain
 
 
 def _past(weight: float, direction: str) -> str:
@@ -69,11 +87,11 @@ def why_not(answer: Recommendation, platform: str) -> list[str]:
     gaps = [
         (a.points - b.points, a, b)
         for a, b in zip(best.contributions, here.contributions, strict=True)
-        if a.points != b.points
+        if abs(a.points - b.points) >= TELLING
     ]
     for gap, a, b in sorted(gaps, key=lambda item: -item[0]):
-        word = "loses" if gap > 0 else "gains"
-        said.append(f"{word} {abs(gap):.1f} in {a.criterion} ({b.rating:.2f} against {a.rating:.2f}): {b.why}")
+        figures = f"{abs(gap):.1f} in {a.criterion} ({b.rating:.2f} against {a.rating:.2f})"
+        said.append(f"loses {figures}: {b.why}" if gap > 0 else f"gains {figures}")
     return said + [f"warning: {warning}" for warning in here.warnings]
 
 
@@ -114,7 +132,7 @@ def shown(value: object) -> str:
     if value is None or value == ():
         return NOTHING
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return "true" if value else "false"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -59,12 +59,19 @@ def recommendation(answer: Recommendation, *, explain: bool, title: str | None) 
         console.print(_ranking(answer, console.width))
     for sentence in report.firmness(answer):
         console.print(sentence, markup=False)
-    for item in answer.ranked if explain else answer.ranked[:1]:
+    for item in (
+        answer.ranked if explain else [item for item in answer.ranked if item.platform in {answer.best, *answer.ties}]
+    ):
         for warning in item.warnings:
             console.print(f"{item.platform}: {warning}", style="yellow", markup=False)
     if answer.excluded:
         console.print()
-        console.print(_excluded(answer, explain=explain))
+        plain = {} if explain else report.plainly_excluded(answer)
+        table = _excluded(answer, {platform for ids in plain.values() for platform in ids}, explain=explain)
+        if table.row_count:
+            console.print(table)
+        for why, ids in plain.items():
+            console.print(f"Also excluded: {', '.join(ids)} ({why}).", markup=False)
     if explain:
         console.print()
         console.print(_contributions(answer))
@@ -114,15 +121,17 @@ def _ranking(answer: Recommendation, width: int) -> Table:
     return table
 
 
-def _excluded(answer: Recommendation, *, explain: bool) -> Table:
-    """Show what is excluded: with one reason, or with all."""
+def _excluded(answer: Recommendation, but: set[str], *, explain: bool) -> Table:
+    """Show what is excluded, but for some: with one reason, or with all."""
     from rich.text import Text
 
     table = _table("excluded", "because", "would need")
     table.columns[0].no_wrap = True
     for item in answer.excluded:
-        for index, reason in enumerate(item.reasons if explain else item.reasons[:1]):
-            table.add_row("" if index else item.platform, Text(reason.text), Text(reason.would_need))
+        reasons = () if item.platform in but else item.reasons if explain else item.reasons[:1]
+        more = f"; and {len(item.reasons) - 1} more" if len(item.reasons) > len(reasons) else ""
+        for index, reason in enumerate(reasons):
+            table.add_row("" if index else item.platform, Text(reason.text), Text(reason.would_need + more))
     return table
 
 

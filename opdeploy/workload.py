@@ -153,7 +153,7 @@ class Serving(Frozen):
     records_per_request: Annotated[int | None, Field(ge=1, le=10**9, description="Records in one request.")] = None
     latency_ms: Annotated[Latency, Field(default_factory=Latency, description="Latency demanded.")]
     max_payload_mb: Annotated[Amount | None, Field(description="Largest request in MB.")] = None
-    availability: Annotated[float | None, Field(gt=0, lt=100, description="Percent of the time demanded.")] = None
+    availability: Annotated[float | None, Field(ge=50, lt=100, description="Percent of the time demanded.")] = None
     tokens: Annotated[Any, Field(description="Generative models are out of scope.")] = None
 
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, get_args
 
 from opdeploy import document
-from opdeploy.errors import InputError, nearest
+from opdeploy.errors import InputError, did_you_mean, nearest
 from opdeploy.workload import HINTS, Workload
 
 if TYPE_CHECKING:
@@ -86,8 +86,6 @@ _WANTED = {
     "bool_type": "must be true or false",
     "string_type": "must be text",
     "tuple_type": "must be a list, such as [a, b]",
-    "model_type": "must be a mapping of keys to values",
-    "model_attributes_type": "must be a mapping of keys to values",
     "dict_type": "must be a mapping of keys to values",
 }
 _BOUNDS = {
@@ -108,7 +106,9 @@ def _explain(problem: ErrorDetails, source: Document, more: int) -> InputError:
         text = "is missing; add it"
     elif kind == "literal_error":
         names = [name.strip("'") for name in str(context["expected"]).replace(" or ", ", ").split(", ")]
-        text = f"{given} is not one of its values{nearest(str(problem['input']), names)}"
+        text = f"{given} is not one of {', '.join(names)}{did_you_mean(str(problem['input']), names)}"
+    elif kind == "model_type":
+        text = f"must be a mapping with keys such as {_keys_at(location)[0]}, not {given}"
     elif kind in _BOUNDS:
         word, bound = _BOUNDS[kind]
         text = f"must be {word} {context[bound]:.15g}, not {given}"

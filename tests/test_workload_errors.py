@@ -29,7 +29,7 @@ KEYS = (
 TIME = "write a time such as 90s, 15m, 4h or 7d"
 LABEL = "write a DNS label: lower-case letters, digits and dashes, such as animal-classifier"
 REGION = "write an Azure region as Azure does, such as westeurope"
-MAPPING = "must be a mapping of keys to values"
+MAPPING = "must be a mapping with keys such as"
 
 UNKNOWN_KEYS = {
     "modle: {}": 'modle: unknown key "modle"; did you mean "model"?',
@@ -52,14 +52,14 @@ UNKNOWN_KEYS = {
     "modl: 1\nteamm: 2\nregoin: 3": 'modl: unknown key "modl"; did you mean "model"? (and 2 more)',
 }
 TYPES = {
-    "model: onnx": f'model: {MAPPING}, not "onnx"',
-    "model: [a]": f'model: {MAPPING}, not ["a"]',
-    "team: [docker]": f'team: {MAPPING}, not ["docker"]',
-    "budget: 200": f"budget: {MAPPING}, not 200",
-    "deploy: []": f"deploy: {MAPPING}, not []",
-    "  latency_ms: 300": f"serving.latency_ms: {MAPPING}, not 300",
-    "  traffic: steady": f'serving.traffic: {MAPPING}, not "steady"',
-    "  requests_per_second: 5": f"serving.requests_per_second: {MAPPING}, not 5",
+    "model: onnx": f'model: {MAPPING} path, not "onnx"',
+    "model: [a]": f'model: {MAPPING} path, not ["a"]',
+    "team: [docker]": f'team: {MAPPING} knows, not ["docker"]',
+    "budget: 200": f"budget: {MAPPING} monthly_usd, not 200",
+    "deploy: []": "deploy: must be a mapping of keys to values, not []",
+    "  latency_ms: 300": f"serving.latency_ms: {MAPPING} p95, not 300",
+    "  traffic: steady": f'serving.traffic: {MAPPING} shape, not "steady"',
+    "  requests_per_second: 5": f"serving.requests_per_second: {MAPPING} average, not 5",
     "model: {path: 5}": "model.path: must be text, not 5",
     "model: {path: true}": "model.path: must be text, not true",
     "batch: {every: 24}": "batch.every: must be text, not 24",
@@ -110,7 +110,7 @@ RANGES = {
     "  latency_ms: {p95: 0}": "serving.latency_ms.p95: must be more than 0, not 0",
     "  max_payload_mb: 0": "serving.max_payload_mb: must be more than 0, not 0",
     "  availability: 100": "serving.availability: must be less than 100, not 100",
-    "  availability: 0": "serving.availability: must be more than 0, not 0",
+    "  availability: 0": "serving.availability: must be at least 50, not 0",
     "hardware: {memory_gb: -4}": "hardware.memory_gb: must be more than 0, not -4",
     "budget: {monthly_usd: 0}": "budget.monthly_usd: must be more than 0, not 0",
     "priorities: {speed: 5.01}": "priorities.speed: must be at most 5, not 5.01",
@@ -118,23 +118,24 @@ RANGES = {
     "priorities: {speed: .nan}": "priorities.speed: must be a finite number, not NaN",
 }
 VALUES = {
-    "model: {framework: ONNX}": f'model.framework: "ONNX" is not one of its values; valid: {FRAMEWORKS}',
-    "model: {framework: pytorhc}": 'model.framework: "pytorhc" is not one of its values; did you mean "pytorch"?',
-    "  traffic: {shape: spiky}": (
-        'serving.traffic.shape: "spiky" is not one of its values; valid: steady, office-hours, bursts'
-    ),
-    "batch: {needs: Spark}": 'batch.needs: "Spark" is not one of its values; did you mean "spark"?',
+    "model: {framework: ONNX}": f'model.framework: "ONNX" is not one of {FRAMEWORKS}; did you mean "onnx"?',
+    "model: {framework: pytorhc}": f'model.framework: "pytorhc" is not one of {FRAMEWORKS}; did you mean "pytorch"?',
+    "  traffic: {shape: spiky}": ('serving.traffic.shape: "spiky" is not one of steady, office-hours, bursts'),
+    "batch: {needs: Spark}": 'batch.needs: "Spark" is not one of none, spark; did you mean "spark"?',
     "data: {location: s3}": (
-        'data.location: "s3" is not one of its values; valid: client, blob, files, sql-server, postgres, spark, device'
+        'data.location: "s3" is not one of client, blob, files, sql-server, postgres, spark, device'
     ),
-    "data: {service: sqlserver}": 'data.service: "sqlserver" is not one of its values; did you mean "sql-server"?',
+    "data: {service: sqlserver}": (
+        'data.service: "sqlserver" is not one of sql-server, sql-managed-instance, azure-sql-database, '
+        'postgres, postgres-flexible; did you mean "sql-server"?'
+    ),
     "data: {sensitivity: secret}": (
-        'data.sensitivity: "secret" is not one of its values; valid: public, internal, confidential, regulated'
+        'data.sensitivity: "secret" is not one of public, internal, confidential, regulated'
     ),
-    "hardware: {gpu: true}": "hardware.gpu: true is not one of its values; valid: required, preferred, auto, none",
-    "stage: prod": 'stage: "prod" is not one of its values; did you mean "production"?',
-    "team: {knows: [docker, dokcer]}": 'team.knows[1]: "dokcer" is not one of its values; did you mean "docker"?',
-    "team: {knows: [5]}": f"team.knows[0]: 5 is not one of its values; valid: {SKILLS}",
+    "hardware: {gpu: true}": "hardware.gpu: true is not one of required, preferred, auto, none",
+    "stage: prod": 'stage: "prod" is not one of demo, pilot, production; did you mean "production"?',
+    "team: {knows: [docker, dokcer]}": f'team.knows[1]: "dokcer" is not one of {SKILLS}; did you mean "docker"?',
+    "team: {knows: [5]}": f"team.knows[0]: 5 is not one of {SKILLS}",
     "lifetime: 2 hours": f'lifetime: "2 hours" does not fit; {TIME}',
     "lifetime: 1w": f'lifetime: "1w" does not fit; {TIME}',
     "lifetime: -1h": f'lifetime: "-1h" does not fit; {TIME}',
@@ -167,15 +168,15 @@ WHOLE = {
     "name: a\nserving:\n": "2: serving: is missing; add it",
     "name:\nserving: {pattern: stream}": "1: name: is missing; add it",
     "serving: {pattern: stream}": "1: name: is missing; add it",
-    "name: a\nserving: stream": f'2: serving: {MAPPING}, not "stream"',
+    "name: a\nserving: stream": f'2: serving: {MAPPING} pattern, not "stream"',
     "nam: a\nserving: {pattern: stream}": '1: nam: unknown key "nam"; did you mean "name"? (and 1 more)',
     "name: a\nserving: {patern: stream}": (
         '2: serving.patern: unknown key "patern"; did you mean "pattern"? (and 1 more)'
     ),
     "name: a\nserving: {pattern: strem}": (
-        '2: serving.pattern: "strem" is not one of its values; did you mean "stream"?'
+        f'2: serving.pattern: "strem" is not one of {PATTERNS}; did you mean "stream"?'
     ),
-    "name: a\nserving: {pattern: 5}": f"2: serving.pattern: 5 is not one of its values; valid: {PATTERNS}",
+    "name: a\nserving: {pattern: 5}": f"2: serving.pattern: 5 is not one of {PATTERNS}",
     "name: 5\nserving: {pattern: stream}": "1: name: must be text, not 5",
     "name: Upper\nserving: {pattern: stream}": f'1: name: "Upper" does not fit; {LABEL}',
     "name: -a\nserving: {pattern: stream}": f'1: name: "-a" does not fit; {LABEL}',

@@ -30,10 +30,10 @@ def unknown_limits(needs: Needs, profiles: Iterable[Profile]) -> tuple[Assumptio
         "gpu": needs.gpu == "required",
         "memory_gb": True,
         "timeout_s": needs.online and needs.load.p95_s is not None,
-        "payload_mb": needs.online,
-        "bandwidth_mb_per_s": needs.online,
+        "payload_mb": needs.online and needs.load.payload_mb is not None,
+        "bandwidth_mb_per_s": needs.online and needs.load.payload_mb is not None,
         "requests_per_second": needs.online,
-        "instances": needs.online,
+        "instances": True,
         "availability": needs.availability is not None,
         "private_network": needs.private_network,
         "tls": needs.online and needs.sensitive,
@@ -97,13 +97,14 @@ def _memory(needs: Needs, profile: Profile) -> Iterator[Reason]:
 
 def _payload(needs: Needs, profile: Profile) -> Iterator[Reason]:
     limit, payload = profile.limits.payload_mb, needs.load.payload_mb
-    if needs.online and limit and payload > limit.value:
+    if needs.online and limit and payload is not None and payload > limit.value:
         text = f"requests of {payload:g} MB, and it takes at most {limit.value:g}: {_lifted(limit)}"
         yield Reason("payload", text, f"serving.max_payload_mb: {limit.value:g} or less")
 
 
 def _bandwidth(needs: Needs, profile: Profile) -> Iterator[Reason]:
-    limit, rate = profile.limits.bandwidth_mb_per_s, needs.load.peak * needs.load.payload_mb
+    limit = profile.limits.bandwidth_mb_per_s
+    rate = needs.load.peak * (needs.load.payload_mb or 0)
     if needs.online and limit and rate > limit.value:
         text = f"{rate:g} MB/s at the peak, and it takes at most {limit.value:g}: {_lifted(limit)}"
         yield Reason("bandwidth", text, f"peak x max_payload_mb of {limit.value:g} MB/s or less")
@@ -118,15 +119,15 @@ def _request_rate(needs: Needs, profile: Profile) -> Iterator[Reason]:
 
 def _scale_out(needs: Needs, profile: Profile) -> Iterator[Reason]:
     instances, one = profile.limits.instances, profile.limits.gflops_per_second
-    if not (needs.online and instances and one):
+    if not (instances and one):
         return
-    demand, most = needs.load.peak * needs.load.records_per_request * needs.gflops, instances.value * one.value
+    demand, most = needs.gflops_per_second, instances.value * one.value
     if demand > most:
         text = (
-            f"the peak computes {demand:g} GFLOPs a second, and its {instances.value:g} instance(s) at most {most:g}: "
+            f"the load computes {demand:g} GFLOPs a second, and its {instances.value:g} instance(s) at most {most:g}: "
             f"{_lifted(instances)}"
         )
-        yield Reason("scale-out", text, f"peak x records_per_request x gflops of {most:g} or less")
+        yield Reason("scale-out", text, f"records a second x model.gflops of {most:g} or less")
 
 
 def _timeout(needs: Needs, profile: Profile) -> Iterator[Reason]:
@@ -155,8 +156,8 @@ def _sensitive(needs: Needs, profile: Profile) -> Iterator[Reason]:
     # In a private network too: without TLS of its own the platform would carry the data unencrypted there.
     limit = profile.limits.tls
     if needs.online and needs.sensitive and limit and not limit.value:
-        text = f"sensitive data would cross the network as plain HTTP: {_lifted(limit)}"
-        yield Reason("plain-http", text, "data.sensitivity: internal")
+        text = f"sensitive data would cross the network as plain HTTP: {limit.why}"
+        yield Reason("plain-http", text, limit.lifted_by or "TLS at its endpoint")
 
 
 def _single_node(needs: Needs, profile: Profile) -> Iterator[Reason]:

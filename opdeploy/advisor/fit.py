@@ -15,6 +15,8 @@ NO_SKILL = 0.5
 """Factor when the team knows none of the skills that the platform asks; in between in proportion."""
 SPARK_UNUSED = 0.5
 GPU_UNUSED = 0.7
+DATA_ELSEWHERE = 0.7
+"""Factor when a batch run must first copy its data from a place that the platform does not read."""
 IDLE = 0.7
 """Factor when traffic is rare and the platform stays up."""
 RARE = 0.25
@@ -40,6 +42,7 @@ def fit(needs: Needs, profile: Profile) -> tuple[float, tuple[Factor, ...]]:
         _skills(needs, profile),
         _spark(needs, profile),
         _gpu(needs, profile),
+        _data(needs, profile),
         _idle(needs, profile),
     )
     for factor in factors:
@@ -97,6 +100,11 @@ def _gpu(needs: Needs, profile: Profile) -> Factor:
     gpu = profile.limits.gpu
     unused = gpu is not None and gpu.value == "always" and needs.gpu == "none"
     return Factor(GPU_UNUSED if unused else 1, "pays for a GPU that the model does not need")
+
+
+def _data(needs: Needs, profile: Profile) -> Factor:
+    elsewhere = needs.batch and needs.location not in profile.data_in_place.value
+    return Factor(DATA_ELSEWHERE if elsewhere else 1, f"the data has to be copied from {needs.location} first")
 
 
 def _idle(needs: Needs, profile: Profile) -> Factor:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel
 
 from opdeploy.recommendation import Assumption
 from opdeploy.workload import (
@@ -44,7 +46,7 @@ class Load:
     average: float
     peak: float
     records_per_request: int
-    payload_mb: float
+    payload_mb: float | None
     shape: Shape
     bursts_per_day: float
     burst_s: float
@@ -70,7 +72,8 @@ class Needs:
     pattern: Pattern
     place: float
     model_name: str | None
-    gflops: float
+    gflops_per_second: float
+    """What the peak, or a run within its window, computes."""
     load: Load
     availability: float | None
     spark: bool
@@ -93,6 +96,11 @@ class Needs:
     def online(self) -> bool:
         """Whether somebody waits for each answer at an endpoint."""
         return self.pattern in ONLINE
+
+    @property
+    def batch(self) -> bool:
+        """Whether one run scores many records."""
+        return self.pattern in BATCH
 
 
 class _Notes:
@@ -127,10 +135,8 @@ def assess(workload: Workload, size_on_disk_mb: float | None) -> tuple[Needs, tu
     size_mb, gflops = _model(workload, size_on_disk_mb, notes)
     load = _load(workload, notes)
     spark = notes.take("batch.needs", workload.batch.needs, "none", "no engine is asked for") == "spark"
-    batch_gb = _batch_gb(workload, notes) if pattern in BATCH else None
-    if pattern in ONLINE:
-        for key in sorted(workload.batch.model_fields_set - {"needs"}):
-            notes.warn(f"batch.{key}", getattr(workload.batch, key), f"ignored: it does not bear on {pattern}")
+    run = _run(workload, notes) if pattern in BATCH else None
+    _say_what_does_not_bear(workload, notes)
     location, service = _home(workload, notes)
     lifetime_days = _lifetime_days(workload, notes)
     stage = _stage(workload, lifetime_days, notes)
@@ -140,24 +146,25 @@ def assess(workload: Workload, size_on_disk_mb: float | None) -> tuple[Needs, tu
     notes.derive("budget.monthly_usd", budget, "no bound" if budget is None else "not yet considered: no prices enter")
     if workload.region is None:
         notes.derive("region", None, "no region is given: regional offers are not checked")
+    notes.derive("measurements", None, "none: whether a platform keeps load and latency is estimated from GFLOPs alone")
     private = workload.constraints.private_network
     return (
         Needs(
             pattern=pattern,
             place=_place(pattern, load),
             model_name=workload.model.path,
-            gflops=gflops,
+            gflops_per_second=gflops * (run.records_per_second if run else load.peak * load.records_per_request),
             load=load,
             availability=workload.serving.availability,
             spark=spark,
             location=location,
             service=service,
-            size_gb=notes.take("data.size_gb", workload.data.size_gb, batch_gb or 1.0, _WHY_SIZE[batch_gb is None]),
+            size_gb=notes.take("data.size_gb", workload.data.size_gb, run.gb if run else 1.0, _WHY_SIZE[run is None]),
             sensitive=sensitivity in ("confidential", "regulated"),
             may_move=notes.take("data.may_move", workload.data.may_move, True, "nothing forbids it"),  # noqa: FBT003
             gpu=_gpu(workload, gflops, notes),
             memory_gb=notes.take(
-                "hardware.memory_gb", workload.hardware.memory_gb, max(2.0, 4 * size_mb / 1000), _WHY_MEMORY
+                "hardware.memory_gb", workload.hardware.memory_gb, max(1.0, 1.5 * size_mb / 1000), _WHY_MEMORY
             ),
             stage=stage,
             lifetime_days=lifetime_days,
@@ -173,7 +180,7 @@ def assess(workload: Workload, size_on_disk_mb: float | None) -> tuple[Needs, tu
 
 
 _WHY_SIZE = ("records x record size", "data comes with the requests, or is small")
-_WHY_MEMORY = "four times the model's size, at least 2 GB"
+_WHY_MEMORY = "one and a half times the model's size, at least 1 GB"
 
 
 def _model(workload: Workload, size_on_disk_mb: float | None, notes: _Notes) -> tuple[float, float]:
@@ -214,19 +221,36 @@ def _load(workload: Workload, notes: _Notes) -> Load:
     if serving.availability is None:
         notes.derive("serving.availability", None, "no demand")
     records = notes.take("serving.records_per_request", serving.records_per_request, 1, "one record in a request")
-    payload = notes.take("serving.max_payload_mb", serving.max_payload_mb, 1.0, "a picture or a page of values")
+    if serving.max_payload_mb is None:
+        notes.derive("serving.max_payload_mb", None, "none is given: payload and bandwidth are not checked")
     p95 = serving.latency_ms.p95
-    return Load(average, peak, records, payload, shape, bursts, minutes * 60, p95 and p95 / 1000)
+    return Load(average, peak, records, serving.max_payload_mb, shape, bursts, minutes * 60, p95 and p95 / 1000)
 
 
-def _batch_gb(workload: Workload, notes: _Notes) -> float:
-    """Return the size of one run's records, in GB."""
+class _Run(NamedTuple):
+    """One batch run: the size of its records, and how many must be done each second."""
+
+    gb: float
+    records_per_second: float
+
+
+def _run(workload: Workload, notes: _Notes) -> _Run:
     batch = workload.batch
     records = notes.take("batch.records", batch.records, 100_000, "a run of medium size")
     record_mb = notes.take("batch.record_mb", batch.record_mb, 0.1, "a picture or a page of values")
     every = notes.take("batch.every", batch.every, "24h", "daily")
-    notes.take("batch.window", batch.window, every, "done before the next run starts")
-    return records * record_mb / 1000
+    window = notes.take("batch.window", batch.window, every, "done before the next run starts")
+    return _Run(records * record_mb / 1000, records / seconds(window))
+
+
+def _say_what_does_not_bear(workload: Workload, notes: _Notes) -> None:
+    """Warn of keys that the pattern does not use."""
+    pattern = workload.serving.pattern
+    section, used = ("batch", {"needs"}) if pattern in ONLINE else ("serving", {"pattern", "availability"})
+    for key in sorted(getattr(workload, section).model_fields_set - used) if pattern in ONLINE | BATCH else ():
+        value = getattr(getattr(workload, section), key)
+        shown = value.model_dump(exclude_none=True) if isinstance(value, BaseModel) else value
+        notes.warn(f"{section}.{key}", shown, f"ignored: it does not bear on {pattern}")
 
 
 def _home(workload: Workload, notes: _Notes) -> tuple[Location, Service | None]:

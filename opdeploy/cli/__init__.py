@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -45,7 +46,7 @@ def _root(
         bool, typer.Option("--debug", help="Show a traceback when something fails; works in any place.")
     ] = False,
 ) -> None:
-    """Recommend where a trained model should run, from batch to real time, and put it there."""
+    """Recommend where a trained model should run, from batch to real time, and say why."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -54,6 +55,8 @@ def main(argv: list[str] | None = None) -> None:
     os.environ.setdefault(
         "PYDANTIC_DISABLE_PLUGINS", "__all__"
     )  # none is used, and looking for them reads every package
+    # A closed stream (`>&-`) is None, and takes what is printed without a word.
+    sys.stdout, sys.stderr = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     arguments = sys.argv[1:] if argv is None else argv
     wanted = [argument for argument in arguments if argument != "--debug"]
     sys.exit(_run(wanted or ["--help"], debug=len(wanted) < len(arguments)))
@@ -85,7 +88,7 @@ def _explained(error: BaseException) -> tuple[str, int]:
         case OpdeployError():
             return str(error), error.exit_code
         case typer.exceptions.TyperException():
-            return f"{error.format_message().rstrip('.')}; see opdeploy --help", error.exit_code
+            return f"{error.format_message().rstrip('.')} (see opdeploy --help)", error.exit_code
         case KeyboardInterrupt() | typer.Abort():
             return "interrupted", INTERRUPTED
         case OSError():

@@ -8,7 +8,7 @@ import typer
 
 
 def schema(
-    document: Annotated[Literal["workload"], typer.Argument(help="Which file.")],  # noqa: ARG001  one today
+    document: Annotated[Literal["workload"], typer.Argument(metavar="workload", help="Which file.")],  # noqa: ARG001  one today
 ) -> None:
     """Print the JSON Schema of a file, for editors and validators."""
     import json

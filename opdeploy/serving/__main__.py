@@ -34,9 +34,12 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     # Here and not above, so that a signal during these long imports is met by the handler too.
-    from opdeploy.serving.app import App
-    from opdeploy.serving.runtime import Model, ModelError
-
+    try:
+        from opdeploy.serving.app import App
+        from opdeploy.serving.runtime import Model, ModelError
+    except ModuleNotFoundError as error:
+        _log.error("the package %s is missing; install opdeploy[serve]", error.name)
+        return 2
     host, port = str(arguments.host), arguments.port
     try:
         model = Model(arguments.model)

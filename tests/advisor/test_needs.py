@@ -92,10 +92,11 @@ def test_what_does_not_count_is_said() -> None:
         "batch.window",
         "data.service",
     ]
-    assert needs.gflops == pytest.approx(24)
+    assert needs.gflops_per_second == pytest.approx(3 * 24)
     assert needs.service is None
 
 
 def test_the_size_of_the_file_is_a_fact() -> None:
     """Without a declared size the model file's own counts."""
-    assert needs_of({"serving": {"pattern": "stream"}}, size_on_disk_mb=50).gflops == pytest.approx(5)
+    needs = needs_of({"serving": {"pattern": "stream", "requests_per_second": {"peak": 2}}}, size_on_disk_mb=50)
+    assert needs.gflops_per_second == pytest.approx(2 * 5)

@@ -81,10 +81,16 @@ def _looser_peak(fields: Fields) -> None:
         requests["peak"] = requests["average"]
 
 
+def _smaller_payload(fields: Fields) -> None:
+    if "max_payload_mb" in fields["serving"]:
+        fields["serving"]["max_payload_mb"] = 0.001
+
+
 LOOSER = {
     "gpu": _looser_gpu,
     "peak": _looser_peak,
-    "payload": _set("serving", "max_payload_mb", 0.001),
+    "payload": lambda fields: fields["serving"].pop("max_payload_mb", None),
+    "smaller payload": _smaller_payload,
     "memory": _set("hardware", "memory_gb", 0.1),
     "availability": lambda fields: fields["serving"].pop("availability", None),
     "private network": _set("constraints", "private_network", False),  # noqa: FBT003  a value of the file

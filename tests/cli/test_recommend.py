@@ -98,7 +98,9 @@ def test_a_wrong_field_is_told_with_file_line_and_field(opdeploy: Opdeploy, writ
     path = write(BARE + "stage: prod\n")
     ran = opdeploy("recommend", path)
     assert (ran.code, ran.out) == (2, "")
-    assert one_line(ran) == (f'error: {path}:3: stage: "prod" is not one of its values; did you mean "production"?')
+    assert one_line(ran) == (
+        f'error: {path}:3: stage: "prod" is not one of demo, pilot, production; did you mean "production"?'
+    )
 
 
 def test_nesting_by_aliases_is_bad_input(opdeploy: Opdeploy, write: Write, one_line: OneLine) -> None:
