@@ -13,7 +13,7 @@ demo: $(VENV)/demo
 	$(BIN)/python examples/digits/demo.py
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

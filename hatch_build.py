@@ -22,9 +22,10 @@ class CompileCatalogue(BuildHookInterface):  # type: ignore[type-arg]  # its par
             return
         root = Path(self.root)
         sys.path.insert(0, str(root))
-        from opdeploy.document import read
+        from opdeploy.document import read_profiles
 
-        sources = sorted((read(path).value for path in (root / "profiles").glob("*.yaml")), key=lambda s: str(s["id"]))
+        sys.path.remove(str(root))
+        sources = read_profiles(root / "profiles")
         self._folder = tempfile.TemporaryDirectory()
         compiled = Path(self._folder.name, "catalogue.json")
         compiled.write_text(json.dumps(sources, separators=(",", ":"), sort_keys=True), encoding="utf-8")

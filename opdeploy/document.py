@@ -71,6 +71,11 @@ def read(path: Path) -> Document:
     return parse(_text(path), str(path))
 
 
+def read_profiles(folder: Path) -> list[dict[str, Any]]:
+    """Read every profile of a folder as plain data, sorted by id; here, so that building a wheel needs only PyYAML."""
+    return sorted((read(path).value for path in folder.glob("*.yaml")), key=lambda source: str(source["id"]))
+
+
 def parse(text: str, name: str) -> Document:
     """Parse YAML text; `name` stands for the file in errors."""
     import yaml

@@ -4,14 +4,11 @@
 
     OpdeployError        1  what was asked for failed
     ├── InputError       2  a file, field or option is wrong or missing
-    ├── NotFoundError    3  no such deployment or remote resource
-    ├── NoPlatformError  4  no viable platform, or out of scope
-    ├── MismatchError    5  numbers differ
-    ├── ChangesError     6  a plan has changes (with --detailed-exitcode only)
-    ├── StalePlanError   7  what exists has changed since the plan was made
-    └── ConsentError     8  confirmation is needed
+    └── NoPlatformError  4  no viable platform, or out of scope
 
-The number is the exit code of the command. 130 is an interrupt.
+The number is the exit code of the command. 130 is an interrupt. Kept for what is to come: 3 no such deployment or
+remote resource, 5 numbers differ, 6 a plan has changes (with --detailed-exitcode only), 7 plan stale, 8 confirmation
+needed.
 """
 
 from __future__ import annotations
@@ -31,40 +28,10 @@ class InputError(OpdeployError):
     exit_code = 2
 
 
-class NotFoundError(OpdeployError):
-    """A deployment or remote resource does not exist."""
-
-    exit_code = 3
-
-
 class NoPlatformError(OpdeployError):
     """Nothing in the catalogue can run the workload."""
 
     exit_code = 4
-
-
-class MismatchError(OpdeployError):
-    """Numbers that must agree differ."""
-
-    exit_code = 5
-
-
-class ChangesError(OpdeployError):
-    """A plan has changes."""
-
-    exit_code = 6
-
-
-class StalePlanError(OpdeployError):
-    """What exists has changed since the plan was made."""
-
-    exit_code = 7
-
-
-class ConsentError(OpdeployError):
-    """A confirmation is needed and could not be had."""
-
-    exit_code = 8
 
 
 def did_you_mean(name: str, names: list[str]) -> str:

@@ -13,7 +13,6 @@ class Frozen(BaseModel):
         extra="forbid",
         strict=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=False,
         protected_namespaces=(),  # `model` is a section of the workload file
         defer_build=True,  # each command builds only the schemas that it uses
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from opdeploy.frozen import Frozen
-from opdeploy.workload import CRITERIA, Criterion, Location, Pattern, Service, Skill, Stage
+from opdeploy.workload import Criterion, Location, Pattern, Service, Skill, Stage
 
 Edition = Literal["2018", "2026"]
 EDITIONS: tuple[Edition, ...] = ("2018", "2026")
@@ -203,6 +203,3 @@ class Profile(Frozen):
     only_when_named: FlagLimit | None = None
     """A candidate only when `constraints.only` names it."""
     limits: Limits = Limits()
-
-
-__all__ = ["CRITERIA", "EDITIONS", "Edition", "Evidence", "Grade", "Limits", "Profile"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from opdeploy.workload import MAX_WEIGHT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opdeploy.recommendation import Ranked, Recommendation
 
 NOTHING = "-"
-MAX_WEIGHT = 5
 PLAIN = frozenset({"pattern", "only", "development", "scope"})
 """Constraints that a short reason explains."""
 TELLING = 0.5

@@ -71,6 +71,9 @@ USUAL_SERVICE: dict[Location, Service] = {"sql-server": "sql-server", "postgres"
 NEURAL: frozenset[Framework] = frozenset({"onnx", "pytorch", "tensorflow", "keras"})
 """Frameworks whose models are taken to be neural networks when their cost per record is not given."""
 
+MAX_WEIGHT = 5
+"""The most that a criterion may weigh, before weights are brought to a sum."""
+
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DURATION = r"^[0-9]{1,6}(\.[0-9]{1,3})?[smhd]$"
 REGION = r"^[a-z][a-z0-9]{1,40}$"
@@ -97,7 +100,7 @@ def _is_long(duration: str) -> str:
 
 Amount = Annotated[float, Field(gt=0, le=1e12)]
 Duration = Annotated[str, Field(pattern=DURATION), AfterValidator(_is_long)]
-Weight = Annotated[float, Field(ge=0, le=5)]
+Weight = Annotated[float, Field(ge=0, le=MAX_WEIGHT)]
 
 
 class Model(Frozen):
@@ -153,7 +156,7 @@ class Serving(Frozen):
     records_per_request: Annotated[int | None, Field(ge=1, le=10**9, description="Records in one request.")] = None
     latency_ms: Annotated[Latency, Field(default_factory=Latency, description="Latency demanded.")]
     max_payload_mb: Annotated[Amount | None, Field(description="Largest request in MB.")] = None
-    availability: Annotated[float | None, Field(ge=50, lt=100, description="Percent of the time demanded.")] = None
+    availability: Annotated[float | None, Field(gt=0, lt=100, description="Percent of the time demanded.")] = None
     tokens: Annotated[Any, Field(description="Generative models are out of scope.")] = None
 
 

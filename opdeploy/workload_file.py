@@ -33,7 +33,7 @@ def load_workload(path: Path, platforms: Collection[str]) -> Workload:
             if platform not in platforms:
                 problem = f"{document.shown(platform)} is no platform{nearest(platform, sorted(platforms))}"
                 raise source.error(("constraints", key, index), problem)
-    if workload.model.path and not exists(path.parent / workload.model.path):
+    if workload.model.path and not is_generative(source.value) and not exists(path.parent / workload.model.path):
         where = document.shown(workload.model.path)
         raise source.error(("model", "path"), f"no file {where}; mend the path, which is relative to this file")
     return workload
@@ -58,12 +58,23 @@ def exists(path: Path) -> bool:
         return False
 
 
+def is_generative(value: Any) -> bool:  # noqa: ANN401  any YAML value
+    """Tell whether a file is about a generative model, whatever else is wrong with it."""
+    model, serving = (value.get(key) for key in ("model", "serving"))
+    return (isinstance(model, dict) and model.get("framework") == "llm") or (
+        isinstance(serving, dict) and serving.get("tokens") is not None
+    )
+
+
 def _validate(source: Document) -> Workload:
     from pydantic import ValidationError
 
+    value = _without_nulls(source.value, Workload)
+    if is_generative(value):  # it is out of scope, and its author has no reason to choose a pattern
+        value = {**value, "serving": {"pattern": "request-response", **(value.get("serving") or {})}}
     try:
         # Through JSON, whose strict mode takes a list for a tuple but no text for a number.
-        return Workload.model_validate_json(json.dumps(_without_nulls(source.value)))
+        return Workload.model_validate_json(json.dumps(value))
     except ValidationError as error:
         problems = error.errors(include_url=False)
         # A key that is missing may just be misspelt, so what is there comes first.
@@ -71,11 +82,16 @@ def _validate(source: Document) -> Workload:
         raise _explain(problems[0], source, len(problems) - 1) from None
 
 
-def _without_nulls(value: Any) -> Any:  # noqa: ANN401  any YAML value
-    """Drop keys without a value: they count as absent."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+def _without_nulls(value: dict[str, Any], model: type[BaseModel] | None) -> dict[str, Any]:
+    """Drop keys without a value, which count as absent; one that the model does not know stays, and is an error."""
+    fields = {} if model is None else model.model_fields
+    kept = {}
+    for key, item in value.items():
+        if item is None and (model is None or key in fields):
+            continue
+        inner = _model_of(fields[key].annotation) if key in fields else None
+        kept[key] = _without_nulls(item, inner) if isinstance(item, dict) else item
+    return kept
 
 
 _WANTED = {
@@ -126,12 +142,14 @@ def _explain(problem: ErrorDetails, source: Document, more: int) -> InputError:
 
 
 def _keys_at(location: Location) -> list[str]:
-    model: type[BaseModel] = Workload
+    model: type[BaseModel] | None = Workload
     for part in location:
-        model = _model_of(model.model_fields[str(part)].annotation)
-    return list(model.model_fields)
+        model = _model_of(model.model_fields[str(part)].annotation) if model else None
+    return list(model.model_fields) if model else []
 
 
-def _model_of(annotation: Any) -> type[BaseModel]:  # noqa: ANN401  a type expression
-    found: type[BaseModel] = next((item for item in get_args(annotation) if hasattr(item, "model_fields")), annotation)
+def _model_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  a type expression
+    found: type[BaseModel] | None = next(
+        (item for item in (annotation, *get_args(annotation)) if hasattr(item, "model_fields")), None
+    )
     return found

@@ -11,13 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SECONDS = 60.0
 """How long one command may take before its test fails."""
-DECIDES_LOOKS = ("CLICOLOR", "COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PYTHONHASHSEED", "TTY_")
+DECIDES_LOOKS = (
+    "CLICOLOR",
+    "COLUMNS",
+    "FORCE_COLOR",
+    "GITHUB_ACTIONS",
+    "NO_COLOR",
+    "PYTHONHASHSEED",
+    "PYTHONPATH",
+    "TTY_",
+)
 """Starts of the variables that change what a command prints; a test sets those that it is about."""
 
 
@@ -48,7 +58,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse `--update` where nobody looks at what it wrote."""
+    """Where CI is set, draw the same examples every time, and refuse `--update`: nobody looks at what it wrote."""
+    settings.register_profile("ci", derandomize=True)
+    if os.environ.get("CI"):
+        settings.load_profile("ci")
     if config.getoption("--update") and os.environ.get("CI"):
         raise pytest.UsageError("--update is for a person who reads the difference: it is refused where CI is set")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -171,10 +170,8 @@ def bomb(width: int, depth: int) -> str:
 @pytest.mark.parametrize(("width", "depth"), [(9, 9), (9, 200), (2, 5000)], ids=["classic", "high", "narrow"])
 def test_an_anchor_bomb_is_refused_at_once(width: int, depth: int) -> None:
     """Aliases that would grow beyond measure are refused before they do, in one line that names one."""
-    start = time.perf_counter()
     with pytest.raises(InputError, match=r"^file:\d+: the aliases grow to more than 20000 values; write the values"):
         parse(bomb(width, depth), "file")
-    assert time.perf_counter() - start < 2
 
 
 def test_aliases_do_not_nest_deeper_than_brackets_may() -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opdeploy.catalogue import load_catalogue, read_profiles
+from opdeploy.catalogue import load_catalogue
+from opdeploy.document import read_profiles
 from opdeploy.platform import EDITIONS, Edition, Profile
 
 if TYPE_CHECKING:

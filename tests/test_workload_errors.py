@@ -32,6 +32,8 @@ REGION = "write an Azure region as Azure does, such as westeurope"
 MAPPING = "must be a mapping with keys such as"
 
 UNKNOWN_KEYS = {
+    "modle:": 'modle: unknown key "modle"; did you mean "model"?',
+    "data: {locaton: ~}": 'data.locaton: unknown key "locaton"; did you mean "location"?',
     "modle: {}": 'modle: unknown key "modle"; did you mean "model"?',
     "zzz: 1": f'zzz: unknown key "zzz"; valid: {KEYS}',
     "model: {framwork: onnx}": 'model.framwork: unknown key "framwork"; did you mean "framework"?',
@@ -110,7 +112,7 @@ RANGES = {
     "  latency_ms: {p95: 0}": "serving.latency_ms.p95: must be more than 0, not 0",
     "  max_payload_mb: 0": "serving.max_payload_mb: must be more than 0, not 0",
     "  availability: 100": "serving.availability: must be less than 100, not 100",
-    "  availability: 0": "serving.availability: must be at least 50, not 0",
+    "  availability: 0": "serving.availability: must be more than 0, not 0",
     "hardware: {memory_gb: -4}": "hardware.memory_gb: must be more than 0, not -4",
     "budget: {monthly_usd: 0}": "budget.monthly_usd: must be more than 0, not 0",
     "priorities: {speed: 5.01}": "priorities.speed: must be at most 5, not 5.01",

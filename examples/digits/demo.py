@@ -106,7 +106,7 @@ def server() -> Iterator[int]:
     options = ["--model", str(MODEL), "--name", "digits", "--host", HOST, "--port", str(port)]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "opdeploy.serving", *options], stdout=log, stderr=subprocess.STDOUT
+            [sys.executable, "-P", "-m", "opdeploy.serving", *options], stdout=log, stderr=subprocess.STDOUT
         )
         try:
             _wait_until_ready(process, port, log)

@@ -34,6 +34,8 @@ def unknown_limits(needs: Needs, profiles: Iterable[Profile]) -> tuple[Assumptio
         "bandwidth_mb_per_s": needs.online and needs.load.payload_mb is not None,
         "requests_per_second": needs.online,
         "instances": True,
+        "gflops_per_second": True,
+        "gpu_regions": needs.gpu == "required" and needs.region is not None,
         "availability": needs.availability is not None,
         "private_network": needs.private_network,
         "tls": needs.online and needs.sensitive,

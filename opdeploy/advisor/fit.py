@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from opdeploy.advisor.needs import Needs
     from opdeploy.platform import Profile
+    from opdeploy.workload import Stage
 
 NEUTRAL = 0.5
 """Distance factor of a platform that the continuum does not place."""
 WRONG_LIFETIME = 0.6
-NO_SKILL = 0.5
+NO_SKILL: dict[Stage, float] = {"demo": 0.9, "pilot": 0.75, "production": 0.5}
 """Factor when the team knows none of the skills that the platform asks; in between in proportion."""
 SPARK_UNUSED = 0.5
 GPU_UNUSED = 0.7
@@ -87,7 +88,8 @@ def _skills(needs: Needs, profile: Profile) -> Factor:
     if not needs.knows or not missing:
         return Factor(1, "")
     return Factor(
-        1 - (1 - NO_SKILL) * len(missing) / len(asked), f"the team does not say that it knows {', '.join(missing)}"
+        1 - (1 - NO_SKILL[needs.stage]) * len(missing) / len(asked),
+        f"the team does not say that it knows {', '.join(missing)}",
     )
 
 
@@ -109,6 +111,7 @@ def _data(needs: Needs, profile: Profile) -> Factor:
 
 def _idle(needs: Needs, profile: Profile) -> Factor:
     cool_down = profile.limits.cool_down_s
-    rare = needs.online and needs.load.awake(cool_down.value if cool_down else COOL_DOWN_S) < RARE
+    lasting = needs.online and needs.lifetime_days >= 1
+    rare = lasting and needs.load.awake(cool_down.value if cool_down else COOL_DOWN_S) < RARE
     stays_up = not scales_to_zero(profile) or cold_start_breaks_bound(needs, profile)
     return Factor(IDLE if rare and stays_up else 1, "stays up although traffic is rare")

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel
-
+from opdeploy.advisor.load import Load
 from opdeploy.recommendation import Assumption
 from opdeploy.workload import (
     BATCH,
@@ -35,34 +34,6 @@ GPU_FROM_GFLOPS = 1.0
 """From this cost per record on, a GPU pays off: the chapter's 20-core machine makes 7 x 23 GFLOPs a second."""
 TIGHT_P95_S = 0.1
 LOOSE_P95_S = 10.0
-OFFICE_HOURS_SHARE = 50 / 168
-"""Five days of ten hours, in a week."""
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """The load on an endpoint; rates in requests per second."""
-
-    average: float
-    peak: float
-    records_per_request: int
-    payload_mb: float | None
-    shape: Shape
-    bursts_per_day: float
-    burst_s: float
-    p95_s: float | None
-    """The declared bound, in seconds; None when none is declared."""
-
-    def awake(self, cool_down_s: float) -> float:
-        """Return the share of time during which an instance is up that sleeps after `cool_down_s` without a request.
-
-        Requests are taken as Poisson arrivals at the average rate: the share of time with at least one of them in the
-        last `cool_down_s` is 1 - exp(-rate x cool_down_s).
-        """
-        if self.shape == "bursts":
-            return min(1.0, self.bursts_per_day * (self.burst_s + cool_down_s) / 86400)
-        share = OFFICE_HOURS_SHARE if self.shape == "office-hours" else 1.0
-        return share * (1 - math.exp(-self.average / share * cool_down_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +130,12 @@ def assess(workload: Workload, size_on_disk_mb: float | None) -> tuple[Needs, tu
             spark=spark,
             location=location,
             service=service,
-            size_gb=notes.take("data.size_gb", workload.data.size_gb, run.gb if run else 1.0, _WHY_SIZE[run is None]),
+            size_gb=notes.take(
+                "data.size_gb",
+                workload.data.size_gb,
+                run.gb if run else 1.0,
+                "records x record size" if run else "it comes with the requests, or is small",
+            ),
             sensitive=sensitivity in ("confidential", "regulated"),
             may_move=notes.take("data.may_move", workload.data.may_move, True, "nothing forbids it"),  # noqa: FBT003
             gpu=_gpu(workload, gflops, notes),
@@ -179,7 +155,6 @@ def assess(workload: Workload, size_on_disk_mb: float | None) -> tuple[Needs, tu
     )
 
 
-_WHY_SIZE = ("records x record size", "data comes with the requests, or is small")
 _WHY_MEMORY = "one and a half times the model's size, at least 1 GB"
 
 
@@ -203,8 +178,9 @@ def _model(workload: Workload, size_on_disk_mb: float | None, notes: _Notes) -> 
 
 
 def _load(workload: Workload, notes: _Notes) -> Load:
-    serving, online = workload.serving, workload.serving.pattern in ONLINE
-    notes = notes if online else _Notes()  # what does not bear on the pattern is no assumption
+    serving = workload.serving
+    if serving.pattern not in ONLINE:
+        notes = _Notes()  # what does not bear on the pattern is no assumption
     requests, traffic = serving.requests_per_second, serving.traffic
     small = 1.0 if requests.peak is None else min(1.0, requests.peak)
     average = notes.take("serving.requests_per_second.average", requests.average, small, "a small service")
@@ -246,11 +222,14 @@ def _run(workload: Workload, notes: _Notes) -> _Run:
 def _say_what_does_not_bear(workload: Workload, notes: _Notes) -> None:
     """Warn of keys that the pattern does not use."""
     pattern = workload.serving.pattern
-    section, used = ("batch", {"needs"}) if pattern in ONLINE else ("serving", {"pattern", "availability"})
-    for key in sorted(getattr(workload, section).model_fields_set - used) if pattern in ONLINE | BATCH else ():
-        value = getattr(getattr(workload, section), key)
-        shown = value.model_dump(exclude_none=True) if isinstance(value, BaseModel) else value
-        notes.warn(f"{section}.{key}", shown, f"ignored: it does not bear on {pattern}")
+    if pattern in ONLINE:
+        name, section, used = "batch", workload.batch.model_dump(exclude_unset=True), {"needs"}
+    elif pattern in BATCH:
+        name, section, used = "serving", workload.serving.model_dump(exclude_unset=True), {"pattern", "availability"}
+    else:
+        return
+    for key in sorted(section.keys() - used):
+        notes.warn(f"{name}.{key}", section[key], f"ignored: it does not bear on {pattern}")
 
 
 def _home(workload: Workload, notes: _Notes) -> tuple[Location, Service | None]:

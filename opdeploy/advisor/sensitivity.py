@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Literal
 
 from opdeploy.recommendation import Flip, Sensitivity
+from opdeploy.workload import MAX_WEIGHT
 
 if TYPE_CHECKING:
     from opdeploy.advisor.scoring import Scored
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 DRAWS = 1000
 SEED = 2018
-MAX_WEIGHT = 5
 
 
 def sensitivity(ranked: list[Scored], weights: dict[str, Weight]) -> Sensitivity:

@@ -57,15 +57,10 @@ def data(name: str) -> Traversable:
 
 
 def _sources() -> list[dict[str, Any]]:
-    compiled = data(COMPILED)
+    compiled = files("opdeploy") / "_data" / COMPILED
     if compiled.is_file():
         sources: list[dict[str, Any]] = json.loads(compiled.read_bytes())
         return sources
+    from opdeploy.document import read_profiles
+
     return read_profiles(Path(str(data("profiles"))))
-
-
-def read_profiles(folder: Path) -> list[dict[str, Any]]:
-    """Read every profile of a folder as plain data, sorted by id."""
-    from opdeploy import document
-
-    return sorted((document.read(path).value for path in folder.glob("*.yaml")), key=lambda source: str(source["id"]))

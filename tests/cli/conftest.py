@@ -42,9 +42,10 @@ WORKLOADS: dict[str, dict[str, Any]] = {
     "nothing": {"serving": {"pattern": "request-response"}, "constraints": {"only": ["batch-ai"]}},
     "llm": {"serving": {"pattern": "request-response"}, "model": {"framework": "llm"}},
     "tokens": {"serving": {"pattern": "stream", "tokens": {"per_second": 50}}},
+    "patternless": {"serving": {"tokens": 50}, "model": {"path": "gone.gguf"}},
 }
 """What is asked about, but for the name, which is the key."""
-REFUSED = ("nothing", "llm", "tokens")
+REFUSED = ("nothing", "llm", "tokens", "patternless")
 """The workloads that no platform of either edition takes."""
 
 RUN_MANY = """
