@@ -113,11 +113,7 @@ def assess(workload: Workload, size_on_disk_mb: float | None) -> tuple[Needs, tu
     stage = _stage(workload, lifetime_days, notes)
     sensitivity = notes.take("data.sensitivity", workload.data.sensitivity, "internal", "the usual case")
     knows = workload.team.knows or notes.derive("team.knows", (), "unknown, so that no skill counts against a platform")
-    budget = workload.budget.monthly_usd
-    notes.derive("budget.monthly_usd", budget, "no bound" if budget is None else "not yet considered: no prices enter")
-    if workload.region is None:
-        notes.derive("region", None, "no region is given: regional offers are not checked")
-    notes.derive("measurements", None, "none: whether a platform keeps load and latency is estimated from GFLOPs alone")
+    _say_what_is_not_checked(workload, notes)
     private = workload.constraints.private_network
     return (
         Needs(
@@ -130,18 +126,11 @@ def assess(workload: Workload, size_on_disk_mb: float | None) -> tuple[Needs, tu
             spark=spark,
             location=location,
             service=service,
-            size_gb=notes.take(
-                "data.size_gb",
-                workload.data.size_gb,
-                run.gb if run else 1.0,
-                "records x record size" if run else "it comes with the requests, or is small",
-            ),
+            size_gb=_size_gb(workload, run, notes),
             sensitive=sensitivity in ("confidential", "regulated"),
             may_move=notes.take("data.may_move", workload.data.may_move, True, "nothing forbids it"),  # noqa: FBT003
             gpu=_gpu(workload, gflops, notes),
-            memory_gb=notes.take(
-                "hardware.memory_gb", workload.hardware.memory_gb, max(1.0, 1.5 * size_mb / 1000), _WHY_MEMORY
-            ),
+            memory_gb=_memory_gb(workload, size_mb, notes),
             stage=stage,
             lifetime_days=lifetime_days,
             knows=frozenset(knows),
@@ -155,7 +144,22 @@ def assess(workload: Workload, size_on_disk_mb: float | None) -> tuple[Needs, tu
     )
 
 
-_WHY_MEMORY = "one and a half times the model's size, at least 1 GB"
+def _say_what_is_not_checked(workload: Workload, notes: _Notes) -> None:
+    budget = workload.budget.monthly_usd
+    notes.derive("budget.monthly_usd", budget, "no bound" if budget is None else "not yet considered: no prices enter")
+    if workload.region is None:
+        notes.derive("region", None, "no region is given: regional offers are not checked")
+    notes.derive("measurements", None, "none: whether a platform keeps load and latency is estimated from GFLOPs alone")
+
+
+def _size_gb(workload: Workload, run: _Run | None, notes: _Notes) -> float:
+    why = "records x record size" if run else "it comes with the requests, or is small"
+    return notes.take("data.size_gb", workload.data.size_gb, run.gb if run else 1.0, why)
+
+
+def _memory_gb(workload: Workload, size_mb: float, notes: _Notes) -> float:
+    why = "one and a half times the model's size, at least 1 GB"
+    return notes.take("hardware.memory_gb", workload.hardware.memory_gb, max(1.0, 1.5 * size_mb / 1000), why)
 
 
 def _model(workload: Workload, size_on_disk_mb: float | None, notes: _Notes) -> tuple[float, float]:
