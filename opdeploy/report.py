@@ -77,14 +77,12 @@ def why_not(answer: Recommendation, platform: str) -> list[str]:
                 f"{platform} is excluded: {reason.text.rstrip('.')}. Would need {reason.would_need}."
                 for reason in excluded.reasons
             ]
-    ranks = {ranked.platform: rank for rank, ranked in enumerate(answer.ranked)}
-    rank = ranks[platform]
+    rank = [ranked.platform for ranked in answer.ranked].index(platform)
     if rank == 0:
         return [f"{platform} is the recommended platform."]
     best, here = answer.ranked[0], answer.ranked[rank]
-    said = [
-        f"{platform} is number {rank + 1} of {len(ranks)}, {best.score - here.score:.0f} points behind {best.platform}."
-    ]
+    behind = f"{best.score - here.score:.0f} points behind {best.platform}"
+    said = [f"{platform} is number {rank + 1} of {len(answer.ranked)}, {behind}."]
     gaps = [
         (a.points - b.points, a, b)
         for a, b in zip(best.contributions, here.contributions, strict=True)

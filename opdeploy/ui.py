@@ -59,10 +59,9 @@ def recommendation(answer: Recommendation, *, explain: bool, title: str | None) 
         console.print(_ranking(answer, console.width))
     for sentence in report.firmness(answer):
         console.print(sentence, markup=False)
-    for item in (
-        answer.ranked if explain else [item for item in answer.ranked if item.platform in {answer.best, *answer.ties}]
-    ):
-        for warning in item.warnings:
+    leading = {answer.best, *answer.ties}
+    for item in answer.ranked:
+        for warning in item.warnings if explain or item.platform in leading else ():
             console.print(f"{item.platform}: {warning}", style="yellow", markup=False)
     if answer.excluded:
         console.print()

@@ -238,3 +238,8 @@ class Workload(Frozen):
         Priorities, Field(default_factory=Priorities, description="Weights that replace the derived ones.")
     ]
     deploy: Annotated[dict[str, Any], Field(default_factory=dict, description="Settings of the targets.")]
+
+    @property
+    def generative(self) -> bool:
+        """Whether the model is placed by tokens per second, which is out of scope."""
+        return self.model.framework == "llm" or self.serving.tokens is not None

@@ -33,7 +33,7 @@ def load_workload(path: Path, platforms: Collection[str]) -> Workload:
             if platform not in platforms:
                 problem = f"{document.shown(platform)} is no platform{nearest(platform, sorted(platforms))}"
                 raise source.error(("constraints", key, index), problem)
-    if workload.model.path and not is_generative(source.value) and not exists(path.parent / workload.model.path):
+    if workload.model.path and not workload.generative and not exists(path.parent / workload.model.path):
         where = document.shown(workload.model.path)
         raise source.error(("model", "path"), f"no file {where}; mend the path, which is relative to this file")
     return workload
@@ -58,20 +58,19 @@ def exists(path: Path) -> bool:
         return False
 
 
-def is_generative(value: Any) -> bool:  # noqa: ANN401  any YAML value
-    """Tell whether a file is about a generative model, whatever else is wrong with it."""
-    model, serving = (value.get(key) for key in ("model", "serving"))
-    return (isinstance(model, dict) and model.get("framework") == "llm") or (
-        isinstance(serving, dict) and serving.get("tokens") is not None
-    )
+def _with_pattern(value: dict[str, Any]) -> dict[str, Any]:
+    """Give a generative model's file a pattern: it is out of scope, and its author has no reason to choose one."""
+    model, serving = value.get("model", {}), value.get("serving", {})
+    if not isinstance(model, dict) or not isinstance(serving, dict):
+        return value
+    generative = model.get("framework") == "llm" or "tokens" in serving
+    return {**value, "serving": {"pattern": "request-response", **serving}} if generative else value
 
 
 def _validate(source: Document) -> Workload:
     from pydantic import ValidationError
 
-    value = _without_nulls(source.value, Workload)
-    if is_generative(value):  # it is out of scope, and its author has no reason to choose a pattern
-        value = {**value, "serving": {"pattern": "request-response", **(value.get("serving") or {})}}
+    value = _with_pattern(_without_nulls(source.value, Workload))
     try:
         # Through JSON, whose strict mode takes a list for a tuple but no text for a number.
         return Workload.model_validate_json(json.dumps(value))

@@ -100,48 +100,44 @@ def installed(wheel: Path, root: Path, tmp_path_factory: pytest.TempPathFactory)
     return environment / "bin"
 
 
+@pytest.fixture
+def in_installation(installed: Path, tmp_path: Path, clean: Callable[..., dict[str, str]]) -> Callable[..., str]:
+    """Return a function that runs a program of the new environment in another folder, and gives what it prints."""
+
+    def run(program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [str(installed / program), *arguments],
+            capture_output=True,
+            check=True,
+            cwd=tmp_path,
+            encoding="utf-8",
+            env=clean(),
+            timeout=MINUTES,
+        )
+        return done.stdout
+
+    return run
+
+
 @pytest.mark.parametrize(
     "options", [["-o", "json"], ["-o", "json", "--edition", "2018"], ["--explain"]], ids=["today", "chapter", "table"]
 )
 def test_an_installed_wheel_answers_as_the_checkout_does(
-    installed: Path,
-    root: Path,
-    tmp_path: Path,
-    opdeploy: Opdeploy,
-    clean: Callable[..., dict[str, str]],
-    options: list[str],
+    in_installation: Callable[..., str], root: Path, tmp_path: Path, opdeploy: Opdeploy, options: list[str]
 ) -> None:
     """Installed elsewhere and run from another folder, the command gives the same bytes."""
     command = ["recommend", str(root / "examples" / "digits" / "workload.yaml"), "--as-of=2026-11-02", *options]
-    done = subprocess.run(
-        [str(installed / "opdeploy"), *command],
-        capture_output=True,
-        check=True,
-        cwd=tmp_path,
-        encoding="utf-8",
-        env=clean(),
-        timeout=MINUTES,
-    )
-    assert done.stdout == opdeploy(*command, cwd=tmp_path).out
+    assert in_installation("opdeploy", *command) == opdeploy(*command, cwd=tmp_path).out
 
 
 def test_the_installed_command_reads_the_compiled_catalogue(
-    installed: Path, tmp_path: Path, clean: Callable[..., dict[str, str]]
+    in_installation: Callable[..., str], installed: Path
 ) -> None:
     """What is loaded is the wheel's own JSON file, not the checkout, and no YAML is parsed for it."""
     script = (
         "import sys; from opdeploy import catalogue; found = catalogue.load_catalogue();"
         "print(catalogue.data(catalogue.COMPILED)); print(len(found.profiles), 'yaml' in sys.modules)"
     )
-    done = subprocess.run(
-        [str(installed / "python"), "-c", script],
-        capture_output=True,
-        check=True,
-        cwd=tmp_path,
-        encoding="utf-8",
-        env=clean(),
-        timeout=MINUTES,
-    )
-    path, counted = done.stdout.splitlines()
+    path, counted = in_installation("python", "-c", script).splitlines()
     assert path.startswith(str(installed.parent))
     assert counted == f"{len(load_catalogue().profiles)} False"

@@ -170,6 +170,8 @@ WHOLE = {
     "name: a\nserving:\n": "2: serving: is missing; add it",
     "name:\nserving: {pattern: stream}": "1: name: is missing; add it",
     "serving: {pattern: stream}": "1: name: is missing; add it",
+    "name: a\nserving: 5\nmodel: {framework: llm}": f"2: serving: {MAPPING} pattern, not 5",
+    "name: a\nserving: {tokens: 5}\nmodel: [llm]": f'3: model: {MAPPING} path, not ["llm"] (and 1 more)',
     "name: a\nserving: stream": f'2: serving: {MAPPING} pattern, not "stream"',
     "nam: a\nserving: {pattern: stream}": '1: nam: unknown key "nam"; did you mean "name"? (and 1 more)',
     "name: a\nserving: {patern: stream}": (

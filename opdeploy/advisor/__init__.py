@@ -43,7 +43,7 @@ def recommend(
 
     `as_of` is the day on which platforms must still be alive; `size_on_disk_mb` is the size of the model file.
     """
-    if workload.model.framework == "llm" or workload.serving.tokens is not None:
+    if workload.generative:
         return _out_of_scope(workload, catalogue, as_of), ()
     needs, assumptions, warnings = assess(workload, size_on_disk_mb)
     reasons = {profile.id: exclusions(needs, profile, as_of) for profile in catalogue.profiles}

@@ -23,7 +23,7 @@ IDLE = 0.7
 RARE = 0.25
 """Traffic is rare when an instance that sleeps after the cool-down is up for less than this share of the time."""
 COOL_DOWN_S = 300.0
-"""Cool-down by which rarity is judged where a platform has none of its own: that of KEDA, https://keda.sh (2026-04)."""
+"""Cool-down by which rarity is judged where a platform has none of its own: the default of those that do."""
 
 
 class Factor(NamedTuple):

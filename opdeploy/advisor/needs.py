@@ -31,7 +31,7 @@ GFLOPS_PER_MB = 0.1
 TREE_GFLOPS = 0.001
 """A model that is no neural network: so little that it decides nothing."""
 GPU_FROM_GFLOPS = 1.0
-"""From this cost per record on, a GPU pays off: the chapter's 20-core machine makes 7 x 23 GFLOPs a second."""
+"""From this cost per record on a GPU is preferred: a judgement. The chapter's 20-core machine makes 7 x 23 a second."""
 TIGHT_P95_S = 0.1
 LOOSE_P95_S = 10.0
 
