@@ -6,12 +6,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from opdeploy.frozen import Frozen
-from opdeploy.workload import Criterion, Location, Pattern, Service, Skill, Stage
+from opdeploy.workload import CRITERIA, Criterion, Location, Pattern, Service, Skill, Stage
 
 Edition = Literal["2018", "2026"]
 EDITIONS: tuple[Edition, ...] = ("2018", "2026")
 
-Grade = Literal["book", "documented", "measured", "judgement"]
+Grade = Literal["measured", "documented", "book", "judgement"]
+GRADES: tuple[Grade, ...] = ("measured", "documented", "book", "judgement")
+"""How good a figure is, best first."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 PlatformId = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
@@ -44,6 +47,11 @@ class Ratings(Frozen):
         """Return the rating by a criterion."""
         rating: Rating = getattr(self, criterion)
         return rating
+
+    @property
+    def grade(self) -> Grade:
+        """The grade of the ratings together: that of the weakest."""
+        return max((self.of(criterion).grade for criterion in CRITERIA), key=GRADES.index)
 
 
 class Place(Evidence):
@@ -174,6 +182,18 @@ class Lifecycle(Evidence):
     since: date | None = None
     until: date | None = None
     successors: tuple[PlatformId, ...] = ()
+
+    def ended(self, day: date) -> bool:
+        """Tell whether it cannot be had any more on a day."""
+        return self.until is not None and day >= self.until
+
+    def on(self, day: date) -> str:
+        """Say in what state it is on a day."""
+        if self.until is None:
+            return self.state
+        if not self.ended(day):
+            return f"available until {self.until.isoformat()}"
+        return f"{'unmaintained' if self.state == 'unmaintained' else 'retired'} since {self.until.isoformat()}"
 
 
 class Profile(Frozen):

@@ -50,9 +50,8 @@ def unknown_limits(needs: Needs, profiles: Iterable[Profile]) -> tuple[Assumptio
 
 def _lifecycle(profile: Profile, as_of: date) -> Iterator[Reason]:
     cycle = profile.lifecycle
-    if cycle.until and as_of >= cycle.until:
-        word = "unmaintained" if cycle.state == "unmaintained" else "retired"
-        text = f"{word} since {cycle.until.isoformat()}: {cycle.why}"
+    if cycle.ended(as_of):
+        text = f"{cycle.on(as_of)}: {cycle.why}"
         yield Reason("retired", text, f"{' or '.join(cycle.successors) or 'another platform'} instead")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
+
+from opdeploy.cli.options import AsOf, Edition, File, day, format_of
 
 if TYPE_CHECKING:
     from opdeploy.recommendation import Recommendation
@@ -17,18 +18,16 @@ Output = Literal["table", "json", "yaml", "markdown"]
 def recommend(
     workload: Annotated[Path, typer.Argument(help="The workload file.")] = Path("workload.yaml"),
     *,
-    edition: Annotated[
-        Literal["2018", "2026"], typer.Option(help="Today's platforms, or those of the chapter.")
-    ] = "2026",
-    output: Annotated[Output, typer.Option("--output", "-o", help="Format of the answer.")] = "table",
+    edition: Edition = "2026",
+    output: Annotated[
+        Output | None, typer.Option("--output", "-o", help="Format of the answer.", show_default="table")
+    ] = None,
+    file: File = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show how each figure came about.")] = False,
     why_not: Annotated[
         str | None, typer.Option(metavar="ID", help="Say why this platform is not the recommended one.")
     ] = None,
-    as_of: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Decide as on this day; today if not given."),
-    ] = None,
+    as_of: AsOf = None,
 ) -> None:
     """Rank the platforms for a workload, from batch to real time, and say why.
 
@@ -46,18 +45,26 @@ def recommend(
             where = " and ".join(catalogue.editions_of(why_not))
             raise InputError(f"--why-not: {why_not} is not in edition {edition}; ask with --edition {where}")
         raise InputError(f"--why-not: no platform {why_not!r}{nearest(why_not, sorted(catalogue.by_id))}")
+    form = format_of(output, file, get_args(Output))
     request = load_workload(workload, catalogue.all_ids)
-    day = as_of.date() if as_of else date.today()  # noqa: DTZ011  the user's own day
-    answer, warnings = advisor.recommend(request, catalogue, day, size_on_disk_mb(workload, request))
+    size_mb = size_on_disk_mb(workload, request)
+    answer, warnings = advisor.recommend(request, catalogue, day(as_of), size_mb)
     for warning in warnings:
         ui.warn(f"{workload}: {warning}")
-    if output == "table" and why_not:
-        ui.sentences([report.headline(answer), *report.why_not(answer, why_not)])
-    elif output == "table":
+    if form == "table":
+        from opdeploy.ui.recommendation import show, show_why_not
+
         best = catalogue.by_id[answer.best].title if answer.best else None
-        ui.recommendation(answer, explain=explain, title=best)
+        ui.tables(
+            lambda console: (
+                show_why_not(console, answer, why_not)
+                if why_not
+                else show(console, answer, explain=explain, title=best)
+            ),
+            file,
+        )
     else:
-        ui.data(_serialised(answer, output))
+        ui.deliver(_serialised(answer, form), file)
         for sentence in report.why_not(answer, why_not) if why_not else ():
             ui.say(sentence)
     if answer.status == "out-of-scope":
@@ -68,16 +75,16 @@ def recommend(
         raise NoPlatformError(f"{workload}: no viable platform; the answer says what would have to change")
 
 
-def _serialised(answer: Recommendation, output: Output) -> str:
+def _serialised(answer: Recommendation, form: str) -> str:
     from opdeploy import report
 
-    if output == "markdown":
+    if form == "markdown":
         return report.markdown(answer)
     import json
     from dataclasses import asdict
 
     text = json.dumps(asdict(answer), indent=2)
-    if output == "json":
+    if form == "json":
         return text
     from opdeploy import document
 

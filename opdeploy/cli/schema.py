@@ -16,4 +16,4 @@ def schema(
     from opdeploy import ui
     from opdeploy.workload_file import json_schema
 
-    ui.data(json.dumps(json_schema(), indent=2))
+    ui.deliver(json.dumps(json_schema(), indent=2))

@@ -1,13 +1,11 @@
-"""Everything that is printed: the only user of rich. Data goes to stdout, talk to stderr."""
+"""An answer as tables."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from typing import TYPE_CHECKING
 
 from opdeploy import report
+from opdeploy.ui import new_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,44 +13,14 @@ if TYPE_CHECKING:
 
     from opdeploy.recommendation import Recommendation
 
-PLAIN_WIDTH = 110
-"""Columns of a table that does not go to a terminal."""
 WIDE = 90
 """Columns from which criteria are written out."""
 NARROW = 72
 """Columns below which there is no room for ratings."""
 
 
-def data(text: str) -> None:
-    """Print data."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-
-
-def error(message: str) -> None:
-    """Print one line of error, red on a terminal."""
-    _talk("error: " + message, "31")
-
-
-def say(message: str) -> None:
-    """Print one line of talk."""
-    _talk(message)
-
-
-def warn(message: str) -> None:
-    """Print one line of warning, yellow on a terminal."""
-    _talk("warning: " + message, "33")
-
-
-def _talk(message: str, colour: str = "") -> None:
-    # What users name may hold line ends, or codes that would steer the terminal.
-    line = "".join(char if char.isprintable() else " " for char in " ".join(message.split()))
-    coloured = colour and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    sys.stderr.write(f"\x1b[{colour}m{line}\x1b[0m\n" if coloured else line + "\n")
-
-
-def recommendation(answer: Recommendation, *, explain: bool, title: str | None) -> None:
+def show(console: Console, answer: Recommendation, *, explain: bool, title: str | None) -> None:
     """Print an answer as tables; `title` is the best platform's, `explain` adds how each figure came about."""
-    console = _console()
     console.print(report.headline(answer), style="bold", markup=False)
     if answer.ranked:
         console.print(f"{title}: {answer.ranked[0].reasons[0]}\n", markup=False)
@@ -80,35 +48,11 @@ def recommendation(answer: Recommendation, *, explain: bool, title: str | None) 
         console.print(f"\n{len(answer.assumptions)} values were assumed; --explain lists them.", markup=False)
 
 
-def sentences(lines: list[str]) -> None:
-    """Print sentences, a line each, wrapped to the terminal."""
-    console = _console()
-    for line in lines:
-        console.print(line, markup=False)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    width = shutil.get_terminal_size((PLAIN_WIDTH, 25)).columns
-    return Console(width=width, highlight=False, emoji=False)
-
-
-def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    return table
-
-
 def _ranking(answer: Recommendation, width: int) -> Table:
     """Show ranks, scores and, where there is room, the rating by each criterion under its weight."""
     parts = answer.ranked[0].contributions if width >= NARROW else ()
     names = [part.criterion.split("_")[0][: None if width >= WIDE else 5] for part in parts]
-    table = _table("", "platform", "score", *names, right=("", "score", *names))
+    table = new_table("", "platform", "score", *names, right=("", "score", *names))
     if parts:
         table.add_row("", "weight", "", *(f"{part.weight:g}" for part in parts), style="dim")
     for rank, item in enumerate(answer.ranked, 1):
@@ -124,7 +68,7 @@ def _excluded(answer: Recommendation, but: set[str], *, explain: bool) -> Table:
     """Show what is excluded, but for some: with one reason, or with all."""
     from rich.text import Text
 
-    table = _table("excluded", "because", "would need")
+    table = new_table("excluded", "because", "would need")
     table.columns[0].no_wrap = True
     for item in answer.excluded:
         reasons = () if item.platform in but else item.reasons if explain else item.reasons[:1]
@@ -137,7 +81,7 @@ def _excluded(answer: Recommendation, but: set[str], *, explain: bool) -> Table:
 def _contributions(answer: Recommendation) -> Table:
     from rich.text import Text
 
-    table = _table(
+    table = new_table(
         "platform", "criterion", "points", "weight", "rating", "why", "grade", right=("points", "weight", "rating")
     )
     for item in answer.ranked:
@@ -150,7 +94,13 @@ def _contributions(answer: Recommendation) -> Table:
 def _assumptions(answer: Recommendation) -> Table:
     from rich.text import Text
 
-    table = _table("assumed", "value", "why")
+    table = new_table("assumed", "value", "why")
     for item in answer.assumptions:
         table.add_row(item.field, Text(report.shown(item.value)), Text(item.why))
     return table
+
+
+def show_why_not(console: Console, answer: Recommendation, platform: str) -> None:
+    """Print why a platform is not the recommended one."""
+    for line in (report.headline(answer), *report.why_not(answer, platform)):
+        console.print(line, markup=False)

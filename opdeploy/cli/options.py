@@ -1,0 +1,45 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from opdeploy.errors import InputError
+
+Edition = Annotated[
+    Literal["2018", "2026"], typer.Option("--edition", help="Today's platforms, or those of the chapter.")
+]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option("--as-of", formats=["%Y-%m-%d"], metavar="DATE", help="Decide as on this day; today if not given."),
+]
+WorkloadFile = Annotated[Path | None, typer.Option("--workload", metavar="FILE", help="A workload file.")]
+File = Annotated[
+    Path | None,
+    typer.Option("--file", metavar="FILE", help="Write to this file; its suffix names the format unless -o does."),
+]
+
+_BY_SUFFIX = {"htm": "html", "md": "markdown", "txt": "table", "yml": "yaml"}
+
+
+def day(as_of: datetime | None) -> date:
+    """Return the day that was asked about, else the user's own."""
+    return as_of.date() if as_of else date.today()  # noqa: DTZ011  the user's own day
+
+
+def format_of(output: str | None, file: Path | None, formats: tuple[str, ...]) -> str:
+    """Return the format that was asked for, by name or by the file's suffix; else the first.
+
+    Raises InputError for a suffix that names none.
+    """
+    if output or not file or not file.suffix:
+        return output or formats[0]
+    suffix = file.suffix[1:].lower()
+    found = _BY_SUFFIX.get(suffix, suffix)
+    if found not in formats:
+        raise InputError(f"--file {file}: no format is called {file.suffix}; say it with -o: {', '.join(formats)}")
+    return found

@@ -1,0 +1,82 @@
+"""Writes files whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from opdeploy.errors import InputError, OpdeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file, over an older one if need be: a reader finds the old content or the new, never a part.
+
+    Raises InputError when there is no place to write to, OpdeployError when the writing fails; both leave what was
+    there as it was.
+    """
+    target = path.resolve()  # a link stays, and what it leads to is written
+    if target.is_dir():
+        raise InputError(f"{path}: is a directory; name a file in it")
+    if target.exists() and not target.is_file():  # a pipe or a device, which cannot be replaced
+        with _explained(path), target.open("wb") as stream:
+            stream.write(content)
+        return
+    if target.exists() and not os.access(target, os.W_OK):
+        raise InputError(f"{path}: cannot be written: it is write-protected; name another file")
+    with _beside(path, target, content) as part, _explained(path):
+        if target.exists():
+            part.chmod(target.stat().st_mode)
+        part.replace(target)
+
+
+def create(path: Path, content: bytes) -> None:
+    """Write a file that must not be there yet.
+
+    Raises InputError when it is, or when there is no place to write to, OpdeployError when the writing fails.
+    """
+    if os.path.lexists(path):
+        raise _exists(path)
+    with _beside(path, path, content) as part, _explained(path):
+        try:
+            os.link(part, path)  # unlike a rename, it fails when another made the file meanwhile
+        except FileExistsError:
+            raise _exists(path) from None
+
+
+def _exists(path: Path) -> InputError:
+    return InputError(f"{path}: is there already, and is not overwritten; remove it, or name another with --file")
+
+
+@contextmanager
+def _beside(path: Path, target: Path, content: bytes) -> Iterator[Path]:
+    """Give a finished file in the target's folder, and leave none there."""
+    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror}; name a file in a folder that exists and can be written to"
+        ) from error
+    try:
+        with _explained(path), os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OpdeployError(f"{path}: was not written: {reason}; make room, or name another file") from error

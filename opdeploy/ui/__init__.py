@@ -1,0 +1,86 @@
+"""Everything that is printed: the only user of rich. Data goes to stdout, talk to stderr."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from opdeploy import files
+from opdeploy.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from rich.console import Console
+    from rich.table import Table
+
+PLAIN_WIDTH = 110
+"""Columns of a table that does not go to a terminal."""
+
+
+def deliver(content: str | bytes, file: Path | None = None) -> None:
+    """Write data to a file, or to stdout.
+
+    Raises InputError for bytes that would go to a terminal, and what `files.write` raises.
+    """
+    if isinstance(content, str) and not content.endswith("\n"):
+        content += "\n"
+    if file is not None:
+        files.write(file, content.encode() if isinstance(content, str) else content)
+    elif isinstance(content, str):
+        sys.stdout.write(content)
+    elif sys.stdout.isatty():
+        raise InputError("a picture in bytes is nothing for a terminal; name a file with --file")
+    else:
+        sys.stdout.buffer.write(content)
+
+
+def tables(show: Callable[[Console], None], file: Path | None = None) -> None:
+    """Print tables, coloured on a terminal and plain elsewhere; `show` prints them to a console."""
+    console = _console(plain=file is not None)
+    with console.capture() as captured:
+        show(console)
+    deliver(captured.get(), file)
+
+
+def error(message: str) -> None:
+    """Print one line of error, red on a terminal."""
+    _talk("error: " + message, "31")
+
+
+def say(message: str) -> None:
+    """Print one line of talk."""
+    _talk(message)
+
+
+def warn(message: str) -> None:
+    """Print one line of warning, yellow on a terminal."""
+    _talk("warning: " + message, "33")
+
+
+def _talk(message: str, colour: str = "") -> None:
+    # What users name may hold line ends, or codes that would steer the terminal.
+    line = "".join(char if char.isprintable() else " " for char in " ".join(message.split()))
+    coloured = colour and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    sys.stderr.write(f"\x1b[{colour}m{line}\x1b[0m\n" if coloured else line + "\n")
+
+
+def _console(*, plain: bool) -> Console:
+    from rich.console import Console
+
+    width = PLAIN_WIDTH if plain else shutil.get_terminal_size((PLAIN_WIDTH, 25)).columns
+    return Console(width=width, highlight=False, emoji=False, force_terminal=False if plain else None)
+
+
+def new_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """Return an empty table of the one look that all have."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return table
