@@ -15,6 +15,9 @@ Grade = Literal["measured", "documented", "book", "judgement"]
 GRADES: tuple[Grade, ...] = ("measured", "documented", "book", "judgement")
 """How good a figure is, best first."""
 
+Day = date
+"""`date` by a name that the field `date` of evidence does not take."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 PlatformId = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
@@ -183,11 +186,11 @@ class Lifecycle(Evidence):
     until: date | None = None
     successors: tuple[PlatformId, ...] = ()
 
-    def ended(self, day: date) -> bool:
+    def ended(self, day: Day) -> bool:
         """Tell whether it cannot be had any more on a day."""
         return self.until is not None and day >= self.until
 
-    def on(self, day: date) -> str:
+    def on(self, day: Day) -> str:
         """Say in what state it is on a day."""
         if self.until is None:
             return self.state
