@@ -15,6 +15,17 @@ Grade = Literal["measured", "documented", "book", "judgement"]
 GRADES: tuple[Grade, ...] = ("measured", "documented", "book", "judgement")
 """How good a figure is, best first."""
 
+Group = Literal["spark-cluster", "cluster-on-demand", "machine-or-database", "service", "device"]
+GROUPS: dict[Group, str] = {
+    "spark-cluster": "Spark cluster",
+    "cluster-on-demand": "cluster on demand",
+    "machine-or-database": "machine or database",
+    "service": "service",
+    "device": "device",
+}
+"""Kinds of platforms in words, from batch to real time. The first four are the colours of the chapter's figure 10-7; it
+has no devices, and the names are ours."""
+
 Day = date
 """`date` by a name that the field `date` of evidence does not take."""
 
@@ -58,9 +69,10 @@ class Ratings(Frozen):
 
 
 class Place(Evidence):
-    """Place on the continuum, from 0 (batch) to 1 (real time); None where nothing says."""
+    """Place on the continuum, from 0 (batch) to 1 (real time), and the group drawn there; None where nothing says."""
 
     value: Share | None
+    group: Group | None = None
 
 
 class Patterns(Evidence):
@@ -204,6 +216,8 @@ class Profile(Frozen):
 
     id: PlatformId
     title: str
+    heatmap_row: Annotated[int, Field(ge=1)] | None = None
+    """Row in the chapter's figure 10-8, 1 to 10; those that are derived from its text follow."""
     best_for: str
     not_for: tuple[str, ...]
     ratings: Ratings

@@ -51,6 +51,11 @@ class Reason:
     text: str
     would_need: str
 
+    @property
+    def short(self) -> str:
+        """The text up to its explanation."""
+        return self.text.split(":")[0].rstrip(".")
+
 
 @dataclass(frozen=True, slots=True)
 class Excluded:

@@ -58,7 +58,7 @@ def plainly_excluded(answer: Recommendation) -> dict[str, list[str]]:
     plain: dict[str, list[str]] = {}
     for item in answer.excluded:
         if item.reasons[0].constraint in PLAIN:
-            plain.setdefault(item.reasons[0].text.split(":")[0].rstrip("."), []).append(item.platform)
+            plain.setdefault(item.reasons[0].short, []).append(item.platform)
     return plain
 
 
@@ -126,12 +126,19 @@ def _ranking(ranked: tuple[Ranked, ...]) -> Iterator[str]:
     yield ""
 
 
+def spoken(name: str) -> str:
+    """Write the name of a field as words."""
+    return name.replace("_", " ")
+
+
 def shown(value: object) -> str:
-    """Write an assumed value for a person."""
+    """Write a value for a person."""
     if value is None or value == ():
         return NOTHING
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(shown, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -66,6 +66,11 @@ def recommend(
     ), warnings
 
 
+def place(workload: Workload) -> float:
+    """Return a workload's place on the continuum, from 0 (batch) to 1 (real time)."""
+    return assess(workload, None)[0].place
+
+
 def _out_of_scope(workload: Workload, catalogue: Catalogue, as_of: date) -> Recommendation:
     excluded = tuple(Excluded(profile.id, (OUT_OF_SCOPE,)) for profile in catalogue.profiles)
     return Recommendation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar, get_args
 
 import typer
 
@@ -23,6 +23,12 @@ File = Annotated[
     typer.Option("--file", metavar="FILE", help="Write to this file; its suffix names the format unless -o does."),
 ]
 
+Format = Literal["table", "json", "csv", "svg", "png", "html"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+Output = Annotated[Format | None, typer.Option("--output", "-o", help="Format.", show_default="table")]
+
+F = TypeVar("F", bound=str)
+
 _BY_SUFFIX = {"htm": "html", "md": "markdown", "txt": "table", "yml": "yaml"}
 
 
@@ -31,7 +37,7 @@ def day(as_of: datetime | None) -> date:
     return as_of.date() if as_of else date.today()  # noqa: DTZ011  the user's own day
 
 
-def format_of(output: str | None, file: Path | None, formats: tuple[str, ...]) -> str:
+def format_of(output: F | None, file: Path | None, formats: tuple[F, ...]) -> F:
     """Return the format that was asked for, by name or by the file's suffix; else the first.
 
     Raises InputError for a suffix that names none.
@@ -39,7 +45,8 @@ def format_of(output: str | None, file: Path | None, formats: tuple[str, ...]) -
     if output or not file or not file.suffix:
         return output or formats[0]
     suffix = file.suffix[1:].lower()
-    found = _BY_SUFFIX.get(suffix, suffix)
-    if found not in formats:
-        raise InputError(f"--file {file}: no format is called {file.suffix}; say it with -o: {', '.join(formats)}")
-    return found
+    wanted = _BY_SUFFIX.get(suffix, suffix)
+    for form in formats:
+        if form == wanted:
+            return form
+    raise InputError(f"--file {file}: no format is called {file.suffix}; say it with -o: {', '.join(formats)}")

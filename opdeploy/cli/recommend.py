@@ -10,9 +10,12 @@ import typer
 from opdeploy.cli.options import AsOf, Edition, File, day, format_of
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from opdeploy.catalogue import Catalogue
     from opdeploy.recommendation import Recommendation
 
-Output = Literal["table", "json", "yaml", "markdown"]
+Output = Literal["table", "json", "yaml", "markdown", "html"]
 
 
 def recommend(
@@ -36,8 +39,8 @@ def recommend(
     """
     from opdeploy import advisor, report, ui
     from opdeploy.catalogue import load_catalogue
+    from opdeploy.cli.answer import ask
     from opdeploy.errors import InputError, NoPlatformError, nearest
-    from opdeploy.workload_file import load_workload, size_on_disk_mb
 
     catalogue = load_catalogue(edition)
     if why_not is not None and why_not not in catalogue.by_id:
@@ -46,11 +49,8 @@ def recommend(
             raise InputError(f"--why-not: {why_not} is not in edition {edition}; ask with --edition {where}")
         raise InputError(f"--why-not: no platform {why_not!r}{nearest(why_not, sorted(catalogue.by_id))}")
     form = format_of(output, file, get_args(Output))
-    request = load_workload(workload, catalogue.all_ids)
-    size_mb = size_on_disk_mb(workload, request)
-    answer, warnings = advisor.recommend(request, catalogue, day(as_of), size_mb)
-    for warning in warnings:
-        ui.warn(f"{workload}: {warning}")
+    on = day(as_of)
+    answer, place = ask(workload, catalogue, on)
     if form == "table":
         from opdeploy.ui.recommendation import show, show_why_not
 
@@ -64,7 +64,8 @@ def recommend(
             file,
         )
     else:
-        ui.deliver(_serialised(answer, form), file)
+        page = form == "html"
+        ui.deliver(_page(answer, catalogue, place, on) if page else _serialised(answer, form), file)
         for sentence in report.why_not(answer, why_not) if why_not else ():
             ui.say(sentence)
     if answer.status == "out-of-scope":
@@ -73,6 +74,15 @@ def recommend(
         )
     if answer.status == "no-viable-platform":
         raise NoPlatformError(f"{workload}: no viable platform; the answer says what would have to change")
+
+
+def _page(answer: Recommendation, catalogue: Catalogue, place: float, on: date) -> str:
+    from opdeploy import pages
+    from opdeploy.views.continuum import Own, continuum
+    from opdeploy.views.heatmap import heatmap
+
+    line = continuum(catalogue, on, Own(answer.workload, place))
+    return pages.recommendation(answer, heatmap(catalogue, on, answer), line)
 
 
 def _serialised(answer: Recommendation, form: str) -> str:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    Show = Callable[[Console], None]
+    """Prints tables to a console."""
+
 PLAIN_WIDTH = 110
 """Columns of a table that does not go to a terminal."""
 
@@ -38,8 +41,8 @@ def deliver(content: str | bytes, file: Path | None = None) -> None:
         sys.stdout.buffer.write(content)
 
 
-def tables(show: Callable[[Console], None], file: Path | None = None) -> None:
-    """Print tables, coloured on a terminal and plain elsewhere; `show` prints them to a console."""
+def tables(show: Show, file: Path | None = None) -> None:
+    """Print tables to a file or to stdout: coloured on a terminal, plain elsewhere."""
     console = _console(plain=file is not None)
     with console.capture() as captured:
         show(console)

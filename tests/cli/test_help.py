@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     Loaded = Callable[..., set[str]]
 
 GOLDEN = Path(__file__).with_name("golden")
-COMMANDS = ("", "recommend", "schema")
+COMMANDS = ("", "continuum", "heatmap", "recommend", "schema")
 HEAVY = (
     "azure",
     "docker",
     "granian",
     "jinja2",
     "kubernetes",
+    "matplotlib",
     "numpy",
     "onnx",
     "onnxruntime",

@@ -1,0 +1,32 @@
+"""Asks the advisor about a workload file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from opdeploy.catalogue import Catalogue
+    from opdeploy.recommendation import Recommendation
+
+
+class Answer(NamedTuple):
+    """A recommendation, and the workload's place on the continuum."""
+
+    recommendation: Recommendation
+    place: float
+
+
+def ask(workload: Path, catalogue: Catalogue, day: date) -> Answer:
+    """Read a workload file and return the answer to it; warnings about the file are printed."""
+    from opdeploy import advisor, ui
+    from opdeploy.workload_file import load_workload, size_on_disk_mb
+
+    request = load_workload(workload, catalogue.all_ids)
+    size_mb = size_on_disk_mb(workload, request)
+    recommendation, warnings = advisor.recommend(request, catalogue, day, size_mb)
+    for warning in warnings:
+        ui.warn(f"{workload}: {warning}")
+    return Answer(recommendation, advisor.place(request))

@@ -1,0 +1,37 @@
+"""`opdeploy continuum`."""
+
+from __future__ import annotations
+
+from opdeploy.cli.options import FORMATS, AsOf, Edition, File, Output, WorkloadFile, day, format_of
+
+
+def continuum(
+    *,
+    edition: Edition = "2026",
+    workload: WorkloadFile = None,
+    output: Output = None,
+    file: File = None,
+    as_of: AsOf = None,
+) -> None:
+    """Show the platforms on the line from batch to real time, and a workload's own place on it."""
+    from opdeploy import pages, pictures
+    from opdeploy.catalogue import load_catalogue
+    from opdeploy.cli.answer import ask
+    from opdeploy.cli.output import Sight, deliver
+    from opdeploy.ui.continuum import show
+    from opdeploy.views.continuum import Own
+    from opdeploy.views.continuum import continuum as look
+
+    form = format_of(output, file, FORMATS)
+    catalogue = load_catalogue(edition)
+    answer = ask(workload, catalogue, day(as_of)) if workload else None
+    own = Own(answer.recommendation.workload, answer.place) if answer else None
+    view = look(catalogue, day(as_of), own)
+    sight = Sight(
+        lambda console: show(console, view),
+        view.records,
+        view.records,
+        lambda picture: pictures.continuum(view, picture),
+        lambda: pages.continuum(view),
+    )
+    deliver(sight, form, file)

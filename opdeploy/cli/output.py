@@ -1,0 +1,54 @@
+"""Delivers what there is to look at in the format that was asked for."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from opdeploy.cli.options import Format
+    from opdeploy.ui import Show
+
+Record = dict[str, Any]
+
+
+class Sight(NamedTuple):
+    """The ways to look at one thing; each is made only when it is asked for."""
+
+    show: Show
+    records: Callable[[], list[Record]]
+    rows: Callable[[], list[Record]]
+    """Flat records, for CSV."""
+    picture: Callable[[Literal["svg", "png"]], bytes]
+    page: Callable[[], str]
+
+
+def deliver(sight: Sight, form: Format, file: Path | None) -> None:
+    """Write it to a file, or to stdout."""
+    from opdeploy import ui
+
+    match form:
+        case "table":
+            ui.tables(sight.show, file)
+        case "json":
+            ui.deliver(json.dumps(sight.records(), indent=2), file)
+        case "csv":
+            ui.deliver(_csv(sight.rows()), file)
+        case "svg" | "png":
+            ui.deliver(sight.picture(form), file)
+        case "html":
+            ui.deliver(sight.page(), file)
+
+
+def _csv(records: list[Record]) -> str:
+    """Write comma-separated values as RFC 4180 has them, but for line ends."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return out.getvalue()

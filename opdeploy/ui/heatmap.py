@@ -1,0 +1,160 @@
+"""Heatmaps as tables: coloured where the terminal can, and as figures everywhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from opdeploy import report
+from opdeploy.ui import new_table
+from opdeploy.views import palette
+from opdeploy.workload import CRITERIA
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from opdeploy.views.heatmap import Heatmap, Row
+    from opdeploy.views.then_now import Pair
+
+
+class Detail(NamedTuple):
+    """How much of a row is shown; `letters` shortens the names of criteria, None writes them out."""
+
+    titles: bool = False
+    notes: bool = False
+    grades: bool = False
+    letters: int | None = 13
+    rank: bool = True
+    fit: bool = True
+    leading_zero: bool = True
+
+
+DETAILS = (
+    Detail(titles=True, notes=True, grades=True, letters=None),
+    Detail(notes=True, grades=True, letters=None),
+    Detail(notes=True, grades=True),
+    Detail(grades=True),
+    Detail(),
+    Detail(letters=5),
+    Detail(letters=3),
+    Detail(letters=3, leading_zero=False),
+    Detail(letters=3, leading_zero=False, fit=False),
+    Detail(letters=3, leading_zero=False, fit=False, rank=False),
+)
+"""From wide to narrow: the first that fits the terminal is shown."""
+
+
+def show(console: Console, view: Heatmap) -> None:
+    """Print a heatmap in as much detail as there is room for, and how to read it."""
+    console.print(view.headline, style="bold", markup=False)
+    console.print()
+    detail = next((d for d in DETAILS if _fits(console, _table(view, d))), None)
+    if detail:
+        console.print(_table(view, detail))
+    for row in () if detail else view.rows:
+        console.print(_sentence(row), markup=False, style="dim" if row.out else "")
+    console.print()
+    if not (detail and detail.notes):
+        for note in dict.fromkeys(row.out for row in view.rows if row.out):
+            ids = ", ".join(row.platform for row in view.rows if row.out == note)
+            console.print(f"{ids}: {note}", markup=False, style="dim")
+    console.print(_legend())
+
+
+def _fits(console: Console, table: Table) -> bool:
+    return console.measure(table, options=console.options.update(width=10_000)).maximum <= console.width
+
+
+def _table(view: Heatmap, detail: Detail) -> Table:
+    rank = ["", "score"] if view.ranking and detail.rank else ["score"] if view.ranking else []
+    figures = [*_names(detail), *["fit"] * (view.ranking and detail.fit)]
+    front = [*rank[:-1], "platform", *["title"] * detail.titles, *rank[-1:]]
+    back = [*["grade"] * detail.grades, *["note"] * detail.notes]
+    table = _plain_table(*front, *figures, *back, right=(*rank, *figures), tight=not detail.leading_zero)
+    if view.weights:
+        weights = [f"{weight:g}" for weight in view.weights.values()][: len(figures)]
+        table.add_row(*["weight" if name == "platform" else "" for name in front], *weights, style="bold")
+    for row in view.rows:
+        table.add_row(*_cells(row, view, detail), style="dim" if row.out else "")
+    return table
+
+
+def _plain_table(*columns: str, right: tuple[str, ...] = (), tight: bool) -> Table:
+    table = new_table(*columns, right=right)
+    for column in table.columns:
+        column.no_wrap = True
+    if tight:
+        table.padding = (0, 0)
+    return table
+
+
+def _cells(row: Row, view: Heatmap, detail: Detail) -> list[Text | str]:
+    cells: list[Text | str] = [row.platform]
+    if detail.titles:
+        cells.append(row.title)
+    if view.ranking and detail.rank:
+        cells.insert(0, "" if row.rank is None else str(row.rank))
+    if view.ranking:
+        cells.append("" if row.score is None else f"{'=' if row.tie else ''}{row.score:.0f}")
+    cells += [_rating(value, detail, grey=row.out is not None) for value in row.ratings]
+    if view.ranking and detail.fit:
+        cells.append("" if row.fit is None else _rating(row.fit, detail, grey=False))
+    return cells + [row.grade] * detail.grades + [row.out or ""] * detail.notes
+
+
+def _sentence(row: Row) -> str:
+    """Write a row out, for a terminal in which no table has room."""
+    ratings = ", ".join(f"{name} {value:.2f}" for name, value in zip(_names(Detail()), row.ratings, strict=True))
+    return f"{row.platform}{'' if row.score is None else f' ({row.score:.0f})'}: {ratings}"
+
+
+def _rating(value: float, detail: Detail, *, grey: bool) -> Text:
+    from rich.text import Text
+
+    figure = f" {value:.2f} " if detail.leading_zero else "1.0" if value == 1 else f"{value:.2f}"[1:]
+    return Text(figure, style="" if grey else f"{palette.LIGHT.ink} on {palette.colour(value)}")
+
+
+def _names(detail: Detail) -> list[str]:
+    if detail.letters is None:
+        return [report.spoken(criterion) for criterion in CRITERIA]
+    return [criterion.split("_")[0][: detail.letters] for criterion in CRITERIA]
+
+
+def _legend() -> Text:
+    from rich.text import Text
+
+    scale = [_rating(step / 4, Detail(), grey=False) for step in range(5)]
+    return Text.assemble("poor ", *scale, " good")
+
+
+def show_then_now(console: Console, pairs: tuple[Pair, ...]) -> None:
+    """Print the ratings of both editions, and below them each change with its reason."""
+    console.print("Platforms by criteria, then (2018) and now (2026)", style="bold", markup=False)
+    console.print()
+    detail = next((d for d in DETAILS[2:] if _fits(console, _both(pairs, d))), None)
+    if detail:  # in less room the changes alone say it
+        console.print(_both(pairs, detail))
+        console.print()
+        console.print(_legend())
+        console.print()
+    for pair in pairs:
+        for change in pair.changes:
+            console.print(f"{pair.platform}: {change.sentence}", markup=False)
+
+
+def _both(pairs: tuple[Pair, ...], detail: Detail) -> Table:
+    from rich.text import Text
+
+    table = _plain_table("platform", *_names(detail), *["note"] * detail.notes, tight=not detail.leading_zero)
+    for pair in pairs:
+        grey = pair.kind == "ended"
+        cells = []
+        for index, after in enumerate(pair.now.ratings):
+            before = pair.then.ratings[index] if pair.then else after
+            cell = _rating(after, detail, grey=grey)
+            cells.append(cell if before == after else Text.assemble(_rating(before, detail, grey=grey), "→", cell))
+        note = [pair.now.out or ("" if pair.kind == "same" else pair.kind)] * detail.notes
+        table.add_row(pair.platform, *cells, *note, style="dim" if grey else "")
+    return table
