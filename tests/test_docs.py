@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advice import catalogue
+from matplotlib.image import imread
 
 from opdeploy.workload_file import json_schema
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+SAMPLES = ROOT / "docs" / "samples"
 BLOCK = re.compile(r"```console\n(?P<command>\$ opdeploy .+)\n(?P<output>(?:.*\n)*?)```")
 FILE = re.compile(r"```yaml\n# (?P<name>\S+\.yaml)\n(?P<text>(?:.*\n)*?)```")
 
@@ -35,8 +38,8 @@ def test_the_readmes_commands_print_what_it_shows(
 
     def real(block: re.Match[str]) -> str:
         ran = opdeploy(*shlex.split(block["command"])[2:], cwd=tmp_path)
-        assert (ran.code, ran.err) == (0, "")
-        lines = "".join(line.rstrip() + "\n" for line in ran.out.splitlines())
+        assert ran.code == 0
+        lines = "".join(line.rstrip() + "\n" for line in (ran.err + ran.out).splitlines())
         return f"```console\n{block['command']}\n{lines}```"
 
     assert BLOCK.search(text)
@@ -44,6 +47,31 @@ def test_the_readmes_commands_print_what_it_shows(
     if pytestconfig.getoption("--update"):
         README.write_text(expected, encoding="utf-8")
     assert expected == text or pytestconfig.getoption("--update")
+
+
+def test_the_samples_are_what_their_commands_write(
+    opdeploy: Opdeploy, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """Each command in docs/samples/README.md writes the file that is committed there; pictures by their pixels."""
+    shutil.copytree(ROOT / "examples" / "digits", tmp_path / "examples" / "digits")
+    folder = tmp_path / "docs" / "samples"
+    folder.mkdir(parents=True)
+    commands = re.findall(r"^\$ opdeploy (.+)$", (SAMPLES / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    for command in commands:
+        ran = opdeploy(*shlex.split(command), cwd=folder)
+        assert (ran.code, ran.out, ran.err) == (0, "", "")
+    written = sorted(path.name for path in folder.iterdir())
+    assert len(written) == len(commands)
+    if pytestconfig.getoption("--update"):
+        shutil.copytree(folder, SAMPLES, dirs_exist_ok=True)
+    assert sorted(path.name for path in SAMPLES.iterdir() if path.name != "README.md") == written
+    for name in written:
+        assert content(folder / name) == content(SAMPLES / name), name
+
+
+def content(path: Path) -> object:
+    """Return what a file holds: the pixels of a PNG, the text of anything else."""
+    return imread(path).tolist() if path.suffix == ".png" else path.read_text(encoding="utf-8")
 
 
 def test_the_readmes_make_targets_exist() -> None:
@@ -57,7 +85,7 @@ def test_the_readmes_make_targets_exist() -> None:
 
 def test_links_between_documents_lead_somewhere() -> None:
     """Every relative link in a document names a file."""
-    for document in (README, ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")):
+    for document in (README, ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
