@@ -12,7 +12,7 @@ import typer
 import typer.exceptions
 
 from opdeploy import __version__
-from opdeploy.cli import recommend, schema
+from opdeploy.cli import compare, docs, platforms, recommend, schema
 from opdeploy.errors import OpdeployError
 
 INTERRUPTED = 130
@@ -24,6 +24,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("recommend")(recommend.recommend)
+app.command("platforms")(platforms.platforms)
+app.command("docs")(docs.docs)
+app.command("compare")(compare.compare)
 app.command("schema")(schema.schema)
 
 

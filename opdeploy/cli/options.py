@@ -23,7 +23,7 @@ File = Annotated[
     typer.Option("--file", metavar="FILE", help="Write to this file; its suffix names the format unless -o does."),
 ]
 
-_BY_SUFFIX = {"htm": "html", "md": "markdown", "txt": "table", "yml": "yaml"}
+_BY_SUFFIX = {"htm": ("html",), "md": ("markdown",), "txt": ("table", "text"), "yml": ("yaml",)}
 
 
 def day(as_of: datetime | None) -> date:
@@ -39,7 +39,7 @@ def format_of(output: str | None, file: Path | None, formats: tuple[str, ...]) -
     if output or not file or not file.suffix:
         return output or formats[0]
     suffix = file.suffix[1:].lower()
-    found = _BY_SUFFIX.get(suffix, suffix)
-    if found not in formats:
-        raise InputError(f"--file {file}: no format is called {file.suffix}; say it with -o: {', '.join(formats)}")
-    return found
+    for name in _BY_SUFFIX.get(suffix, (suffix,)):
+        if name in formats:
+            return name
+    raise InputError(f"--file {file}: no format is called {file.suffix}; say it with -o: {', '.join(formats)}")

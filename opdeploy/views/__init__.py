@@ -1,0 +1,1 @@
+"""What is shown of the catalogue, as values and as Markdown: pure, without a terminal."""
