@@ -23,7 +23,7 @@ def compare(
     file: File = None,
     as_of: AsOf = None,
 ) -> None:
-    """Show platforms side by side: ratings, patterns, skills and limits."""
+    """Show platforms side by side: ratings, skills and limits."""
     from opdeploy import ui
     from opdeploy.catalogue import load_catalogue
     from opdeploy.errors import InputError

@@ -21,7 +21,7 @@ def docs(
     file: File = None,
     as_of: AsOf = None,
 ) -> None:
-    """Show all that is known of a platform, every figure with its reason and source.
+    """Show all that is known of a platform, with reasons and sources.
 
     On a terminal the text is rendered; elsewhere it is Markdown.
     """

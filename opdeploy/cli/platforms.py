@@ -20,7 +20,7 @@ def platforms(
     file: File = None,
     as_of: AsOf = None,
 ) -> None:
-    """List the platforms: whether each can be had, and what opdeploy can do there.
+    """List the platforms, and what opdeploy can do with each.
 
     Those that have ended come last; before that, from batch to real time.
     """
