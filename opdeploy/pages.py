@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opdeploy import __version__, report
+from opdeploy import __version__, report, words
 from opdeploy.advisor import TIE_BAND
 from opdeploy.catalogue import data
 from opdeploy.platform import GROUPS
@@ -94,7 +94,7 @@ def _page(template: str, title: str, **values: object) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"spoken": report.spoken, "shown": report.shown}
+    environment.filters |= {"plain": words.plain, "shown": report.shown}
     script = (folder / "rank.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template(template).render(

@@ -7,7 +7,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-from opdeploy import report
+from opdeploy import words
 from opdeploy.errors import OpdeployError
 from opdeploy.platform import GROUPS
 from opdeploy.views import palette
@@ -119,11 +119,11 @@ def _label(axes: Axes, column: int, row: float, point: Point) -> None:
 
 def _groups(axes: Axes, view: Continuum, row: float) -> None:
     column = 0.0
-    for group, words in GROUPS.items():
+    for group, meaning in GROUPS.items():
         if group in view.groups:
             axes.plot(column + 0.5, row, marker=GROUP_MARKS[group], markersize=5, color=palette.GROUP_COLOURS[group])
-            _text(axes, column + 2, row, words, align="left")
-            column += len(words) + 6
+            _text(axes, column + 2, row, meaning, align="left")
+            column += len(meaning) + 6
 
 
 def _row(axes: Axes, row: Row, index: int, end: int) -> None:
@@ -153,7 +153,7 @@ def _cell(axes: Axes, column: float, row: float, rating: float, *, grey: bool, f
 
 def _criteria(axes: Axes, more: list[str], *, start: float = 0, above: float = 0) -> None:
     for column, criterion in enumerate([*CRITERIA, *more]):
-        name = report.spoken(criterion).replace("ease of ", "ease of\n").replace("data ", "data\n")
+        name = words.plain(criterion).replace("ease of ", "ease of\n").replace("data ", "data\n")
         _text(axes, start + column + 0.5, -0.15 - above, name, vertical="bottom")
 
 

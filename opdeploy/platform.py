@@ -30,6 +30,7 @@ Day = date
 """`date` by a name that the field `date` of evidence does not take."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
+State = Literal["preview", "available", "unmaintained", "retired"]
 PlatformId = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 
@@ -168,6 +169,9 @@ class NameLimit(Limit):
     value: NameRule
 
 
+AnyLimit = GpuLimit | RegionsLimit | NumberLimit | FlagLimit | NameLimit
+
+
 class Limits(Frozen):
     """What the default offer gives. An absent limit is not known in this edition, and excludes nothing."""
 
@@ -193,7 +197,7 @@ class Limits(Frozen):
 class Lifecycle(Evidence):
     """Whether it can still be had; `until` is the day from which it can not."""
 
-    state: Literal["preview", "available", "unmaintained", "retired"]
+    state: State
     since: date | None = None
     until: date | None = None
     successors: tuple[PlatformId, ...] = ()
@@ -202,13 +206,20 @@ class Lifecycle(Evidence):
         """Tell whether it cannot be had any more on a day."""
         return self.until is not None and day >= self.until
 
-    def on(self, day: Day) -> str:
-        """Say in what state it is on a day."""
+    def state_on(self, day: Day) -> State:
+        """Return in what state it is on a day: until its end, what has ended by now was available."""
         if self.until is None:
             return self.state
         if not self.ended(day):
-            return f"available until {self.until.isoformat()}"
-        return f"{'unmaintained' if self.state == 'unmaintained' else 'retired'} since {self.until.isoformat()}"
+            return "available"
+        return "unmaintained" if self.state == "unmaintained" else "retired"
+
+    def on(self, day: Day) -> str:
+        """Say in what state it is on a day."""
+        state = self.state_on(day)
+        if self.until is None:
+            return state
+        return f"{state} {'since' if self.ended(day) else 'until'} {self.until.isoformat()}"
 
 
 class Profile(Frozen):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from opdeploy.markdown import line, text
+from opdeploy.words import edition_and_day
 from opdeploy.workload import MAX_WEIGHT
 
 if TYPE_CHECKING:
@@ -20,8 +22,7 @@ TELLING = 0.5
 
 def headline(answer: Recommendation) -> str:
     """Say in one sentence what the answer is."""
-    # The chapter's platforms do not change with the day.
-    day = f"edition {answer.edition}" + ("" if answer.edition == "2018" else f", as of {answer.as_of}")
+    day = edition_and_day(answer.edition, answer.as_of)
     if answer.status == "out-of-scope":
         return f"{answer.workload}: out of scope ({day})"
     if answer.best is None:
@@ -107,10 +108,10 @@ def _markdown(answer: Recommendation) -> Iterator[str]:
     yield from ("## Excluded", "", "| platform | because | would need |", "| --- | --- | --- |")
     for excluded in answer.excluded:
         for reason in excluded.reasons:
-            yield f"| {excluded.platform} | {_cell(reason.text)} | {_cell(reason.would_need)} |"
+            yield f"| {excluded.platform} | {text(reason.text)} | {text(reason.would_need)} |"
     yield from ("", "## Assumed", "", "| field | value | why |", "| --- | --- | --- |")
     for assumption in answer.assumptions:
-        yield f"| {assumption.field} | {_cell(shown(assumption.value))} | {_cell(assumption.why)} |"
+        yield f"| {assumption.field} | {text(shown(assumption.value))} | {text(assumption.why)} |"
 
 
 def _ranking(ranked: tuple[Ranked, ...]) -> Iterator[str]:
@@ -121,14 +122,9 @@ def _ranking(ranked: tuple[Ranked, ...]) -> Iterator[str]:
     for rank, item in enumerate(ranked, 1):
         ratings = " | ".join(f"{part.rating:.2f}" for part in item.contributions)
         yield f"| {rank} | {item.platform} | {item.score:.0f} | {ratings} |"
-    yield from ("", f"## Why {ranked[0].platform}", "", *(f"- {_cell(reason)}" for reason in ranked[0].reasons))
-    yield from (f"- warning: {_cell(warning)}" for warning in ranked[0].warnings)
+    yield from ("", f"## Why {ranked[0].platform}", "", *(f"- {line(reason)}" for reason in ranked[0].reasons))
+    yield from (f"- warning: {text(warning)}" for warning in ranked[0].warnings)
     yield ""
-
-
-def spoken(name: str) -> str:
-    """Write the name of a field as words."""
-    return name.replace("_", " ")
 
 
 def shown(value: object) -> str:
@@ -137,13 +133,4 @@ def shown(value: object) -> str:
         return NOTHING
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(shown, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _cell(text: str) -> str:
-    """Escape text for a Markdown table, so that nothing from a workload file ends a cell or starts markup."""
-    for char in "\\|`*_<>[]":
-        text = text.replace(char, "\\" + char)
-    return " ".join(text.split())

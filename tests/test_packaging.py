@@ -130,6 +130,16 @@ def test_an_installed_wheel_answers_as_the_checkout_does(
     assert in_installation("opdeploy", *command) == opdeploy(*command, cwd=tmp_path).out
 
 
+@pytest.mark.parametrize(
+    "command", [["docs", "batch-ai"], ["compare", "aci", "vm"], ["platforms"]], ids=["docs", "compare", "platforms"]
+)
+def test_an_installed_wheel_shows_platforms_as_the_checkout_does(
+    in_installation: Callable[..., str], opdeploy: Opdeploy, command: list[str]
+) -> None:
+    """What the compiled catalogue lacks, the note at the head of a profile, is there too."""
+    assert in_installation("opdeploy", *command, "--as-of=2026-11-02") == opdeploy(*command, "--as-of=2026-11-02").out
+
+
 def test_the_installed_command_reads_the_compiled_catalogue(
     in_installation: Callable[..., str], installed: Path
 ) -> None:

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.errors import InputError, nearest
 from opdeploy.platform import EDITIONS, Edition, Profile
 
 if TYPE_CHECKING:
@@ -37,6 +38,19 @@ class Catalogue:
         """Return the editions in which a platform stands."""
         return tuple(edition for edition in EDITIONS if platform in load_catalogue(edition).by_id)
 
+    def find(self, platform: str, option: str = "") -> Profile:
+        """Return the profile of a platform that the user named, with an option if not plainly.
+
+        Raises InputError for one that is not in this edition: with the edition that has it, or with the nearest id.
+        """
+        if platform in self.by_id:
+            return self.by_id[platform]
+        named = f"{option}: " if option else ""
+        if platform in self.all_ids:
+            where = " and ".join(self.editions_of(platform))
+            raise InputError(f"{named}{platform} is not in edition {self.edition}; ask with --edition {where}")
+        raise InputError(f"{named}no platform {platform!r}{nearest(platform, sorted(self.by_id))}")
+
 
 def load_catalogue(edition: Edition = "2026") -> Catalogue:
     """Load one edition: the compiled catalogue of a wheel, or the YAML files of a checkout."""
@@ -55,6 +69,12 @@ def data(name: str) -> Traversable:
     """Return a folder or file of opdeploy's data: packaged in a wheel, at the top of a checkout."""
     packaged = files("opdeploy") / "_data" / name
     return packaged if packaged.is_file() or packaged.is_dir() else Path(__file__).parents[2] / name
+
+
+def about(platform: str) -> str:
+    """Return what the head of a platform's file tells of it, beyond its editions: the comments before its id."""
+    head = (data("profiles") / f"{platform}.yaml").read_text(encoding="utf-8").partition("\nid:")[0]
+    return " ".join(line.lstrip("# ") for line in head.splitlines() if line.startswith("#"))
 
 
 def _sources() -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import typer
 import typer.exceptions
 
 from opdeploy import __version__
-from opdeploy.cli import continuum, heatmap, recommend, schema
+from opdeploy.cli import compare, continuum, docs, heatmap, platforms, recommend, schema
 from opdeploy.errors import OpdeployError
 
 INTERRUPTED = 130
@@ -26,6 +26,9 @@ app = typer.Typer(
 app.command("recommend")(recommend.recommend)
 app.command("heatmap")(heatmap.heatmap)
 app.command("continuum")(continuum.continuum)
+app.command("platforms")(platforms.platforms)
+app.command("docs")(docs.docs)
+app.command("compare")(compare.compare)
 app.command("schema")(schema.schema)
 
 

@@ -15,7 +15,7 @@ Edition = Annotated[
 ]
 AsOf = Annotated[
     datetime | None,
-    typer.Option("--as-of", formats=["%Y-%m-%d"], metavar="DATE", help="Decide as on this day; today if not given."),
+    typer.Option("--as-of", formats=["%Y-%m-%d"], metavar="DATE", help="As on this day; today if not given."),
 ]
 WorkloadFile = Annotated[Path | None, typer.Option("--workload", metavar="FILE", help="A workload file.")]
 File = Annotated[
@@ -29,7 +29,7 @@ Output = Annotated[Format | None, typer.Option("--output", "-o", help="Format.",
 
 F = TypeVar("F", bound=str)
 
-_BY_SUFFIX = {"htm": "html", "md": "markdown", "txt": "table", "yml": "yaml"}
+_BY_SUFFIX = {"htm": ("html",), "md": ("markdown",), "txt": ("table", "text"), "yml": ("yaml",)}
 
 
 def day(as_of: datetime | None) -> date:
@@ -45,8 +45,8 @@ def format_of(output: F | None, file: Path | None, formats: tuple[F, ...]) -> F:
     if output or not file or not file.suffix:
         return output or formats[0]
     suffix = file.suffix[1:].lower()
-    wanted = _BY_SUFFIX.get(suffix, suffix)
-    for form in formats:
-        if form == wanted:
-            return form
+    for name in _BY_SUFFIX.get(suffix, (suffix,)):
+        for form in formats:
+            if form == name:
+                return form
     raise InputError(f"--file {file}: no format is called {file.suffix}; say it with -o: {', '.join(formats)}")

@@ -40,14 +40,11 @@ def recommend(
     from opdeploy import advisor, report, ui
     from opdeploy.catalogue import load_catalogue
     from opdeploy.cli.answer import ask
-    from opdeploy.errors import InputError, NoPlatformError, nearest
+    from opdeploy.errors import NoPlatformError
 
     catalogue = load_catalogue(edition)
-    if why_not is not None and why_not not in catalogue.by_id:
-        if why_not in catalogue.all_ids:
-            where = " and ".join(catalogue.editions_of(why_not))
-            raise InputError(f"--why-not: {why_not} is not in edition {edition}; ask with --edition {where}")
-        raise InputError(f"--why-not: no platform {why_not!r}{nearest(why_not, sorted(catalogue.by_id))}")
+    if why_not is not None:
+        catalogue.find(why_not, "--why-not")
     form = format_of(output, file, get_args(Output))
     on = day(as_of)
     answer, place = ask(workload, catalogue, on)

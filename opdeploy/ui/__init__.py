@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 110
 """Columns of a table that does not go to a terminal."""
+READABLE = 100
+"""The most columns of a paragraph."""
 
 
 def deliver(content: str | bytes, file: Path | None = None) -> None:
@@ -47,6 +49,16 @@ def tables(show: Show, file: Path | None = None) -> None:
     with console.capture() as captured:
         show(console)
     deliver(captured.get(), file)
+
+
+def document(markdown: str, file: Path | None = None) -> None:
+    """Print Markdown: rendered on a terminal, as it is elsewhere."""
+    if file is not None or not sys.stdout.isatty():
+        deliver(markdown, file)
+        return
+    from rich.markdown import Markdown
+
+    tables(lambda console: console.print(Markdown(markdown), width=min(console.width, READABLE)))
 
 
 def error(message: str) -> None:

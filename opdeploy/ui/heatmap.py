@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from opdeploy import report
+from opdeploy import words
 from opdeploy.ui import new_table
 from opdeploy.views import palette
 from opdeploy.workload import CRITERIA
@@ -118,7 +118,7 @@ def _rating(value: float, detail: Detail, *, grey: bool) -> Text:
 
 def _names(detail: Detail) -> list[str]:
     if detail.letters is None:
-        return [report.spoken(criterion) for criterion in CRITERIA]
+        return [words.plain(criterion) for criterion in CRITERIA]
     return [criterion.split("_")[0][: detail.letters] for criterion in CRITERIA]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from opdeploy import report
+from opdeploy import words
 from opdeploy.views.heatmap import Row, row
 from opdeploy.workload import CRITERIA
 
@@ -36,7 +36,13 @@ class Change:
     @property
     def sentence(self) -> str:
         """What changed, and why."""
-        return f"{report.spoken(self.field)} {report.shown(self.then)} → {report.shown(self.now)}: {self.why}"
+        then, now = self.values
+        return f"{words.plain(self.field)} {then} → {now}: {self.why}"
+
+    @property
+    def values(self) -> tuple[str, str]:
+        """Both values for a person; what is new had none."""
+        return "-" if self.then is None else words.shown(self.then), words.shown(self.now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Loaded = Callable[..., set[str]]
 
 GOLDEN = Path(__file__).with_name("golden")
-COMMANDS = ("", "continuum", "heatmap", "recommend", "schema")
+COMMANDS = ("", "recommend", "heatmap", "continuum", "compare", "platforms", "docs", "schema")
 HEAVY = (
     "azure",
     "docker",
@@ -127,6 +127,29 @@ def test_recommend_loads_nothing_heavy(loaded: Loaded, workload: Path, output: s
     assert "opdeploy.advisor" in modules
     assert of(HEAVY, modules) == set()
     assert bool(of(("rich",), modules)) == (output == "table")
+
+
+LOOKING = {
+    "platforms": (["platforms"], {"table": True, "json": False}),
+    "docs": (["docs", "aci"], {"text": False, "markdown": False, "json": False}),
+    "compare": (["compare", "aci", "vm"], {"table": True, "markdown": False, "json": False}),
+}
+"""What looks at platforms: the command, and which of its formats needs rich where there is no terminal."""
+
+
+@pytest.mark.parametrize(
+    ("command", "output", "rich"),
+    [(command, output, rich) for command, forms in LOOKING.values() for output, rich in forms.items()],
+    ids=[f"{name}-{output}" for name, (_, forms) in LOOKING.items() for output in forms],
+)
+def test_looking_at_platforms_loads_nothing_heavy(
+    loaded: Loaded, command: list[str], output: str, *, rich: bool
+) -> None:
+    """Looking at platforms needs no advisor and nothing heavy; only tables need rich."""
+    modules = loaded(*command, "-o", output)
+    assert "opdeploy.catalogue" in modules
+    assert of((*HEAVY, "opdeploy.advisor"), modules) == set()
+    assert bool(of(("rich",), modules)) == rich
 
 
 def test_schema_loads_nothing_heavy(loaded: Loaded) -> None:
