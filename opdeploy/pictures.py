@@ -33,7 +33,7 @@ LETTER_INCHES = (0.085, 0.22)
 """Width and height of a cell of the continuum."""
 DOTS_PER_INCH = 120
 INK = palette.LIGHT.ink
-GREY = "#8a8a8a"
+GREY = "#6b6b6b"
 GROUP_MARKS: dict[Group, str] = dict(zip(GROUPS, "^sDoP", strict=True))
 
 

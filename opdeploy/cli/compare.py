@@ -6,14 +6,19 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
-from opdeploy.cli.options import AsOf, Edition, File, day, format_of
+from opdeploy.cli.options import AsOf, Edition, File, day, format_of, platform_ids
 
 Output = Literal["table", "json", "markdown"]
 
 
 def compare(
     platforms: Annotated[
-        list[str], typer.Argument(metavar="ID ID...", help="Two platforms or more; opdeploy platforms lists them.")
+        list[str],
+        typer.Argument(
+            metavar="ID ID...",
+            help="Two platforms or more; opdeploy platforms lists them.",
+            autocompletion=platform_ids,
+        ),
     ],
     *,
     edition: Edition = "2026",

@@ -6,13 +6,16 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
-from opdeploy.cli.options import AsOf, Edition, File, day, format_of
+from opdeploy.cli.options import AsOf, Edition, File, day, format_of, platform_ids
 
 Output = Literal["text", "markdown", "json"]
 
 
 def docs(
-    platform: Annotated[str, typer.Argument(metavar="ID", help="The platform; opdeploy platforms lists them.")],
+    platform: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="The platform; opdeploy platforms lists them.", autocompletion=platform_ids),
+    ],
     *,
     edition: Edition = "2026",
     output: Annotated[

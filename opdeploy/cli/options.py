@@ -32,6 +32,13 @@ F = TypeVar("F", bound=str)
 _BY_SUFFIX = {"htm": ("html",), "md": ("markdown",), "txt": ("table", "text"), "yml": ("yaml",)}
 
 
+def platform_ids(incomplete: str) -> list[str]:
+    """Complete a platform's id in the shell."""
+    from opdeploy.catalogue import load_catalogue
+
+    return [platform for platform in load_catalogue().all_ids if platform.startswith(incomplete)]
+
+
 def day(as_of: datetime | None) -> date:
     """Return the day that was asked about, else the user's own."""
     return as_of.date() if as_of else date.today()  # noqa: DTZ011  the user's own day

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from opdeploy.cli.options import AsOf, Edition, File, day, format_of
+from opdeploy.cli.options import AsOf, Edition, File, day, format_of, platform_ids
 
 if TYPE_CHECKING:
     from datetime import date
@@ -28,7 +28,10 @@ def recommend(
     file: File = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show how each figure came about.")] = False,
     why_not: Annotated[
-        str | None, typer.Option(metavar="ID", help="Say why this platform is not the recommended one.")
+        str | None,
+        typer.Option(
+            metavar="ID", help="Say why this platform is not the recommended one.", autocompletion=platform_ids
+        ),
     ] = None,
     as_of: AsOf = None,
 ) -> None:

@@ -77,6 +77,23 @@ def test_golden_files_are_not_written_in_ci(root: Path, clean: Callable[..., dic
     assert "--update is for a person" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("hea", {"heatmap"}),
+        ("docs az", {"azure-batch", "aztk"}),
+        ("compare aci aks-", {"aks-cpu", "aks-gpu"}),
+        ("recommend --why-not batch-", {"batch-ai", "batch-shipyard"}),
+        ("heatmap --edition ", {"2018", "2026"}),
+    ],
+)
+def test_the_shell_completes_commands_and_platforms(opdeploy: Opdeploy, words: str, expected: set[str]) -> None:
+    """What the shell asks for after Tab is answered with commands, values of options, and ids of platforms."""
+    at = str(len(words.split(" ")))
+    ran = opdeploy(_OPDEPLOY_COMPLETE="complete_bash", COMP_WORDS=f"opdeploy {words}", COMP_CWORD=at)
+    assert (ran.code, set(ran.out.split())) == (0, expected)
+
+
 LIST_MODULES = """
 import json, sys
 from opdeploy.cli import main
