@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Loaded = Callable[..., set[str]]
 
 GOLDEN = Path(__file__).with_name("golden")
-COMMANDS = ("", "recommend", "schema")
+COMMANDS = ("", "init", "recommend", "schema")
 HEAVY = (
     "azure",
     "docker",
