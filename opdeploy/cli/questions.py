@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
@@ -63,7 +64,7 @@ QUESTIONS = (
     Question("name", "Name"),
     Question(
         "serving.pattern",
-        "How is the model called",
+        "How is the model called?",
         (
             Choice("request-response", "somebody sends a request, and waits for the answer"),
             Choice("stream", "records arrive without end, and are scored as they come"),
@@ -75,7 +76,7 @@ QUESTIONS = (
     ),
     Question(
         "stage",
-        "How serious is it",
+        "How serious is it?",
         (
             Choice("demo", "to show it, for a short time"),
             Choice("pilot", "a few users try it"),
@@ -98,7 +99,7 @@ QUESTIONS = (
     Question("batch.every", "Time from one run to the next, such as 15m, 24h or 7d", patterns=BATCH),
     Question(
         "data.location",
-        "Where is the data",
+        "Where is the data?",
         (
             Choice("client", "with the caller: it comes with the request"),
             Choice("blob", "in object storage"),
@@ -111,7 +112,7 @@ QUESTIONS = (
     ),
     Question(
         "data.sensitivity",
-        "How sensitive is the data",
+        "How sensitive is the data?",
         (
             Choice("public", "anybody may see it"),
             Choice("internal", "for the organisation only"),
@@ -121,7 +122,7 @@ QUESTIONS = (
     ),
     Question(
         "team.knows",
-        "What does the team know (one or more)",
+        "What does the team know? One or more",
         (
             Choice("docker", "containers"),
             Choice("kubernetes", "clusters of containers"),
@@ -147,6 +148,8 @@ def ask(given: Known, defaults: Known) -> Known:
 
     A default is taken on Enter; without one, Enter leaves the field out. Raises typer.Abort on Ctrl-C and Ctrl-D.
     """
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # what cannot be read is refused as any wrong answer is
     typer.echo("Enter takes what stands in brackets; what is left open is assumed, and can be set later.", err=True)
     known = dict(given)
     for question in QUESTIONS:
