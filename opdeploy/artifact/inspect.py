@@ -102,14 +102,14 @@ def _onnx(path: Path, size: int) -> ModelFacts:
         raise InputError(
             f"{path}: is larger than 2 GB, which no ONNX file can be; write its weights to a file beside it"
         )
-    content = path.read_bytes()
     try:
         import onnx
         from google.protobuf.message import DecodeError
     except ImportError:
         return ModelFacts("onnx", size / 1e6, lacks_onnx=True)
     try:
-        model = onnx.load_model_from_string(content)  # unlike onnx.load, it follows no path to external data
+        # Unlike onnx.load, it follows no path to external data. The bytes have no name, so that they go at once.
+        model = onnx.load_model_from_string(path.read_bytes())
     except DecodeError:
         raise _not_onnx(path) from None
     if not (model.ir_version and model.opset_import and model.graph.node):  # bytes that happen to be protobuf
