@@ -40,13 +40,20 @@ def create(path: Path, content: bytes) -> None:
 
     Raises InputError when it is, or when there is no place to write to, OpdeployError when the writing fails.
     """
-    if os.path.lexists(path):
-        raise _exists(path)
+    check_absent(path)
     with _beside(path, path, content) as part, _explained(path):
         try:
             os.link(part, path)  # unlike a rename, it fails when another made the file meanwhile
         except FileExistsError:
             raise _exists(path) from None
+
+
+def check_absent(path: Path) -> None:
+    """Raise InputError when a file that is to be made is there already, or there is no folder to make it in."""
+    if os.path.lexists(path):
+        raise _exists(path)
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: cannot be written: there is no folder {path.parent}; make it, or name another file")
 
 
 def _exists(path: Path) -> InputError:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, get_args
 
 from opdeploy import document
-from opdeploy.errors import InputError, did_you_mean, nearest
+from opdeploy.errors import did_you_mean, nearest
 from opdeploy.workload import HINTS, Workload
 
 if TYPE_CHECKING:
@@ -50,6 +50,17 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Workload.model_json_schema()}
 
 
+def refusal(value: dict[str, Any]) -> str | None:
+    """Return why a workload with these values is refused, without saying where; None when it is accepted."""
+    from pydantic import ValidationError
+
+    try:
+        Workload.model_validate_json(json.dumps(value))
+    except ValidationError as error:
+        return _worded(error.errors(include_url=False)[0])
+    return None
+
+
 def exists(path: Path) -> bool:
     """Tell whether a path exists; one that cannot exist does not."""
     try:
@@ -78,7 +89,8 @@ def _validate(source: Document) -> Workload:
         problems = error.errors(include_url=False)
         # A key that is missing may just be misspelt, so what is there comes first.
         problems.sort(key=lambda problem: (problem["type"] == "missing", source.line(problem["loc"])))
-        raise _explain(problems[0], source, len(problems) - 1) from None
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise source.error(problems[0]["loc"], _worded(problems[0]) + more) from None
 
 
 def _without_nulls(value: dict[str, Any], model: type[BaseModel] | None) -> dict[str, Any]:
@@ -111,7 +123,7 @@ _BOUNDS = {
 }
 
 
-def _explain(problem: ErrorDetails, source: Document, more: int) -> InputError:
+def _worded(problem: ErrorDetails) -> str:
     kind, location, given = problem["type"], problem["loc"], document.shown(problem["input"])
     context = problem.get("ctx", {})
     if kind == "extra_forbidden":
@@ -137,7 +149,7 @@ def _explain(problem: ErrorDetails, source: Document, more: int) -> InputError:
         text = str(context["error"])
     else:
         text = f"{_WANTED.get(kind, problem['msg'])}, not {given}"
-    return source.error(location, text + (f" (and {more} more)" if more else ""))
+    return text
 
 
 def _keys_at(location: Location) -> list[str]:

@@ -112,6 +112,7 @@ def in_installation(installed: Path, tmp_path: Path, clean: Callable[..., dict[s
             cwd=tmp_path,
             encoding="utf-8",
             env=clean(),
+            stdin=subprocess.DEVNULL,
             timeout=MINUTES,
         )
         return done.stdout
@@ -151,3 +152,12 @@ def test_the_installed_command_reads_the_compiled_catalogue(
     path, counted = in_installation("python", "-c", script).splitlines()
     assert path.startswith(str(installed.parent))
     assert counted == f"{len(load_catalogue().profiles)} False"
+
+
+def test_the_installed_command_writes_the_same_file_to_start_from(
+    in_installation: Callable[..., str], tmp_path: Path, opdeploy: Opdeploy
+) -> None:
+    """The template is found in the wheel, and what it needs is among the dependencies."""
+    in_installation("opdeploy", "init", "--name", "a", "--pattern", "stream", "--file", "installed.yaml")
+    opdeploy("init", "--name", "a", "--pattern", "stream", "--file", "checkout.yaml", cwd=tmp_path)
+    assert (tmp_path / "installed.yaml").read_bytes() == (tmp_path / "checkout.yaml").read_bytes()

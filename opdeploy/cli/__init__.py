@@ -12,7 +12,7 @@ import typer
 import typer.exceptions
 
 from opdeploy import __version__
-from opdeploy.cli import compare, continuum, docs, heatmap, platforms, recommend, schema
+from opdeploy.cli import compare, continuum, docs, heatmap, init, platforms, recommend, schema
 from opdeploy.errors import OpdeployError
 
 INTERRUPTED = 130
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("init")(init.init)
 app.command("recommend")(recommend.recommend)
 app.command("heatmap")(heatmap.heatmap)
 app.command("continuum")(continuum.continuum)

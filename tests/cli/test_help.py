@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Loaded = Callable[..., set[str]]
 
 GOLDEN = Path(__file__).with_name("golden")
-COMMANDS = ("", "recommend", "heatmap", "continuum", "compare", "platforms", "docs", "schema")
+COMMANDS = ("", "init", "recommend", "heatmap", "continuum", "compare", "platforms", "docs", "schema")
 HEAVY = (
     "azure",
     "docker",

@@ -1,0 +1,1 @@
+"""What a model's own file tells: looked at, never run."""
