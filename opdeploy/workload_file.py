@@ -46,8 +46,14 @@ def size_on_disk_mb(path: Path, workload: Workload) -> float | None:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the workload file."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Workload.model_json_schema()}
+    """Return the JSON Schema of the workload file, in which a key without a value may stand wherever it may be absent."""
+    schema = Workload.model_json_schema()
+    for section in (schema, *schema["$defs"].values()):
+        for name, field in section["properties"].items():
+            if name not in section.get("required", ()) and field.keys() & {"$ref", "type"}:
+                about = {key: field.pop(key) for key in ("default", "description", "title") if key in field}
+                section["properties"][name] = {"anyOf": [field, {"type": "null"}], **about}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def refusal(value: dict[str, Any]) -> str | None:

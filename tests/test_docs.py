@@ -33,6 +33,7 @@ def test_the_readmes_commands_print_what_it_shows(
 ) -> None:
     """Each `$ opdeploy` in the README, run on the files that it shows, prints the output below it."""
     text = README.read_text(encoding="utf-8")
+    shutil.copy(ROOT / "examples" / "digits" / "model.onnx", tmp_path)
     for file in FILE.finditer(text):
         (tmp_path / file["name"]).write_text(file["text"], encoding="utf-8")
 
@@ -101,7 +102,7 @@ def test_the_published_schema_is_the_schema(pytestconfig: pytest.Config) -> None
 
 def _fields(schema: dict[str, Any], node: dict[str, Any], path: str = "") -> Iterator[str]:
     for name, field in node.get("properties", {}).items():
-        target = field.get("$ref")
+        target = field.get("$ref") or field.get("anyOf", [{}])[0].get("$ref")
         if target:
             yield from _fields(schema, schema["$defs"][target.rsplit("/", 1)[-1]], f"{path}{name}.")
         else:

@@ -147,7 +147,8 @@ def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     sections = schema["$defs"]
     for section, part in {"Workload": schema, **sections}.items():
         for name, field in part.get("properties", {}).items():
-            yield f"{section}.{name}", sections.get(field.get("$ref", "").removeprefix("#/$defs/"), {}) | field
+            inner = field.get("$ref") or field.get("anyOf", [{}])[0].get("$ref", "")
+            yield f"{section}.{name}", sections.get(inner.removeprefix("#/$defs/"), {}) | field
 
 
 def _names(value: Any, parent: str = "") -> Iterator[str]:  # noqa: ANN401  any YAML value

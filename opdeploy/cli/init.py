@@ -51,7 +51,7 @@ def init(
         given |= starter.facts_of(facts)
         _warn(model, facts)
     defaults: Known = {
-        "name": starter.label(model.stem if model else Path.cwd().name),
+        "name": starter.label(_title(model)),
         "serving.pattern": "request-response",
     }
     if questions.on_terminal() and not (facts and facts.generative):
@@ -77,6 +77,13 @@ def _checked(options: dict[str, str | None]) -> Known:
             raise InputError(f"--{field.rsplit('.', 1)[-1]}: {why}")
         known[field] = value
     return known
+
+
+def _title(model: Path | None) -> str:
+    """Return what the workload is about: the model's name, or that of the folder."""
+    if model is None:
+        return Path.cwd().name
+    return model.resolve().parent.name if model.stem == "model" else model.stem
 
 
 def _relative(model: Path, folder: Path) -> str:

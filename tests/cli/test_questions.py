@@ -170,7 +170,7 @@ def test_the_defaults_are_shown(start: Callable[..., Dialogue], tmp_path: Path, 
     for prompt in (NAME, PATTERN, STAGE, REQUESTS, P95, LOCATION, SENSITIVITY, TEAM, REGION):
         dialogue.answer(prompt)
     assert dialogue.end() == 0
-    assert "Name [model]: " in dialogue.shown
+    assert "Name [digits]: " in dialogue.shown
     assert "How is the model called? [request-response]: " in dialogue.shown
     assert dialogue.shown.count("[leave open]: ") == 7
     assert written(tmp_path)["model"]["gflops"] == 0.002245
