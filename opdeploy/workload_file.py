@@ -46,7 +46,7 @@ def size_on_disk_mb(path: Path, workload: Workload) -> float | None:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the workload file, in which a key without a value may stand wherever it may be absent."""
+    """Return the JSON Schema of the workload file; a key may stand without a value wherever it may be absent."""
     schema = Workload.model_json_schema()
     for section in (schema, *schema["$defs"].values()):
         for name, field in section["properties"].items():
