@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 SECONDS = 60.0
 """How long one command may take before its test fails."""
@@ -29,6 +29,16 @@ DECIDES_LOOKS = (
     "TTY_",
 )
 """Starts of the variables that change what a command prints; a test sets those that it is about."""
+
+
+RUN_MANY = """
+import contextlib, io, json, sys
+from opdeploy.cli import main
+for arguments in json.load(sys.stdin):
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
+        main(arguments)
+    print(json.dumps(out.getvalue()))
+"""
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,25 @@ def opdeploy(program: str) -> Opdeploy:
             timeout=SECONDS,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def many(clean: Callable[..., dict[str, str]]) -> Callable[[Iterable[list[str]]], list[str]]:
+    """Return a function that runs the command many times in one process, and gives what each run printed."""
+
+    def run(commands: Iterable[list[str]]) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", RUN_MANY],
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+            env=clean(),
+            input=json.dumps(list(commands)),
+            timeout=120,
+        )
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     return run
 

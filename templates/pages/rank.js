@@ -53,12 +53,13 @@ function show() {
 }
 
 const sliders = [...document.querySelectorAll("input[data-criterion]")];
-const written = (slider) => document.querySelector(`[data-weight="${slider.dataset.criterion}"]`);
+const figures = sliders.map((slider) => document.querySelector(`[data-weight="${slider.dataset.criterion}"]`));
+const written = figures.map((figure) => figure.textContent);
 sliders.forEach((slider, at) => {
   slider.hidden = false;
   slider.addEventListener("input", () => {
     current[at] = Number(slider.value);
-    written(slider).textContent = slider.value;
+    figures[at].textContent = slider.value;
     show();
   });
 });
@@ -66,10 +67,9 @@ document.getElementById("reset").addEventListener("click", () => {
   sliders.forEach((slider, at) => {
     current[at] = weights[at];
     slider.value = weights[at];
-    written(slider).textContent = String(weights[at]);
+    figures[at].textContent = written[at];
   });
   show();
 });
 document.getElementById("how").hidden = false;
-document.getElementById("lead").hidden = false;
 show();

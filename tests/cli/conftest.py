@@ -1,4 +1,4 @@
-"""Workloads to ask about, and the command as a process: once for many questions, or on a terminal."""
+"""Workloads to ask about, and the command as a process on a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -48,15 +47,6 @@ WORKLOADS: dict[str, dict[str, Any]] = {
 REFUSED = ("nothing", "llm", "tokens", "patternless")
 """The workloads that no platform of either edition takes."""
 
-RUN_MANY = """
-import contextlib, io, json, sys
-from opdeploy.cli import main
-for arguments in json.load(sys.stdin):
-    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
-        main(arguments)
-    print(json.dumps(out.getvalue()))
-"""
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -66,25 +56,6 @@ class Asked:
     edition: str
     path: Path
     answer: dict[str, Any]
-
-
-@pytest.fixture(scope="session")
-def many(clean: Callable[..., dict[str, str]]) -> Callable[[Iterable[list[str]]], list[str]]:
-    """Return a function that runs the command many times in one process, and gives what each run printed."""
-
-    def run(commands: Iterable[list[str]]) -> list[str]:
-        done = subprocess.run(
-            [sys.executable, "-c", RUN_MANY],
-            capture_output=True,
-            check=True,
-            encoding="utf-8",
-            env=clean(),
-            input=json.dumps(list(commands)),
-            timeout=120,
-        )
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    return run
 
 
 @pytest.fixture(scope="session")

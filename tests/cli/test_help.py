@@ -35,7 +35,7 @@ HEAVY = (
     "sklearn",
     "torch",
 )
-"""What no command of today uses."""
+"""What no command of today uses, but for pages, which need jinja2, and pictures."""
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command or "opdeploy")
@@ -137,12 +137,13 @@ def test_help_loads_little(loaded: Loaded, command: str) -> None:
     assert of((*HEAVY, "pydantic", "rich", "yaml"), modules) == set()
 
 
-@pytest.mark.parametrize("output", ["table", "json", "yaml", "markdown"])
+@pytest.mark.parametrize("output", ["table", "json", "yaml", "markdown", "html"])
 def test_recommend_loads_nothing_heavy(loaded: Loaded, workload: Path, output: str) -> None:
-    """A recommendation needs no SDK and no numbers; only tables need rich."""
+    """A recommendation needs no SDK and no numbers; only tables need rich, and only pages need templates."""
     modules = loaded("recommend", workload, "-o", output)
     assert "opdeploy.advisor" in modules
-    assert of(HEAVY, modules) == set()
+    assert of(HEAVY, modules) - of(("jinja2",), modules) == set()
+    assert bool(of(("jinja2",), modules)) == (output == "html")
     assert bool(of(("rich",), modules)) == (output == "table")
 
 
@@ -167,6 +168,14 @@ def test_looking_at_platforms_loads_nothing_heavy(
     assert "opdeploy.catalogue" in modules
     assert of((*HEAVY, "opdeploy.advisor"), modules) == set()
     assert bool(of(("rich",), modules)) == rich
+
+
+@pytest.mark.parametrize("command", [["heatmap"], ["heatmap", "--then-now"], ["continuum"]], ids=" ".join)
+def test_a_page_loads_templates_and_nothing_else_that_is_heavy(loaded: Loaded, command: list[str]) -> None:
+    """Pages are written without what draws pictures and without what prints tables."""
+    modules = loaded(*command, "-o", "html")
+    assert "jinja2" in modules
+    assert of((*HEAVY, "rich"), modules) - of(("jinja2",), modules) == set()
 
 
 def test_schema_loads_nothing_heavy(loaded: Loaded) -> None:
