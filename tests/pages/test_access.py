@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsed import KINDS
 
-from opdeploy.report import spoken
+from opdeploy.words import plain
 from opdeploy.workload import CRITERIA
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def test_names_say_what_each_thing_is(open_page: Open) -> None:
     """Sliders are named for their weights, one line tells the leader when it changes, drawings have names."""
     opened = open_page("recommend demo 2026")
     page = opened.page
-    names = [f"weight of {spoken(criterion)}" for criterion in CRITERIA]
+    names = [f"weight of {plain(criterion)}" for criterion in CRITERIA]
     assert page.get_by_role("slider").count() == len(names)
     assert [page.get_by_role("slider", name=name, exact=True).count() for name in names] == [1] * len(names)
     status = page.get_by_role("status")
