@@ -7,6 +7,8 @@ import io
 import json
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from opdeploy import report
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -50,5 +52,10 @@ def _csv(records: list[Record]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    writer.writerows({name: _flat(value) for name, value in record.items()} for record in records)
     return out.getvalue()
+
+
+def _flat(value: object) -> object:
+    """Write for CSV what is neither a number nor text: true and false as JSON has them, a list's items with commas."""
+    return report.shown(value) if isinstance(value, (bool, list)) else value
