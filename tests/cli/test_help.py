@@ -129,6 +129,22 @@ def test_recommend_loads_nothing_heavy(loaded: Loaded, workload: Path, output: s
     assert bool(of(("rich",), modules)) == (output == "table")
 
 
+LOOKS = {"table": ("rich",), "json": (), "csv": (), "html": ("jinja2",), "svg": ("matplotlib", "numpy")}
+"""What each format of a heatmap or continuum needs."""
+
+
+@pytest.mark.parametrize("command", ["heatmap", "continuum"])
+@pytest.mark.parametrize(("output", "needed"), LOOKS.items(), ids=list(LOOKS))
+def test_a_look_loads_what_its_format_needs(
+    loaded: Loaded, tmp_path: Path, command: str, output: str, needed: tuple[str, ...]
+) -> None:
+    """Data needs none of the heavy packages, a table only rich, a page only jinja2, a picture only matplotlib."""
+    modules = loaded(command, "--file", tmp_path / "look", "-o", output)
+    found = {package for package in (*HEAVY, "rich") if of((package,), modules)}
+    assert "opdeploy.catalogue" in modules
+    assert found == set(needed)
+
+
 def test_schema_loads_nothing_heavy(loaded: Loaded) -> None:
     """The schema comes from the model of the workload alone."""
     modules = loaded("schema", "workload")
