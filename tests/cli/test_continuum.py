@@ -103,10 +103,20 @@ def test_a_workload_has_its_own_place(many: Many, tmp_path: Path) -> None:
         assert records == sorted(records, key=lambda record: record["place"])
 
 
-def test_the_place_is_the_one_that_the_engine_uses(opdeploy: Opdeploy, ranking: Asked) -> None:
+@pytest.fixture(scope="session")
+def with_workloads(answers: Answers, many: Many) -> dict[tuple[str, str], str]:
+    """Return the continuum with each workload as JSON."""
+    commands = [
+        ["continuum", "--workload", str(asked.path), "--edition", asked.edition, DAY, "-o", "json"]
+        for asked in answers.values()
+    ]
+    return dict(zip(answers, many(commands), strict=True))
+
+
+def test_the_place_is_the_one_that_the_engine_uses(with_workloads: dict[tuple[str, str], str], ranking: Asked) -> None:
     """The distances of which the fit speaks are those between the points that are drawn."""
-    options = ["--workload", ranking.path, "--edition", ranking.edition, DAY]
-    places = {record["platform"]: record["place"] for record in opdeploy("continuum", *options, "-o", "json").json}
+    records = json.loads(with_workloads[ranking.name, ranking.edition])
+    places = {record["platform"]: record["place"] for record in records}
     told = {
         item["platform"]: float(found[1])
         for item in ranking.answer["ranked"]
@@ -117,15 +127,17 @@ def test_the_place_is_the_one_that_the_engine_uses(opdeploy: Opdeploy, ranking: 
     assert told == {platform: pytest.approx(drawn[platform], abs=0.0051) for platform in apart}
 
 
-def points_of(printed: str) -> list[dict[str, Any]]:
-    """Return the platforms of a continuum as data."""
-    return [record for record in json.loads(printed) if record["platform"]]
+@pytest.fixture(scope="session")
+def points(many: Many) -> dict[str, list[dict[str, Any]]]:
+    """Return the points of each edition as data."""
+    printed = many(["continuum", DAY, "--edition", edition, "-o", "json"] for edition in ("2018", "2026"))
+    return {edition: json.loads(out) for edition, out in zip(("2018", "2026"), printed, strict=True)}
 
 
 def label(record: dict[str, Any]) -> str:
     """Return what is written beside a point."""
     mark = "*" if record["grade"] == "judgement" else ""
-    return record["platform"] + mark + ("†" if record["ended"] else "")
+    return f"{record['platform']}{mark}{'†' if record['ended'] else ''}"
 
 
 WIDTHS = (24, 30, 36, 40, 52, 60, 80, 110, 140, 200, 400)
@@ -147,6 +159,7 @@ def drawings(answers: Answers, many: Many) -> dict[tuple[str, int], str]:
 
 
 Drawings = dict[tuple[str, int], str]
+Points = dict[str, list[dict[str, Any]]]
 each_drawing = pytest.mark.parametrize("name", OPTIONS)
 each_width = pytest.mark.parametrize("width", WIDTHS)
 
@@ -163,10 +176,9 @@ def test_no_line_is_wider_than_the_terminal(drawings: Drawings, name: str, width
 
 @each_drawing
 @pytest.mark.parametrize("width", [width for width in WIDTHS if width >= 40])
-def test_every_label_hangs_under_its_place(drawings: Drawings, opdeploy: Opdeploy, name: str, width: int) -> None:
+def test_every_label_hangs_under_its_place(drawings: Drawings, points: Points, name: str, width: int) -> None:
     """Read back, the drawing has every label once, at the column of its place, on a stem that reaches the axis."""
-    options = ["--edition=2018"] if name == "2018" else []
-    expected = {label(r): r["place"] for r in points_of(opdeploy("continuum", DAY, *options, "-o", "json").out)}
+    expected = {label(r): r["place"] for r in points[name[:4]]}
     lines = drawings[name, width].split("\n\n")[1].splitlines()
     at = next(number for number, line in enumerate(lines) if set(line) <= {"─", "┬"})
     axis, below = lines[at], lines[at + 1 :]
@@ -185,10 +197,9 @@ def test_every_label_hangs_under_its_place(drawings: Drawings, opdeploy: Opdeplo
 
 @each_drawing
 @pytest.mark.parametrize("width", [24, 30])
-def test_without_room_it_is_a_list(drawings: Drawings, opdeploy: Opdeploy, name: str, width: int) -> None:
+def test_without_room_it_is_a_list(drawings: Drawings, points: Points, name: str, width: int) -> None:
     """On a narrow terminal the labels follow each other from batch to real time, each with its place."""
-    options = ["--edition=2018"] if name == "2018" else []
-    expected = [(r["place"], label(r)) for r in points_of(opdeploy("continuum", DAY, *options, "-o", "json").out)]
+    expected = [(r["place"], label(r)) for r in points[name[:4]]]
     body = drawings[name, width].split("\n\n")[1].splitlines()
     assert (body[0], body[-1]) == ("batch", "real time")
     found = [(float(place), text) for place, mark, text in (line.split() for line in body[1:-1]) if mark != "▼"]

@@ -174,6 +174,7 @@ def test_an_encoding_that_lacks_a_character_keeps_the_rest(
 ) -> None:
     """Where stdout cannot have lines and arrows they are replaced; words and figures stay, and nothing fails."""
     arguments = {"then-now": ["heatmap", "--then-now"], "recommend": ["recommend", str(answers["bare", "2026"].path)]}
-    plain, poor = (opdeploy(*arguments.get(command, [command]), DAY, **more) for more in ({}, variables))
+    words = [*arguments.get(command, [command]), DAY]
+    plain, poor = opdeploy(*words), opdeploy(*words, cwd=None, **variables)
     assert (poor.code, poor.err) == (0, "")
     assert re.findall(WORDS, poor.out) == re.findall(WORDS, plain.out)

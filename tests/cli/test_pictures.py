@@ -19,7 +19,7 @@ from PIL import Image
 from opdeploy.views import palette
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser
@@ -83,10 +83,12 @@ def arguments(view: str, answers: Answers) -> list[str]:
     ]
 
 
-def draw(folder: Path, answers: Answers, many: Many, **variables: str) -> dict[str, Drawn]:
-    """Draw every view."""
+def draw(
+    folder: Path, answers: Answers, many: Many, views: Iterable[str] = VIEWS, **variables: str
+) -> dict[str, Drawn]:
+    """Draw views."""
     folder.mkdir()
-    paths = {view: tuple(folder / f"{number}.{form}" for form in ("svg", "png")) for number, view in enumerate(VIEWS)}
+    paths = {view: tuple(folder / f"{number}.{form}" for form in ("svg", "png")) for number, view in enumerate(views)}
     many(
         ([*arguments(view, answers), "--file", str(path)] for view, both in paths.items() for path in both), **variables
     )
@@ -119,8 +121,9 @@ def test_the_same_bytes_under_any_settings(
         "SOURCE_DATE_EPOCH": "1",
         "TZ": "Asia/Tokyo",
     }
-    again = draw(tmp_path / "again", answers, many, **odd)
-    assert [view for view in VIEWS if again[view] != drawn[view]] == []
+    some = ("heatmap with a workload", "then-now", "continuum")
+    again = draw(tmp_path / "again", answers, many, some, **odd)
+    assert [view for view in some if again[view] != drawn[view]] == []
 
 
 def test_odd_settings_are_not_talked_about(opdeploy: Opdeploy, tmp_path: Path) -> None:
