@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,18 +21,19 @@ def write(path: Path, content: bytes) -> None:
     Raises InputError when there is no place to write to, OpdeployError when the writing fails; both leave what was
     there as it was.
     """
-    target = path.resolve()  # a link stays, and what it leads to is written
-    if target.is_dir():
+    mode = _mode(path)
+    if mode is not None and stat.S_ISDIR(mode):
         raise InputError(f"{path}: is a directory; name a file in it")
-    if target.exists() and not target.is_file():  # a pipe or a device, which cannot be replaced
-        with _explained(path), target.open("wb") as stream:
+    if mode is not None and not stat.S_ISREG(mode):  # a pipe or a device, which cannot be replaced
+        with _explained(path), path.open("wb") as stream:
             stream.write(content)
         return
-    if target.exists() and not os.access(target, os.W_OK):
+    if mode is not None and not os.access(path, os.W_OK):
         raise InputError(f"{path}: cannot be written: it is write-protected; name another file")
+    target = path.resolve()  # a link stays, and what it leads to is written
     with _beside(path, target, content) as part, _explained(path):
-        if target.exists():
-            part.chmod(target.stat().st_mode)
+        if mode is not None:
+            part.chmod(stat.S_IMODE(mode))
         part.replace(target)
 
 
@@ -56,6 +58,22 @@ def check_absent(path: Path) -> None:
         raise InputError(f"{path}: cannot be written: there is no folder {path.parent}; make it, or name another file")
 
 
+def _mode(path: Path) -> int | None:
+    """Return the type and mode of what a path leads to; None when it leads to nothing yet."""
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _no_place(path, error) from error
+
+
+def _no_place(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{path}: cannot be written: {error.strerror}; name a file in a folder that exists and can be written to"
+    )
+
+
 def _exists(path: Path) -> InputError:
     return InputError(f"{path}: is there already, and is not overwritten; remove it, or name another with --file")
 
@@ -63,13 +81,11 @@ def _exists(path: Path) -> InputError:
 @contextmanager
 def _beside(path: Path, target: Path, content: bytes) -> Iterator[Path]:
     """Give a finished file in the target's folder, and leave none there."""
-    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    part = target.with_name(f".opdeploy-{secrets.token_hex(8)}.part")  # short, however long the target's name is
     try:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written: {error.strerror}; name a file in a folder that exists and can be written to"
-        ) from error
+        raise _no_place(path, error) from error
     try:
         with _explained(path), os.fdopen(handle, "wb") as stream:
             stream.write(content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
@@ -66,8 +67,7 @@ def then_now(pairs: tuple[Pair, ...], form: Form) -> bytes:
         for index, pair in enumerate(pairs):
             grey = pair.kind == "ended"
             _text(axes, -0.15, index + 0.5, pair.title, align="right", grey=grey)
-            for column, now in enumerate(pair.now.ratings):
-                then = pair.then.ratings[column] if pair.then else now
+            for column, (then, now) in enumerate(pair.ratings):
                 if pair.then:
                     _cell(axes, column, index, then, grey=False)
                 _cell(axes, now_at + column, index, now, grey=grey, framed=then != now)
@@ -208,11 +208,12 @@ def _text(  # noqa: PLR0913  properties of a text
 @contextmanager
 def _figure() -> Iterator[Figure]:
     """Give an empty figure that looks the same whatever the user's settings and fonts are."""
+    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)  # it would tell of its settings, folders and fonts
+    os.environ["MPLBACKEND"] = "agg"  # a name that it does not know would stop it
     try:
         import matplotlib as mpl
     except ModuleNotFoundError:
         raise OpdeployError("pictures need matplotlib; install it with: pip install 'opdeploy[pictures]'") from None
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it would tell that it looks for fonts
     from matplotlib.figure import Figure
 
     with mpl.rc_context():

@@ -121,16 +121,16 @@ def opdeploy(program: str) -> Opdeploy:
 
 
 @pytest.fixture(scope="session")
-def many(clean: Callable[..., dict[str, str]]) -> Callable[[Iterable[list[str]]], list[str]]:
+def many(clean: Callable[..., dict[str, str]]) -> Callable[..., list[str]]:
     """Return a function that runs the command many times in one process, and gives what each run printed."""
 
-    def run(commands: Iterable[list[str]]) -> list[str]:
+    def run(commands: Iterable[list[str]], **variables: str) -> list[str]:
         done = subprocess.run(
             [sys.executable, "-c", RUN_MANY],
             capture_output=True,
             check=True,
             encoding="utf-8",
-            env=clean(),
+            env=clean(**variables),
             input=json.dumps(list(commands)),
             timeout=120,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from pathlib import Path
@@ -62,6 +63,8 @@ def main(argv: list[str] | None = None) -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # A closed stream (`>&-`) is None, and takes what is printed without a word.
     sys.stdout, sys.stderr = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # where an encoding lacks a character, the rest is still worth reading
     arguments = sys.argv[1:] if argv is None else argv
     wanted = [argument for argument in arguments if argument != "--debug"]
     sys.exit(_run(wanted or ["--help"], debug=len(wanted) < len(arguments)))

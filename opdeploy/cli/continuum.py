@@ -24,9 +24,10 @@ def continuum(
 
     form = format_of(output, file, FORMATS)
     catalogue = load_catalogue(edition)
-    answer = ask(workload, catalogue, day(as_of)) if workload else None
+    on = day(as_of)
+    answer = ask(workload, catalogue, on) if workload else None
     own = Own(answer.recommendation.workload, answer.place) if answer else None
-    view = look(catalogue, day(as_of), own)
+    view = look(catalogue, on, own)
     sight = Sight(
         lambda console: show(console, view),
         view.records,

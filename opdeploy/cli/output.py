@@ -50,5 +50,12 @@ def _csv(records: list[Record]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    writer.writerows({name: _flat(value) for name, value in record.items()} for record in records)
     return out.getvalue()
+
+
+def _flat(value: object) -> object:
+    """Write for CSV what is neither a number nor text: true and false as JSON has them, a list's items with commas."""
+    if isinstance(value, bool):
+        return json.dumps(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -86,8 +86,10 @@ def _talk(message: str, colour: str = "") -> None:
 def _console(*, plain: bool) -> Console:
     from rich.console import Console
 
-    width = PLAIN_WIDTH if plain else shutil.get_terminal_size((PLAIN_WIDTH, 25)).columns
-    return Console(width=width, highlight=False, emoji=False, force_terminal=False if plain else None)
+    columns, lines = shutil.get_terminal_size((PLAIN_WIDTH, 25))
+    # rich takes 80 columns for a dumb terminal's width unless it is told the height too.
+    width = PLAIN_WIDTH if plain else columns
+    return Console(width=width, height=lines, highlight=False, emoji=False, force_terminal=False if plain else None)
 
 
 def new_table(*columns: str, right: tuple[str, ...] = ()) -> Table:

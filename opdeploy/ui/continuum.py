@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 MARKS: dict[Group, str] = dict(zip(GROUPS, "▲■◆●○", strict=True))
 STYLES: dict[Group, str] = dict(zip(GROUPS, ("red", "magenta", "yellow", "cyan", "green"), strict=True))
-NBSP = "\u00a0"
-"""Keeps a mark and its meaning on one line."""
 
 
 def show(console: Console, view: Continuum) -> None:
@@ -24,8 +22,9 @@ def show(console: Console, view: Continuum) -> None:
     console.print(view.headline, style="bold", markup=False)
     console.print()
     found = layout(view, min(console.width, LINE_COLUMNS))
-    for line in _drawing(view, found) if found.columns <= console.width else _list(view):
-        console.print(line, no_wrap=True, crop=False)
+    drawing = _drawing(view, found)
+    for line in drawing if all(line.cell_len <= console.width for line in drawing) else _list(view):
+        console.print(line)
     console.print()
     _legend(console, view)
 
@@ -86,7 +85,9 @@ def _legend(console: Console, view: Continuum) -> None:
     from rich.text import Text
 
     drawn = [group for group in GROUPS if group in view.groups]
-    marks = [Text.assemble((MARKS[group], STYLES[group]), NBSP, GROUPS[group].replace(" ", NBSP)) for group in drawn]
-    console.print(Text("   ").join(marks))
+    marks = [Text.assemble((MARKS[group], STYLES[group]), f" {GROUPS[group]}") for group in drawn]
+    on_one_line = Text("   ").join(marks)
+    for line in [on_one_line] if on_one_line.cell_len <= console.width else marks:
+        console.print(line)
     for note in view.notes:
         console.print(note, markup=False)

@@ -10,6 +10,8 @@ from opdeploy.views import palette
 from opdeploy.workload import CRITERIA
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -53,7 +55,9 @@ def show(console: Console, view: Heatmap) -> None:
     if detail:
         console.print(_table(view, detail))
     for row in () if detail else view.rows:
-        console.print(_sentence(row), markup=False, style="dim" if row.out else "")
+        name = row.platform if row.score is None else f"{row.platform} ({row.score:.0f})"
+        sentence = _sentence(name, (f"{value:.2f}" for value in row.ratings))
+        console.print(sentence, markup=False, style="dim" if row.out else "")
     console.print()
     if not (detail and detail.notes):
         for note in dict.fromkeys(row.out for row in view.rows if row.out):
@@ -103,10 +107,10 @@ def _cells(row: Row, view: Heatmap, detail: Detail) -> list[Text | str]:
     return cells + [row.grade] * detail.grades + [row.out or ""] * detail.notes
 
 
-def _sentence(row: Row) -> str:
+def _sentence(name: str, ratings: Iterable[str]) -> str:
     """Write a row out, for a terminal in which no table has room."""
-    ratings = ", ".join(f"{name} {value:.2f}" for name, value in zip(_names(Detail()), row.ratings, strict=True))
-    return f"{row.platform}{'' if row.score is None else f' ({row.score:.0f})'}: {ratings}"
+    said = (f"{criterion} {rating}" for criterion, rating in zip(_names(Detail()), ratings, strict=True))
+    return f"{name}: {', '.join(said)}"
 
 
 def _rating(value: float, detail: Detail, *, grey: bool) -> Text:
@@ -134,11 +138,14 @@ def show_then_now(console: Console, pairs: tuple[Pair, ...]) -> None:
     console.print("Platforms by criteria, then (2018) and now (2026)", style="bold", markup=False)
     console.print()
     detail = next((d for d in DETAILS[2:] if _fits(console, _both(pairs, d))), None)
-    if detail:  # in less room the changes alone say it
+    if detail:
         console.print(_both(pairs, detail))
         console.print()
         console.print(_legend())
-        console.print()
+    for pair in () if detail else pairs:
+        ratings = (f"{now:.2f}" if then == now else f"{then:.2f}→{now:.2f}" for then, now in pair.ratings)
+        console.print(_sentence(pair.platform, ratings), markup=False, style="dim" if pair.kind == "ended" else "")
+    console.print()
     for pair in pairs:
         for change in pair.changes:
             console.print(f"{pair.platform}: {change.sentence}", markup=False)
@@ -151,8 +158,7 @@ def _both(pairs: tuple[Pair, ...], detail: Detail) -> Table:
     for pair in pairs:
         grey = pair.kind == "ended"
         cells = []
-        for index, after in enumerate(pair.now.ratings):
-            before = pair.then.ratings[index] if pair.then else after
+        for before, after in pair.ratings:
             cell = _rating(after, detail, grey=grey)
             cells.append(cell if before == after else Text.assemble(_rating(before, detail, grey=grey), "→", cell))
         note = [pair.now.out or ("" if pair.kind == "same" else pair.kind)] * detail.notes

@@ -56,6 +56,11 @@ class Pair:
     now: Row
     changes: tuple[Change, ...]
 
+    @property
+    def ratings(self) -> list[tuple[float, float]]:
+        """The ratings then and now; those of a new platform were never others."""
+        return list(zip((self.then or self.now).ratings, self.now.ratings, strict=True))
+
     def record(self) -> dict[str, Any]:
         """Return it as data."""
         return {

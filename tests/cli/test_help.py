@@ -170,12 +170,20 @@ def test_looking_at_platforms_loads_nothing_heavy(
     assert bool(of(("rich",), modules)) == rich
 
 
-@pytest.mark.parametrize("command", [["heatmap"], ["heatmap", "--then-now"], ["continuum"]], ids=" ".join)
-def test_a_page_loads_templates_and_nothing_else_that_is_heavy(loaded: Loaded, command: list[str]) -> None:
-    """Pages are written without what draws pictures and without what prints tables."""
-    modules = loaded(*command, "-o", "html")
-    assert "jinja2" in modules
-    assert of((*HEAVY, "rich"), modules) - of(("jinja2",), modules) == set()
+LOOKS = {"table": ("rich",), "json": (), "csv": (), "html": ("jinja2",), "svg": ("matplotlib", "numpy")}
+"""What each format of a heatmap or continuum needs."""
+
+
+@pytest.mark.parametrize("command", ["heatmap", "continuum"])
+@pytest.mark.parametrize(("output", "needed"), LOOKS.items(), ids=list(LOOKS))
+def test_a_look_loads_what_its_format_needs(
+    loaded: Loaded, tmp_path: Path, command: str, output: str, needed: tuple[str, ...]
+) -> None:
+    """Data needs none of the heavy packages, a table only rich, a page only jinja2, a picture only matplotlib."""
+    modules = loaded(command, "--file", tmp_path / "look", "-o", output)
+    found = {package for package in (*HEAVY, "rich") if of((package,), modules)}
+    assert "opdeploy.catalogue" in modules
+    assert found == set(needed)
 
 
 def test_schema_loads_nothing_heavy(loaded: Loaded) -> None:
