@@ -140,7 +140,7 @@ def label(record: dict[str, Any]) -> str:
     return f"{record['platform']}{mark}{'†' if record['ended'] else ''}"
 
 
-WIDTHS = (24, 30, 36, 40, 52, 60, 80, 110, 140, 200, 400)
+WIDTHS = (24, 30, 40, 52, 80, 110, 200, 400)
 OPTIONS = {"2018": ["--edition=2018"], "2026": [], "2026 with a workload": ["--workload"]}
 
 

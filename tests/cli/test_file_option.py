@@ -25,7 +25,6 @@ STARTS = {
     "a.svg": b'<?xml version="1.0" encoding="utf-8"',
     "a.png": b"\x89PNG\r\n\x1a\n",
     "a.html": b"<!doctype html>",
-    "a.htm": b"<!doctype html>",
     "a.json": b"[\n  {",
     "a.csv": b"platform,title,grade,speed,",
     "a.txt": b"Platforms by criteria",

@@ -162,7 +162,6 @@ def test_a_terminal_of_few_colours_has_backgrounds_too(terminal: Terminal, views
 
 ENCODINGS = {
     "ascii": {"PYTHONIOENCODING": "ascii"},
-    "latin-1": {"PYTHONIOENCODING": "latin-1"},
     "C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 }
 
