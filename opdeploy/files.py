@@ -31,9 +31,10 @@ def write(path: Path, content: bytes) -> None:
     if mode is not None and not os.access(path, os.W_OK):
         raise InputError(f"{path}: cannot be written: it is write-protected; name another file")
     target = path.resolve()  # a link stays, and what it leads to is written
-    with _beside(path, target, content) as part, _explained(path):
+    permissions = 0o666 if mode is None else stat.S_IMODE(mode)
+    with _beside(path, target, content, permissions) as part, _explained(path):
         if mode is not None:
-            part.chmod(stat.S_IMODE(mode))
+            part.chmod(permissions)  # what the umask took away
         part.replace(target)
 
 
@@ -48,6 +49,8 @@ def create(path: Path, content: bytes) -> None:
             os.link(part, path)  # unlike a rename, it fails when another made the file meanwhile
         except FileExistsError:
             raise _exists(path) from None
+        except OSError:  # a file system without links
+            part.rename(path)
 
 
 def check_absent(path: Path) -> None:
@@ -79,11 +82,11 @@ def _exists(path: Path) -> InputError:
 
 
 @contextmanager
-def _beside(path: Path, target: Path, content: bytes) -> Iterator[Path]:
+def _beside(path: Path, target: Path, content: bytes, permissions: int = 0o666) -> Iterator[Path]:
     """Give a finished file in the target's folder, and leave none there."""
     part = target.with_name(f".opdeploy-{secrets.token_hex(8)}.part")  # short, however long the target's name is
     try:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, permissions)
     except OSError as error:
         raise _no_place(path, error) from error
     try:

@@ -13,6 +13,7 @@ from opdeploy.catalogue import data
 from opdeploy.platform import GROUPS
 from opdeploy.views import palette
 from opdeploy.views.continuum import LINE_COLUMNS, layout
+from opdeploy.views.then_now import HEADLINE
 from opdeploy.workload import CRITERIA
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def heatmap(view: Heatmap) -> str:
 
 def then_now(pairs: tuple[Pair, ...]) -> str:
     """Write both editions, and what changed, as a page."""
-    return _page("then_now.html.j2", "Platforms by criteria, then (2018) and now (2026)", pairs=pairs)
+    return _page("then_now.html.j2", HEADLINE, pairs=pairs)
 
 
 def continuum(view: Continuum) -> str:
@@ -94,7 +95,7 @@ def _page(template: str, title: str, **values: object) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"plain": words.plain, "shown": report.shown}
+    environment.filters |= {"plain": words.plain, "written": report.written}
     script = (folder / "rank.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template(template).render(

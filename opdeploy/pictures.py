@@ -13,6 +13,7 @@ from opdeploy.errors import OpdeployError
 from opdeploy.platform import GROUPS
 from opdeploy.views import palette
 from opdeploy.views.continuum import LABEL_INDENT, LINE_COLUMNS, layout
+from opdeploy.views.then_now import HEADLINE
 from opdeploy.workload import CRITERIA
 
 if TYPE_CHECKING:
@@ -57,7 +58,6 @@ def heatmap(view: Heatmap, form: Form) -> bytes:
 
 def then_now(pairs: tuple[Pair, ...], form: Form) -> bytes:
     """Draw both editions side by side; what changed has a frame."""
-    headline = "Platforms by criteria, then (2018) and now (2026)"
     now_at = len(CRITERIA) + 0.5
     with _figure() as figure:
         axes = _axes(figure, CELL_INCHES, now_at + len(CRITERIA), len(pairs))
@@ -71,11 +71,10 @@ def then_now(pairs: tuple[Pair, ...], form: Form) -> bytes:
                 if pair.then:
                     _cell(axes, column, index, then, grey=False)
                 _cell(axes, now_at + column, index, now, grey=grey, framed=then != now)
-            note = pair.now.out or ("new" if pair.kind == "new" else "")
-            _text(axes, now_at + len(CRITERIA) + 0.15, index + 0.5, note, align="left", grey=grey)
+            _text(axes, now_at + len(CRITERIA) + 0.15, index + 0.5, pair.note, align="left", grey=grey)
         _scale(axes, len(pairs) + 0.6)
-        _headline(axes, headline)
-        return _saved(figure, form, headline)
+        _headline(axes, HEADLINE)
+        return _saved(figure, form, HEADLINE)
 
 
 def continuum(view: Continuum, form: Form) -> bytes:
@@ -214,6 +213,8 @@ def _figure() -> Iterator[Figure]:
         import matplotlib as mpl
     except ModuleNotFoundError:
         raise OpdeployError("pictures need matplotlib; install it with: pip install 'opdeploy[pictures]'") from None
+    except UnicodeDecodeError as error:
+        raise OpdeployError(f"matplotlib cannot read its file matplotlibrc: {error}; mend or remove it") from error
     from matplotlib.figure import Figure
 
     with mpl.rc_context():

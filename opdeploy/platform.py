@@ -75,6 +75,11 @@ class Place(Evidence):
     value: Share | None
     group: Group | None = None
 
+    @property
+    def order(self) -> float:
+        """Where it is listed: from batch to real time, and without a place after all others."""
+        return 2 if self.value is None else self.value
+
 
 class Patterns(Evidence):
     """The serving patterns that a platform takes."""

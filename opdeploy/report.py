@@ -111,7 +111,7 @@ def _markdown(answer: Recommendation) -> Iterator[str]:
             yield f"| {excluded.platform} | {text(reason.text)} | {text(reason.would_need)} |"
     yield from ("", "## Assumed", "", "| field | value | why |", "| --- | --- | --- |")
     for assumption in answer.assumptions:
-        yield f"| {assumption.field} | {text(shown(assumption.value))} | {text(assumption.why)} |"
+        yield f"| {assumption.field} | {text(written(assumption.value))} | {text(assumption.why)} |"
 
 
 def _ranking(ranked: tuple[Ranked, ...]) -> Iterator[str]:
@@ -127,7 +127,7 @@ def _ranking(ranked: tuple[Ranked, ...]) -> Iterator[str]:
     yield ""
 
 
-def shown(value: object) -> str:
+def written(value: object) -> str:
     """Write a value for a person."""
     if value is None or value == ():
         return NOTHING

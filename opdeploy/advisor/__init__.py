@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from opdeploy.platform import Profile
     from opdeploy.workload import Workload
 
-TIE_BAND = 2.0
+TIE_BAND = 2
 """Points within which scores count as equal: ratings by judgement are no finer than about a tenth in one criterion."""
 SOON_DAYS = 365
 GOOD = 0.7

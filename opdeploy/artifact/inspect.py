@@ -87,7 +87,7 @@ def inspect_model(path: Path) -> ModelFacts:
 def _folder(path: Path) -> ModelFacts:
     if not (path / "saved_model.pb").is_file():
         raise InputError(f"{path}: is a directory, and no SavedModel of TensorFlow; name the model's file in it")
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file() and not file.is_symlink())
     return ModelFacts("tensorflow", _not_empty(path, size) / 1e6)
 
 
@@ -114,11 +114,14 @@ def _onnx(path: Path, size: int) -> ModelFacts:
         raise _not_onnx(path) from None
     if not (model.ir_version and model.opset_import and model.graph.node):  # bytes that happen to be protobuf
         raise _not_onnx(path)
-    size_mb = (size + sum(file.stat().st_size for file in _external_files(model, path.parent))) / 1e6
-    if _is_generative(model.graph):
-        return ModelFacts("llm", size_mb)
-    gflops, record_mb = _cost_and_record(model)
-    return ModelFacts(_framework(model, counted=gflops is not None), size_mb, gflops, record_mb)
+    try:
+        size_mb = (size + sum(file.stat().st_size for file in _external_files(model, path.parent))) / 1e6
+        if _is_generative(model.graph):
+            return ModelFacts("llm", size_mb)
+        gflops, record_mb = _cost_and_record(model)
+        return ModelFacts(_framework(model, counted=gflops is not None), size_mb, gflops, record_mb)
+    except (KeyError, RuntimeError, TypeError, ValueError):  # types that there are not, names that are not text
+        raise _not_onnx(path) from None
 
 
 def _not_onnx(path: Path) -> InputError:
@@ -206,10 +209,7 @@ _Shapes = dict[str, tuple[int, ...]]
 def _cost_and_record(model: onnx.ModelProto) -> tuple[float | None, float | None]:
     """Return GFLOPs and MB of one record: the first axis of every input is the batch, and is set to 1."""
     import onnx
-    import onnx.inliner
 
-    if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
@@ -224,6 +224,8 @@ def _cost_and_record(model: onnx.ModelProto) -> tuple[float | None, float | None
         if len(tensor.raw_data) > _DATA_KEPT:
             tensor.ClearField("raw_data")
     record_mb = _record_mb(inputs)
+    if model.functions:  # a few that call each other may unfold to more than any memory holds
+        return None, record_mb
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):  # a graph that contradicts itself

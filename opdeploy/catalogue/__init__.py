@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +77,7 @@ def about(platform: str) -> str:
     return " ".join(line.lstrip("# ") for line in head.splitlines() if line.startswith("#"))
 
 
+@cache
 def _sources() -> list[dict[str, Any]]:
     compiled = files("opdeploy") / "_data" / COMPILED
     if compiled.is_file():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from opdeploy.cli import compare, continuum, docs, heatmap, init, platforms, rec
 from opdeploy.errors import OpdeployError
 
 INTERRUPTED = 130
+_STOPS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 app = typer.Typer(
     name="opdeploy",
@@ -58,6 +60,8 @@ def _root(
 
 def main(argv: list[str] | None = None) -> None:
     """Run a command, and exit with its code; errors are one line, unless `--debug` asks for the traceback."""
+    for stop in _STOPS:  # as an exit, so that what was begun is cleared away
+        signal.signal(stop, lambda number, _: sys.exit(128 + number))
     gc.disable()  # a command is short, and collecting while modules load is wasted
     # No plugin is used, and looking for some reads the metadata of every package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

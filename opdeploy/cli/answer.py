@@ -10,18 +10,20 @@ if TYPE_CHECKING:
 
     from opdeploy.catalogue import Catalogue
     from opdeploy.recommendation import Recommendation
+    from opdeploy.views.continuum import Own
 
 
 class Answer(NamedTuple):
-    """A recommendation, and the workload's place on the continuum."""
+    """A recommendation, and the workload's own place on the continuum, unless it is out of scope."""
 
     recommendation: Recommendation
-    place: float
+    own: Own | None
 
 
 def ask(workload: Path, catalogue: Catalogue, day: date) -> Answer:
     """Read a workload file and return the answer to it; warnings about the file are printed."""
     from opdeploy import advisor, ui
+    from opdeploy.views.continuum import Own
     from opdeploy.workload_file import load_workload, size_on_disk_mb
 
     request = load_workload(workload, catalogue.all_ids)
@@ -29,4 +31,5 @@ def ask(workload: Path, catalogue: Catalogue, day: date) -> Answer:
     recommendation, warnings = advisor.recommend(request, catalogue, day, size_mb)
     for warning in warnings:
         ui.warn(f"{workload}: {warning}")
-    return Answer(recommendation, advisor.place(request))
+    own = None if request.generative else Own(request.name, advisor.place(request))
+    return Answer(recommendation, own)

@@ -19,18 +19,14 @@ def continuum(
     from opdeploy.cli.answer import ask
     from opdeploy.cli.output import Sight, deliver
     from opdeploy.ui.continuum import show
-    from opdeploy.views.continuum import Own
     from opdeploy.views.continuum import continuum as look
 
     form = format_of(output, file, FORMATS)
     catalogue = load_catalogue(edition)
     on = day(as_of)
-    answer = ask(workload, catalogue, on) if workload else None
-    own = Own(answer.recommendation.workload, answer.place) if answer else None
-    view = look(catalogue, on, own)
+    view = look(catalogue, on, ask(workload, catalogue, on).own if workload else None)
     sight = Sight(
         lambda console: show(console, view),
-        view.records,
         view.records,
         lambda picture: pictures.continuum(view, picture),
         lambda: pages.continuum(view),

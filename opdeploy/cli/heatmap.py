@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from opdeploy.cli.options import FORMATS, AsOf, Edition, File, Output, WorkloadFile, day, format_of
+from opdeploy.cli.options import FORMATS, AsOf, EditionName, File, Output, WorkloadFile, day, format_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 def heatmap(
     *,
-    edition: Edition = "2026",
+    edition: Annotated[
+        EditionName | None,
+        typer.Option("--edition", help="Today's platforms, or those of the chapter.", show_default="2026"),
+    ] = None,
     workload: WorkloadFile = None,
     then_now: Annotated[
         bool, typer.Option("--then-now", help="Show both editions, and what changed with its reason.")
@@ -34,12 +37,12 @@ def heatmap(
     from opdeploy.errors import InputError
 
     form = format_of(output, file, FORMATS)
-    if then_now and workload:
-        raise InputError("--then-now: compares the editions without a workload; leave --workload out")
-    deliver(_both(day(as_of)) if then_now else _one(edition, workload, day(as_of)), form, file)
+    if then_now and (edition or workload):
+        raise InputError("--then-now: compares both editions, without a workload; leave --edition and --workload out")
+    deliver(_both(day(as_of)) if then_now else _one(edition or "2026", workload, day(as_of)), form, file)
 
 
-def _one(edition: Edition, workload: Path | None, on: date) -> Sight:
+def _one(edition: EditionName, workload: Path | None, on: date) -> Sight:
     from opdeploy import pages, pictures
     from opdeploy.catalogue import load_catalogue
     from opdeploy.cli.answer import ask
@@ -51,7 +54,6 @@ def _one(edition: Edition, workload: Path | None, on: date) -> Sight:
     view = look(catalogue, on, ask(workload, catalogue, on).recommendation if workload else None)
     return Sight(
         lambda console: show(console, view),
-        view.records,
         view.records,
         lambda form: pictures.heatmap(view, form),
         lambda: pages.heatmap(view),
@@ -70,7 +72,7 @@ def _both(on: date) -> Sight:
     return Sight(
         lambda console: show_then_now(console, pairs),
         lambda: [pair.record() for pair in pairs],
-        lambda: change_records(pairs),
         lambda form: pictures.then_now(pairs, form),
         lambda: pages.then_now(pairs),
+        lambda: change_records(pairs),
     )

@@ -16,6 +16,13 @@ DEFAULT = Path("workload.yaml")
 """The file that `opdeploy recommend` reads when none is named."""
 
 
+def _patterns(incomplete: str) -> list[str]:
+    """Complete a pattern in the shell."""
+    from opdeploy.workload import PLACES
+
+    return [pattern for pattern in PLACES if pattern.startswith(incomplete)]
+
+
 def init(
     model: Annotated[Path | None, typer.Argument(help="The model's file, to read facts from.")] = None,
     *,
@@ -32,6 +39,7 @@ def init(
             help="How the model is called: request-response, stream, scheduled-batch, triggered-batch, in-database or "
             "on-device.",
             show_default="request-response",
+            autocompletion=_patterns,
         ),
     ] = None,
 ) -> None:
@@ -90,7 +98,12 @@ def _relative(model: Path, folder: Path) -> str:
     """Return the model's path as seen from a folder; links on the way are followed, as opening the path does."""
     from opdeploy.errors import InputError
 
-    path = os.path.relpath(model.parent.resolve() / model.name, folder.resolve()).replace(os.sep, "/")
+    target = model.parent.resolve() / model.name
+    try:
+        path = os.path.relpath(target, folder.resolve())
+    except ValueError:  # on Windows: another drive
+        path = str(target)
+    path = path.replace(os.sep, "/")
     try:
         path.encode()
     except UnicodeEncodeError:

@@ -10,9 +10,8 @@ import typer
 
 from opdeploy.errors import InputError
 
-Edition = Annotated[
-    Literal["2018", "2026"], typer.Option("--edition", help="Today's platforms, or those of the chapter.")
-]
+EditionName = Literal["2018", "2026"]
+Edition = Annotated[EditionName, typer.Option("--edition", help="Today's platforms, or those of the chapter.")]
 AsOf = Annotated[
     datetime | None,
     typer.Option("--as-of", formats=["%Y-%m-%d"], metavar="DATE", help="As on this day; today if not given."),

@@ -22,10 +22,10 @@ class Sight(NamedTuple):
 
     show: Show
     records: Callable[[], list[Record]]
-    rows: Callable[[], list[Record]]
-    """Flat records, for CSV."""
     picture: Callable[[Literal["svg", "png"]], bytes]
     page: Callable[[], str]
+    rows: Callable[[], list[Record]] | None = None
+    """Flat records for CSV, where `records` are not flat."""
 
 
 def deliver(sight: Sight, form: Format, file: Path | None) -> None:
@@ -38,7 +38,7 @@ def deliver(sight: Sight, form: Format, file: Path | None) -> None:
         case "json":
             ui.deliver(json.dumps(sight.records(), indent=2), file)
         case "csv":
-            ui.deliver(_csv(sight.rows()), file)
+            ui.deliver(_csv((sight.rows or sight.records)()), file)
         case "svg" | "png":
             ui.deliver(sight.picture(form), file)
         case "html":

@@ -191,7 +191,7 @@ def _prompt(text: str) -> str:
 def _chosen(question: Question, answer: Value) -> Value:
     """Replace numbers by the names of the choices."""
     if isinstance(answer, list):
-        return [_name(question, item) for item in answer]
+        return list(dict.fromkeys(_name(question, item) for item in answer))
     return _name(question, answer) if isinstance(answer, str) else answer
 
 

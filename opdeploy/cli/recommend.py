@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from opdeploy.catalogue import Catalogue
     from opdeploy.recommendation import Recommendation
+    from opdeploy.views.continuum import Own
 
 Output = Literal["table", "json", "yaml", "markdown", "html"]
 
@@ -50,7 +51,7 @@ def recommend(
         catalogue.find(why_not, "--why-not")
     form = format_of(output, file, get_args(Output))
     on = day(as_of)
-    answer, place = ask(workload, catalogue, on)
+    answer, own = ask(workload, catalogue, on)
     if form == "table":
         from opdeploy.ui.recommendation import show, show_why_not
 
@@ -65,7 +66,7 @@ def recommend(
         )
     else:
         page = form == "html"
-        ui.deliver(_page(answer, catalogue, place, on) if page else _serialised(answer, form), file)
+        ui.deliver(_page(answer, catalogue, own, on) if page else _serialised(answer, form), file)
         for sentence in report.why_not(answer, why_not) if why_not else ():
             ui.say(sentence)
     if answer.status == "out-of-scope":
@@ -76,13 +77,12 @@ def recommend(
         raise NoPlatformError(f"{workload}: no viable platform; the answer says what would have to change")
 
 
-def _page(answer: Recommendation, catalogue: Catalogue, place: float, on: date) -> str:
+def _page(answer: Recommendation, catalogue: Catalogue, own: Own | None, on: date) -> str:
     from opdeploy import pages
-    from opdeploy.views.continuum import Own, continuum
+    from opdeploy.views.continuum import continuum
     from opdeploy.views.heatmap import heatmap
 
-    line = continuum(catalogue, on, Own(answer.workload, place))
-    return pages.recommendation(answer, heatmap(catalogue, on, answer), line)
+    return pages.recommendation(answer, heatmap(catalogue, on, answer), continuum(catalogue, on, own))
 
 
 def _serialised(answer: Recommendation, form: str) -> str:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 110
 """Columns of a table that does not go to a terminal."""
+_ASCII = str.maketrans("─┬│├└▲■◆●○▼→†…", "-+||`^#%o.v>!~")
+"""What stands for our signs where the encoding has no others."""
 READABLE = 100
 """The most columns of a paragraph."""
 
@@ -48,7 +50,8 @@ def tables(show: Show, file: Path | None = None) -> None:
     console = _console(plain=file is not None)
     with console.capture() as captured:
         show(console)
-    deliver(captured.get(), file)
+    ascii_only = file is None and console.options.ascii_only
+    deliver(captured.get().translate(_ASCII) if ascii_only else captured.get(), file)
 
 
 def document(markdown: str, file: Path | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from opdeploy import words
 from opdeploy.ui import new_table
 from opdeploy.views import palette
+from opdeploy.views.then_now import HEADLINE
 from opdeploy.workload import CRITERIA
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+    from rich.theme import Theme
 
     from opdeploy.views.heatmap import Heatmap, Row
     from opdeploy.views.then_now import Pair
@@ -49,6 +51,7 @@ DETAILS = (
 
 def show(console: Console, view: Heatmap) -> None:
     """Print a heatmap in as much detail as there is room for, and how to read it."""
+    console.push_theme(_colours(console))
     console.print(view.headline, style="bold", markup=False)
     console.print()
     detail = next((d for d in DETAILS if _fits(console, _table(view, d))), None)
@@ -117,7 +120,17 @@ def _rating(value: float, detail: Detail, *, grey: bool) -> Text:
     from rich.text import Text
 
     figure = f" {value:.2f} " if detail.leading_zero else "1.0" if value == 1 else f"{value:.2f}"[1:]
-    return Text(figure, style="" if grey else f"{palette.LIGHT.ink} on {palette.colour(value)}")
+    return Text(figure, style="" if grey else f"rating.{100 * value:.0f}")
+
+
+def _colours(console: Console) -> Theme:
+    """Return the styles of all ratings in hundredths; of 16 colours only three tell poor from good."""
+    from rich.theme import Theme
+
+    if console.color_system in {"standard", "windows"}:
+        names = ("yellow", "white", "cyan")
+        return Theme({f"rating.{n}": f"black on {names[min(n // 34, 2)]}" for n in range(101)})
+    return Theme({f"rating.{n}": f"{palette.LIGHT.ink} on {palette.colour(n / 100)}" for n in range(101)})
 
 
 def _names(detail: Detail) -> list[str]:
@@ -135,7 +148,8 @@ def _legend() -> Text:
 
 def show_then_now(console: Console, pairs: tuple[Pair, ...]) -> None:
     """Print the ratings of both editions, and below them each change with its reason."""
-    console.print("Platforms by criteria, then (2018) and now (2026)", style="bold", markup=False)
+    console.push_theme(_colours(console))
+    console.print(HEADLINE, style="bold", markup=False)
     console.print()
     detail = next((d for d in DETAILS[2:] if _fits(console, _both(pairs, d))), None)
     if detail:
@@ -161,6 +175,6 @@ def _both(pairs: tuple[Pair, ...], detail: Detail) -> Table:
         for before, after in pair.ratings:
             cell = _rating(after, detail, grey=grey)
             cells.append(cell if before == after else Text.assemble(_rating(before, detail, grey=grey), "→", cell))
-        note = [pair.now.out or ("" if pair.kind == "same" else pair.kind)] * detail.notes
+        note = [pair.note] * detail.notes
         table.add_row(pair.platform, *cells, *note, style="dim" if grey else "")
     return table

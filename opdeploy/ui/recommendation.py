@@ -96,7 +96,7 @@ def _assumptions(answer: Recommendation) -> Table:
 
     table = new_table("assumed", "value", "why")
     for item in answer.assumptions:
-        table.add_row(item.field, Text(report.shown(item.value)), Text(item.why))
+        table.add_row(item.field, Text(report.written(item.value)), Text(item.why))
     return table
 
 

@@ -12,11 +12,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from opdeploy.catalogue import Catalogue
-    from opdeploy.platform import Edition, Grade, Profile
+    from opdeploy.platform import Grade, Profile
     from opdeploy.recommendation import Ranked, Recommendation
-
-NOWHERE = 2.0
-"""Where a platform without a place on the continuum is sorted: after all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,6 @@ class Row:
 class Heatmap:
     """Rows in the order in which they are shown; `weights` are those of the criteria and of the fit, if any."""
 
-    edition: Edition
     headline: str
     rows: tuple[Row, ...]
     ranking: bool
@@ -69,9 +65,7 @@ def heatmap(catalogue: Catalogue, day: date, answer: Recommendation | None = Non
     if answer is None:
         profiles = sorted(catalogue.profiles, key=lambda profile: _usual_order(profile, day))
         rows = tuple(row(profile, day) for profile in profiles)
-        return Heatmap(
-            catalogue.edition, f"Platforms by criteria, edition {catalogue.edition}", rows, ranking=False, weights={}
-        )
+        return Heatmap(f"Platforms by criteria, edition {catalogue.edition}", rows, ranking=False, weights={})
     ranked = tuple(
         _ranked(catalogue.by_id[item.platform], item, rank, tie=item.platform in answer.ties)
         for rank, item in enumerate(answer.ranked, 1)
@@ -81,7 +75,7 @@ def heatmap(catalogue: Catalogue, day: date, answer: Recommendation | None = Non
         for item in answer.excluded
     )
     weights = {part.criterion: part.weight for item in answer.ranked[:1] for part in item.contributions}
-    return Heatmap(catalogue.edition, report.headline(answer), ranked + excluded, ranking=True, weights=weights)
+    return Heatmap(report.headline(answer), ranked + excluded, ranking=True, weights=weights)
 
 
 def row(profile: Profile, day: date) -> Row:
@@ -99,5 +93,4 @@ def _ranked(profile: Profile, item: Ranked, rank: int, *, tie: bool) -> Row:
 
 
 def _usual_order(profile: Profile, day: date) -> tuple[int, bool, float, str]:
-    place = profile.place.value
-    return (profile.heatmap_row or 0, profile.lifecycle.ended(day), NOWHERE if place is None else place, profile.id)
+    return (profile.heatmap_row or 0, profile.lifecycle.ended(day), profile.place.order, profile.id)

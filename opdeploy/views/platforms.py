@@ -23,7 +23,7 @@ def abilities(profile: Profile, day: date) -> tuple[Ability, ...]:
 
 def in_order(profiles: Iterable[Profile], day: date) -> list[Profile]:
     """Return the platforms that can be had, then those that have ended, each from batch to real time."""
-    return sorted(profiles, key=lambda profile: (profile.lifecycle.ended(day), _place(profile), profile.id))
+    return sorted(profiles, key=lambda profile: (profile.lifecycle.ended(day), profile.place.order, profile.id))
 
 
 def as_data(profile: Profile, day: date) -> dict[str, object]:
@@ -38,8 +38,3 @@ def as_data(profile: Profile, day: date) -> dict[str, object]:
         "best_for": profile.best_for,
         "can": abilities(profile, day),
     }
-
-
-def _place(profile: Profile) -> float:
-    place = profile.place.value
-    return 2 if place is None else place  # beyond real time, which is 1

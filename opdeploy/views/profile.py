@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy import words
 from opdeploy.markdown import code, line, text
-from opdeploy.platform import EDITIONS, NameRule
+from opdeploy.platform import NameRule
 from opdeploy.workload import CRITERIA
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def _document(profile: Profile, edition: Edition, day: date, about: str) -> Iter
     sources: Sources = {}
     when = words.edition_and_day(edition, day.isoformat())
     yield from (f"# {text(profile.title)}", "", f"`{profile.id}`: {profile.lifecycle.on(day)} ({when}).", "")
-    today = "" if edition == EDITIONS[-1] else "Today: "
-    yield from (f"> {today}{line(about)}", "") if about else ()
+    yield from (f"> {line(about)}", "") if about else ()
     yield from (
         f"Best for {text(profile.best_for)}. Not for:",
         "",

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from datetime import date
 
     from opdeploy.catalogue import Catalogue
-    from opdeploy.platform import Evidence, FlagLimit, GpuLimit, Grade, Patterns, Place, Profile, Rating
+    from opdeploy.platform import Evidence, FlagLimit, GpuLimit, Grade, Patterns, Place, Profile, Rating, Skills, Stages
 
-    Valued = Rating | Place | Patterns | FlagLimit | GpuLimit
+    Valued = Rating | Place | Patterns | Skills | Stages | FlagLimit | GpuLimit
+
+HEADLINE = "Platforms by criteria, then (2018) and now (2026)"
 
 Kind = Literal["new", "ended", "changed", "same"]
 
@@ -61,6 +63,11 @@ class Pair:
         """The ratings then and now; those of a new platform were never others."""
         return list(zip((self.then or self.now).ratings, self.now.ratings, strict=True))
 
+    @property
+    def note(self) -> str:
+        """What has become of it, in a word or a few."""
+        return self.now.out or ("" if self.kind == "same" else self.kind)
+
     def record(self) -> dict[str, Any]:
         """Return it as data."""
         return {
@@ -85,7 +92,7 @@ def change_records(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:
 
 
 def _order(then: Profile | None, now: Profile) -> tuple[bool, int, float, str]:
-    return (then is None, (then and then.heatmap_row) or 0, now.place.value or 0, now.id)
+    return (then is None, (then and then.heatmap_row) or 0, now.place.order, now.id)
 
 
 def _pair(then: Profile | None, now: Profile, day: date) -> Pair:
@@ -113,6 +120,8 @@ def _compared(then: Profile, now: Profile) -> Iterator[tuple[str, Valued | None,
         yield criterion, then.ratings.of(criterion), now.ratings.of(criterion)
     yield "place", then.place, now.place
     yield "patterns", then.patterns, now.patterns
+    yield "skills", then.skills, now.skills
+    yield "stages", then.stages, now.stages
     yield "docker", then.docker, now.docker
     yield "gpu", then.limits.gpu, now.limits.gpu
 

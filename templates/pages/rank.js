@@ -27,8 +27,7 @@ function ranked() {
   });
   rows.sort((a, b) => (a.product === b.product ? (a.id < b.id ? -1 : 1) : a.product > b.product ? -1 : 1));
   for (const row of rows) row.tie = rows[0].product - row.product <= BigInt(tieBand) * total;
-  if (rows.length > 1 && !rows[1].tie) rows[0].tie = false;
-  if (rows.length === 1) rows[0].tie = false;
+  rows[0].tie = Boolean(rows[1]?.tie);
   return rows;
 }
 
@@ -38,7 +37,7 @@ function show() {
   rows.forEach(({ id, score, tie }, at) => {
     const row = body.querySelector(`[data-platform="${id}"]`);
     row.className = at === 0 ? "lead" : "";
-    row.dataset.score = score;
+    row.dataset.score = score; // the exact one, for who reads the page by program
     row.querySelector(".rank").textContent = at + 1;
     row.querySelector(".score").textContent = (tie ? "=" : "") + points.format(score);
     body.append(row);
@@ -55,11 +54,18 @@ function show() {
 const sliders = [...document.querySelectorAll("input[data-criterion]")];
 const figures = sliders.map((slider) => document.querySelector(`[data-weight="${slider.dataset.criterion}"]`));
 const written = figures.map((figure) => figure.textContent);
+
+/** Show a weight in words: a slider knows tenths only. */
+function write(at, weight) {
+  figures[at].textContent = weight;
+  sliders[at].setAttribute("aria-valuetext", weight);
+}
+
 sliders.forEach((slider, at) => {
   slider.hidden = false;
   slider.addEventListener("input", () => {
     current[at] = Number(slider.value);
-    figures[at].textContent = slider.value;
+    write(at, slider.value);
     show();
   });
 });
@@ -67,7 +73,7 @@ document.getElementById("reset").addEventListener("click", () => {
   sliders.forEach((slider, at) => {
     current[at] = weights[at];
     slider.value = weights[at];
-    figures[at].textContent = written[at];
+    write(at, written[at]);
   });
   show();
 });
