@@ -98,7 +98,7 @@ def _page(template: str, title: str, **values: object) -> str:
     environment.filters |= {"plain": words.plain, "written": report.written}
     script = (folder / "rank.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template(template).render(
+    page = environment.get_template(template).render(
         criteria=CRITERIA,
         dark=palette.DARK,
         group_colours=palette.GROUP_COLOURS,
@@ -111,3 +111,5 @@ def _page(template: str, title: str, **values: object) -> str:
         version=__version__,
         **values,
     )
+    # In ASCII, a page reads the same in whatever encoding it is written to a pipe.
+    return page.encode("ascii", "xmlcharrefreplace").decode()

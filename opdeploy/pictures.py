@@ -51,7 +51,10 @@ def heatmap(view: Heatmap, form: Form) -> bytes:
             _text(axes, -0.15, -0.5, "weight", align="right")
         for index, row in enumerate(view.rows):
             _row(axes, row, index, end)
-        _scale(axes, len(view.rows) + 0.6)
+        notes = ["grey: no candidate"] * any(row.out for row in view.rows)
+        judged = any(row.grade == "judgement" for row in view.rows)
+        notes += ["judgement: not all ratings are figures of the chapter"] * judged
+        _scale(axes, len(view.rows) + 0.6, notes)
         _headline(axes, view.headline)
         return _saved(figure, form, view.headline)
 
@@ -72,7 +75,7 @@ def then_now(pairs: tuple[Pair, ...], form: Form) -> bytes:
                     _cell(axes, column, index, then, grey=False)
                 _cell(axes, now_at + column, index, now, grey=grey, framed=then != now)
             _text(axes, now_at + len(CRITERIA) + 0.15, index + 0.5, pair.note, align="left", grey=grey)
-        _scale(axes, len(pairs) + 0.6)
+        _scale(axes, len(pairs) + 0.6, ["framed: changed", "grey: cannot be had any more"])
         _headline(axes, HEADLINE)
         return _saved(figure, form, HEADLINE)
 
@@ -156,7 +159,7 @@ def _criteria(axes: Axes, more: list[str], *, start: float = 0, above: float = 0
         _text(axes, start + column + 0.5, -0.15 - above, name, vertical="bottom")
 
 
-def _scale(axes: Axes, row: float) -> None:
+def _scale(axes: Axes, row: float, notes: list[str]) -> None:
     from matplotlib.patches import Rectangle
 
     steps = 20
@@ -165,7 +168,8 @@ def _scale(axes: Axes, row: float) -> None:
         place = (2.0 * step / steps, row + 0.1)
         patch = Rectangle(place, 2.02 / steps, 0.4, facecolor=palette.colour(step / (steps - 1)), linewidth=0)
         axes.add_patch(patch)
-    _text(axes, 2.2, row + 0.3, "good", align="left")
+    _text(axes, 2.1, row + 0.3, "good", align="left")
+    _text(axes, 2.8, row + 0.3, "; ".join(notes), align="left", grey=True, size=8)
 
 
 def _headline(axes: Axes, headline: str) -> None:
@@ -212,7 +216,7 @@ def _figure() -> Iterator[Figure]:
     try:
         import matplotlib as mpl
     except ModuleNotFoundError:
-        raise OpdeployError("pictures need matplotlib; install it with: pip install 'opdeploy[pictures]'") from None
+        raise OpdeployError("pictures need matplotlib (the extra pictures): pip install matplotlib") from None
     except UnicodeDecodeError as error:
         raise OpdeployError(f"matplotlib cannot read its file matplotlibrc: {error}; mend or remove it") from error
     from matplotlib.figure import Figure

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy.markdown import line, text
 from opdeploy.words import edition_and_day
-from opdeploy.workload import MAX_WEIGHT
+from opdeploy.workload import CRITERIA, MAX_WEIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def firmness(answer: Recommendation) -> list[str]:
     said = [f"{answer.best} leads in {shares[answer.best]:.0%} of 1,000 random weightings{other}."]
     said += [
         f"{flip.new_best} would lead with a weight of {flip.criterion} {_past(flip.at, flip.direction)}"
-        f" (now {flip.weight:g})."
+        f" ({'always' if flip.criterion not in CRITERIA else 'now'} {flip.weight:g})."
         for flip in answer.sensitivity.flips
         if flip.at is not None
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -177,6 +178,43 @@ def test_an_interrupt_leaves_the_old_file_and_no_part(
     path = old if function is files.write else old.with_name("new")
     with pytest.raises(KeyboardInterrupt):
         function(path, NEW)
+    assert (old.read_bytes(), names(old.parent)) == (OLD, ["file"])
+
+
+def test_create_does_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system that has none the file is made all the same."""
+
+    def refused(_: Path, to: Path) -> None:
+        raise PermissionError(1, "Operation not permitted", to)
+
+    monkeypatch.setattr(os, "link", refused)
+    files.create(tmp_path / "new", NEW)
+    assert ((tmp_path / "new").read_bytes(), names(tmp_path)) == (NEW, ["new"])
+
+
+def test_a_private_file_stays_private_while_it_is_written(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even the unfinished part can be read by others."""
+    modes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: modes.append(stat.S_IMODE(os.fstat(handle).st_mode)))
+    old.chmod(0o600)
+    files.write(old, NEW)
+    assert modes == [0o600]
+
+
+TERMINATED = """
+import os, signal, sys
+os.fsync = lambda handle: os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+from opdeploy.cli import main
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_a_termination_leaves_the_old_file_and_no_part(old: Path, number: str) -> None:
+    """What ends the process while it writes ends it with the usual code, and leaves what was there."""
+    command = [sys.executable, "-c", TERMINATED, number, "heatmap", "-o", "json", "--file", str(old)]
+    done = subprocess.run(command, capture_output=True, check=False, encoding="utf-8", timeout=60)
+    assert done.returncode == 128 + getattr(signal, number)
     assert (old.read_bytes(), names(old.parent)) == (OLD, ["file"])
 
 

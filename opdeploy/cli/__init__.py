@@ -100,7 +100,9 @@ def _explained(error: BaseException) -> tuple[str, int]:
         case OpdeployError():
             return str(error), error.exit_code
         case typer.exceptions.TyperException():
-            return f"{error.format_message().rstrip('.')} (see opdeploy --help)", error.exit_code
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "opdeploy"
+            return f"{error.format_message().rstrip('.')} (see {command} --help)", error.exit_code
         case KeyboardInterrupt() | typer.Abort():
             return "interrupted", INTERRUPTED
         case OSError():

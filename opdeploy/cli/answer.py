@@ -20,12 +20,18 @@ class Answer(NamedTuple):
     own: Own | None
 
 
-def ask(workload: Path, catalogue: Catalogue, day: date) -> Answer:
-    """Read a workload file and return the answer to it; warnings about the file are printed."""
+def ask(workload: Path, catalogue: Catalogue, day: date, file: Path | None) -> Answer:
+    """Read a workload file and return the answer to it; warnings about the file are printed.
+
+    Raises InputError when `file`, where something will be written, is the workload file itself.
+    """
     from opdeploy import advisor, ui
+    from opdeploy.errors import InputError
     from opdeploy.views.continuum import Own
     from opdeploy.workload_file import load_workload, size_on_disk_mb
 
+    if file and file.exists() and workload.exists() and file.samefile(workload):
+        raise InputError(f"--file {file}: is the workload file, which is not overwritten; name another")
     request = load_workload(workload, catalogue.all_ids)
     size_mb = size_on_disk_mb(workload, request)
     recommendation, warnings = advisor.recommend(request, catalogue, day, size_mb)

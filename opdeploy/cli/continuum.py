@@ -24,7 +24,7 @@ def continuum(
     form = format_of(output, file, FORMATS)
     catalogue = load_catalogue(edition)
     on = day(as_of)
-    view = look(catalogue, on, ask(workload, catalogue, on).own if workload else None)
+    view = look(catalogue, on, ask(workload, catalogue, on, file).own if workload else None)
     sight = Sight(
         lambda console: show(console, view),
         view.records,

@@ -39,10 +39,10 @@ def heatmap(
     form = format_of(output, file, FORMATS)
     if then_now and (edition or workload):
         raise InputError("--then-now: compares both editions, without a workload; leave --edition and --workload out")
-    deliver(_both(day(as_of)) if then_now else _one(edition or "2026", workload, day(as_of)), form, file)
+    deliver(_both(day(as_of)) if then_now else _one(edition or "2026", workload, day(as_of), file), form, file)
 
 
-def _one(edition: EditionName, workload: Path | None, on: date) -> Sight:
+def _one(edition: EditionName, workload: Path | None, on: date, file: Path | None) -> Sight:
     from opdeploy import pages, pictures
     from opdeploy.catalogue import load_catalogue
     from opdeploy.cli.answer import ask
@@ -51,7 +51,7 @@ def _one(edition: EditionName, workload: Path | None, on: date) -> Sight:
     from opdeploy.views.heatmap import heatmap as look
 
     catalogue = load_catalogue(edition)
-    view = look(catalogue, on, ask(workload, catalogue, on).recommendation if workload else None)
+    view = look(catalogue, on, ask(workload, catalogue, on, file).recommendation if workload else None)
     return Sight(
         lambda console: show(console, view),
         view.records,

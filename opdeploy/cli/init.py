@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from opdeploy.cli.options import DEFAULT
+
 if TYPE_CHECKING:
     from opdeploy.artifact.inspect import ModelFacts
     from opdeploy.starter import Known
-
-DEFAULT = Path("workload.yaml")
-"""The file that `opdeploy recommend` reads when none is named."""
 
 
 def _patterns(incomplete: str) -> list[str]:
@@ -115,7 +114,7 @@ def _warn(model: Path, facts: ModelFacts) -> None:
     from opdeploy import ui
 
     if facts.lacks_onnx:
-        ui.warn(f"{model}: only name and size were read; to read the rest, pip install 'opdeploy[model]'")
+        ui.warn(f"{model}: only name and size were read; to read the rest: pip install onnx")
     if facts.generative:
         ui.warn(f"{model}: a generative model, which is out of scope: opdeploy will not rank platforms for it")
 

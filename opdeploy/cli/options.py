@@ -10,6 +10,9 @@ import typer
 
 from opdeploy.errors import InputError
 
+DEFAULT = Path("workload.yaml")
+"""The workload file, when none is named."""
+
 EditionName = Literal["2018", "2026"]
 Edition = Annotated[EditionName, typer.Option("--edition", help="Today's platforms, or those of the chapter.")]
 AsOf = Annotated[
@@ -28,7 +31,8 @@ Output = Annotated[Format | None, typer.Option("--output", "-o", help="Format.",
 
 F = TypeVar("F", bound=str)
 
-_BY_SUFFIX = {"htm": ("html",), "md": ("markdown",), "txt": ("table", "text"), "yml": ("yaml",)}
+# A workload file is YAML too, and must not be taken for a place to write to by mistake.
+_BY_SUFFIX = {"htm": ("html",), "md": ("markdown",), "txt": ("table", "text"), "yaml": (), "yml": ()}
 
 
 def platform_ids(incomplete: str) -> list[str]:

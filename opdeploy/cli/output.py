@@ -7,6 +7,8 @@ import io
 import json
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from opdeploy import words
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -56,6 +58,10 @@ def _csv(records: list[Record]) -> str:
 
 def _flat(value: object) -> object:
     """Write for CSV what is neither a number nor text: true and false as JSON has them, a list's items with commas."""
-    if isinstance(value, bool):
-        return json.dumps(value)
-    return ", ".join(map(str, value)) if isinstance(value, list) else value
+    match value:
+        case bool():
+            return json.dumps(value)
+        case list() | dict():
+            return words.shown(value)
+        case _:
+            return value

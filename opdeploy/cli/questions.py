@@ -122,7 +122,7 @@ QUESTIONS = (
     ),
     Question(
         "team.knows",
-        "What does the team know? One or more",
+        "What does the team know? One or more, with commas",
         (
             Choice("docker", "containers"),
             Choice("kubernetes", "clusters of containers"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads it from the annotations
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from opdeploy.cli.options import AsOf, Edition, File, day, format_of, platform_ids
+from opdeploy.cli.options import DEFAULT, AsOf, Edition, File, day, format_of, platform_ids
 
 if TYPE_CHECKING:
     from datetime import date
@@ -20,7 +20,7 @@ Output = Literal["table", "json", "yaml", "markdown", "html"]
 
 
 def recommend(
-    workload: Annotated[Path, typer.Argument(help="The workload file.")] = Path("workload.yaml"),
+    workload: Annotated[Path, typer.Argument(help="The workload file.")] = DEFAULT,
     *,
     edition: Edition = "2026",
     output: Annotated[
@@ -44,14 +44,16 @@ def recommend(
     from opdeploy import advisor, report, ui
     from opdeploy.catalogue import load_catalogue
     from opdeploy.cli.answer import ask
-    from opdeploy.errors import NoPlatformError
+    from opdeploy.errors import InputError, NoPlatformError
 
+    if workload == DEFAULT and not workload.exists():
+        raise InputError(f"{workload}: no such file; name a workload file, or write one with: opdeploy init")
     catalogue = load_catalogue(edition)
     if why_not is not None:
         catalogue.find(why_not, "--why-not")
     form = format_of(output, file, get_args(Output))
     on = day(as_of)
-    answer, own = ask(workload, catalogue, on)
+    answer, own = ask(workload, catalogue, on, file)
     if form == "table":
         from opdeploy.ui.recommendation import show, show_why_not
 

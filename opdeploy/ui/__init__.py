@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 110
 """Columns of a table that does not go to a terminal."""
-_ASCII = str.maketrans("─┬│├└▲■◆●○▼→†…", "-+||`^#%o.v>!~")
+_ASCII = str.maketrans("─┬│├└▲■◆●✚▼→†…", "-+||`^#%@&v>!~")
 """What stands for our signs where the encoding has no others."""
 READABLE = 100
 """The most columns of a paragraph."""

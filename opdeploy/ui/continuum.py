@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from opdeploy.views.continuum import Continuum, Layout, Own, Point
 
-MARKS: dict[Group, str] = dict(zip(GROUPS, "▲■◆●○", strict=True))
+MARKS: dict[Group, str] = dict(zip(GROUPS, "▲■◆●✚", strict=True))
 STYLES: dict[Group, str] = dict(zip(GROUPS, ("red", "magenta", "yellow", "cyan", "green"), strict=True))
 
 

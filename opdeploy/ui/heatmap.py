@@ -31,6 +31,7 @@ class Detail(NamedTuple):
     letters: int | None = 13
     rank: bool = True
     fit: bool = True
+    tight: bool = False
     leading_zero: bool = True
 
 
@@ -41,10 +42,10 @@ DETAILS = (
     Detail(grades=True),
     Detail(),
     Detail(letters=5),
-    Detail(letters=3),
-    Detail(letters=3, leading_zero=False),
-    Detail(letters=3, leading_zero=False, fit=False),
-    Detail(letters=3, leading_zero=False, fit=False, rank=False),
+    Detail(letters=5, tight=True),
+    Detail(letters=3, tight=True, leading_zero=False),
+    Detail(letters=3, tight=True, leading_zero=False, fit=False),
+    Detail(letters=3, tight=True, leading_zero=False, fit=False, rank=False),
 )
 """From wide to narrow: the first that fits the terminal is shown."""
 
@@ -78,7 +79,7 @@ def _table(view: Heatmap, detail: Detail) -> Table:
     figures = [*_names(detail), *["fit"] * (view.ranking and detail.fit)]
     front = [*rank[:-1], "platform", *["title"] * detail.titles, *rank[-1:]]
     back = [*["grade"] * detail.grades, *["note"] * detail.notes]
-    table = _plain_table(*front, *figures, *back, right=(*rank, *figures), tight=not detail.leading_zero)
+    table = _plain_table(*front, *figures, *back, right=(*rank, *figures), tight=detail.tight)
     if view.weights:
         weights = [f"{weight:g}" for weight in view.weights.values()][: len(figures)]
         table.add_row(*["weight" if name == "platform" else "" for name in front], *weights, style="bold")
@@ -168,7 +169,7 @@ def show_then_now(console: Console, pairs: tuple[Pair, ...]) -> None:
 def _both(pairs: tuple[Pair, ...], detail: Detail) -> Table:
     from rich.text import Text
 
-    table = _plain_table("platform", *_names(detail), *["note"] * detail.notes, tight=not detail.leading_zero)
+    table = _plain_table("platform", *_names(detail), *["note"] * detail.notes, tight=detail.tight)
     for pair in pairs:
         grey = pair.kind == "ended"
         cells = []

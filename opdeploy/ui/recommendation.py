@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opdeploy import report
+from opdeploy.advisor import TIE_BAND
 from opdeploy.ui import new_table
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def show(console: Console, answer: Recommendation, *, explain: bool, title: str 
     if answer.ranked:
         console.print(f"{title}: {answer.ranked[0].reasons[0]}\n", markup=False)
         console.print(_ranking(answer, console.width))
+    if answer.ties:
+        console.print(f"= within {TIE_BAND} points of the best: a tie", markup=False)
     for sentence in report.firmness(answer):
         console.print(sentence, markup=False)
     leading = {answer.best, *answer.ties}
@@ -33,12 +36,7 @@ def show(console: Console, answer: Recommendation, *, explain: bool, title: str 
             console.print(f"{item.platform}: {warning}", style="yellow", markup=False)
     if answer.excluded:
         console.print()
-        plain = {} if explain else report.plainly_excluded(answer)
-        table = _excluded(answer, {platform for ids in plain.values() for platform in ids}, explain=explain)
-        if table.row_count:
-            console.print(table)
-        for why, ids in plain.items():
-            console.print(f"Also excluded: {', '.join(ids)} ({why}).", markup=False)
+        _show_excluded(console, answer, explain=explain)
     if explain:
         console.print()
         console.print(_contributions(answer))
@@ -46,6 +44,20 @@ def show(console: Console, answer: Recommendation, *, explain: bool, title: str 
         console.print(_assumptions(answer))
     elif answer.assumptions:
         console.print(f"\n{len(answer.assumptions)} values were assumed; --explain lists them.", markup=False)
+
+
+def _show_excluded(console: Console, answer: Recommendation, *, explain: bool) -> None:
+    """Print what is excluded, in a table where there is room for its words; what a word explains comes last."""
+    plain = {} if explain else report.plainly_excluded(answer)
+    table = _excluded(answer, {platform for ids in plain.values() for platform in ids}, explain=explain)
+    if table.row_count and console.width >= NARROW:
+        console.print(table)
+    elif table.row_count:
+        for platform, because, would_need in zip(*(column.cells for column in table.columns), strict=True):
+            console.print(f"{platform or ' also'}: {because} Would need {would_need}.", markup=False)
+    for why, ids in plain.items():
+        more = "Also excluded" if table.row_count else "Excluded"
+        console.print(f"{more}: {', '.join(ids)} ({why}).", markup=False)
 
 
 def _ranking(answer: Recommendation, width: int) -> Table:

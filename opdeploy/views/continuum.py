@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.words import edition_and_day
+
 if TYPE_CHECKING:
     from datetime import date
 
@@ -51,6 +53,7 @@ class Continuum:
     """Points from batch to real time, and the ids of platforms without a place."""
 
     edition: Edition
+    as_of: str
     points: tuple[Point, ...]
     without_place: tuple[str, ...]
     own: Own | None
@@ -58,7 +61,7 @@ class Continuum:
     @property
     def headline(self) -> str:
         """What it shows, in a few words."""
-        return f"From batch to real time, edition {self.edition}"
+        return f"From batch to real time, {edition_and_day(self.edition, self.as_of)}"
 
     @property
     def groups(self) -> set[Group]:
@@ -105,7 +108,7 @@ def continuum(catalogue: Catalogue, day: date, own: Own | None = None) -> Contin
     ]
     points.sort(key=lambda point: (point.place, point.platform))
     without = tuple(profile.id for profile in catalogue.profiles if profile.place.value is None)
-    return Continuum(catalogue.edition, tuple(points), without, own)
+    return Continuum(catalogue.edition, day.isoformat(), tuple(points), without, own)
 
 
 @dataclass(frozen=True, slots=True)

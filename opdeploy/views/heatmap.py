@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from opdeploy import report
+from opdeploy import report, words
 from opdeploy.workload import CRITERIA
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def heatmap(catalogue: Catalogue, day: date, answer: Recommendation | None = Non
     if answer is None:
         profiles = sorted(catalogue.profiles, key=lambda profile: _usual_order(profile, day))
         rows = tuple(row(profile, day) for profile in profiles)
-        return Heatmap(f"Platforms by criteria, edition {catalogue.edition}", rows, ranking=False, weights={})
+        when = words.edition_and_day(catalogue.edition, day.isoformat())
+        return Heatmap(f"Platforms by criteria, {when}", rows, ranking=False, weights={})
     ranked = tuple(
         _ranked(catalogue.by_id[item.platform], item, rank, tie=item.platform in answer.ties)
         for rank, item in enumerate(answer.ranked, 1)

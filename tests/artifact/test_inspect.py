@@ -155,13 +155,24 @@ def test_a_counted_operator(save: Save, proto: onnx.ModelProto, operations: int)
     assert inspect_model(save(proto)).gflops == pytest.approx(operations / 1e9, rel=1e-3)
 
 
-def test_an_operator_in_a_function_is_counted(save: Save) -> None:
-    """A function of the model's own costs what stands in it."""
+def test_a_model_with_functions_of_its_own_is_not_counted(save: Save) -> None:
+    """Functions that call each other may unfold to more than any memory holds, so that none is unfolded."""
     proto = model([helper.make_node("Layer", ["x", "w"], ["y"], domain="own")], {"x": ("n", 10)}, {"w": (10, 4)})
     opsets = [helper.make_opsetid("", 21)]
     body = [helper.make_node("MatMul", ["a", "b"], ["c"])]
     proto.functions.append(helper.make_function("own", "Layer", ["a", "b"], ["c"], body, opsets))
-    assert inspect_model(save(proto)).gflops == pytest.approx(2 * 4 * 10 / 1e9)
+    facts = inspect_model(save(proto))
+    assert (facts.framework, facts.gflops, facts.record_mb) == ("onnx", None, 40 / 1e6)
+
+
+def test_functions_that_call_each_other_cost_nothing(save: Save) -> None:
+    """Each of 60 calls the next twice: unfolded, that is more than there is memory in the world."""
+    proto = model([helper.make_node("F0", ["x"], ["y"], domain="own")], {"x": ("n", 10)}, {})
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("own", 1)]
+    for depth in range(60):
+        calls = [helper.make_node(f"F{depth + 1}", [a], [b], domain="own") for a, b in (("a", "b"), ("b", "c"))]
+        proto.functions.append(helper.make_function("own", f"F{depth}", ["a"], ["c"], calls, opsets))
+    assert inspect_model(save(proto)).gflops is None
 
 
 def loop() -> list[onnx.NodeProto]:
@@ -396,6 +407,19 @@ def truncated(path: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
 
 
+def with_input_type(kind: int) -> bytes:
+    """Make a model whose input is of some type, by number."""
+    proto = COSTS["Conv"][0].__deepcopy__()
+    proto.graph.input[0].type.tensor_type.elem_type = kind
+    return bytes(proto.SerializeToString())
+
+
+def with_name(name: bytes) -> bytes:
+    """Make a model that has some bytes for the name of its input."""
+    proto = model([helper.make_node("Relu", ["INPUT"], ["y"])], {"INPUT": ("n", 10)}, {})
+    return bytes(proto.SerializeToString().replace(b"INPUT", name))
+
+
 NOT_ONNX = "is not ONNX, or only a part of it; export or copy the model again"
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_text("a model, honestly\n" * 40), NOT_ONNX),
@@ -409,6 +433,8 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: path.write_bytes(onnx.ModelProto(ir_version=10).SerializeToString()),
         NOT_ONNX,
     ),
+    "a type that there is not": (lambda path: path.write_bytes(with_input_type(99)), NOT_ONNX),
+    "a name that is not text": (lambda path: path.write_bytes(with_name(b"\xff\xfe\xff\xfe\xff")), NOT_ONNX),
     "empty": (Path.touch, "is empty; write the model again"),
     "missing": (lambda _: None, "no such file; name a model that exists"),
     "a folder": (Path.mkdir, "is a directory, and no SavedModel of TensorFlow; name the model's file in it"),

@@ -144,3 +144,39 @@ def test_a_file_without_line_end_gets_one(opdeploy: Opdeploy, tmp_path: Path) ->
         content = (tmp_path / name).read_bytes()
         assert content.endswith(b"\n")
         assert not content.endswith(b"\n\n")
+
+
+LOSING = {
+    "recommend": ["recommend", "own.yaml", "-o", "yaml", "--file", "own.yaml"],
+    "heatmap": ["heatmap", "--workload", "own.yaml", "-o", "json", "--file", "./own.yaml"],
+    "continuum": ["continuum", "--workload", "own.yaml", "-o", "csv", "--file", "link"],
+}
+
+
+@pytest.mark.parametrize("command", LOSING.values(), ids=list(LOSING))
+def test_the_workload_file_is_not_written_over(
+    opdeploy: Opdeploy, one_line: OneLine, tmp_path: Path, command: list[str]
+) -> None:
+    """The file that was read is refused as the file to write, by whatever name."""
+    own = tmp_path / "own.yaml"
+    own.write_text("name: a\nserving: {pattern: stream}\n")
+    (tmp_path / "link").symlink_to(own)
+    ran = opdeploy(*command, cwd=tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    assert one_line(ran).endswith(": is the workload file, which is not overwritten; name another")
+    assert own.read_text() == "name: a\nserving: {pattern: stream}\n"
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "yml"])
+def test_a_workload_file_is_not_taken_for_the_file_to_write(
+    opdeploy: Opdeploy, one_line: OneLine, tmp_path: Path, suffix: str
+) -> None:
+    """As `opdeploy init --file` names a workload file, another one is not written over unless YAML is asked for."""
+    (tmp_path / "workload.yaml").write_text("name: a\nserving: {pattern: stream}\n")
+    other = tmp_path / f"other.{suffix}"
+    other.write_text("name: b\n")
+    ran = opdeploy("recommend", "--file", other, cwd=tmp_path)
+    assert (ran.code, other.read_text()) == (2, "name: b\n")
+    assert "say it with -o" in one_line(ran)
+    assert opdeploy("recommend", "-o", "yaml", "--file", other, cwd=tmp_path).code == 0
+    assert other.read_text().startswith("workload: a\n")

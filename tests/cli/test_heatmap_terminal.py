@@ -177,3 +177,15 @@ def test_an_encoding_that_lacks_a_character_keeps_the_rest(
     plain, poor = opdeploy(*words), opdeploy(*words, cwd=None, **variables)
     assert (poor.code, poor.err) == (0, "")
     assert re.findall(WORDS, poor.out) == re.findall(WORDS, plain.out)
+
+
+def test_sixteen_colours_tell_poor_from_good(terminal: Terminal) -> None:
+    """Where there are few colours, three stand for poor, middle and good."""
+    shown = terminal("heatmap", "--edition", "2018", TERM="xterm", COLORTERM="", COLUMNS="100")
+    found = set(re.findall(r"\x1b\[30;(\d+)m +(\d\.\d\d)", shown))
+    assert found
+    yellow, white, cyan = "43", "47", "46"
+    expected = {
+        figure: yellow if float(figure) < 0.34 else white if float(figure) < 0.68 else cyan for _, figure in found
+    }
+    assert {(code, figure) for figure, code in expected.items()} == found

@@ -269,7 +269,7 @@ def test_without_the_package_onnx_name_and_size_are_read(
         stdin=subprocess.DEVNULL,
     )
     assert done.stderr.splitlines()[0] == (
-        "warning: digits.onnx: only name and size were read; to read the rest, pip install 'opdeploy[model]'"
+        "warning: digits.onnx: only name and size were read; to read the rest: pip install onnx"
     )
     size = digits.stat().st_size / 1e6
     assert written(tmp_path / "workload.yaml")["model"] == {

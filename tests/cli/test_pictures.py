@@ -278,7 +278,7 @@ def test_without_matplotlib_one_line_says_what_to_install(
         timeout=60,
     )
     assert (done.returncode, done.stdout, list(tmp_path.iterdir())) == (1, "", [])
-    assert done.stderr == "error: pictures need matplotlib; install it with: pip install 'opdeploy[pictures]'\n"
+    assert done.stderr == "error: pictures need matplotlib (the extra pictures): pip install matplotlib\n"
 
 
 @pytest.mark.parametrize("command", ["heatmap", "continuum"])

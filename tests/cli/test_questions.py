@@ -33,7 +33,7 @@ NAME, PATTERN, STAGE = "Name [", "How is the model called? [", "How serious is i
 REQUESTS, P95 = "Requests per second, on average over the day [", "95 of 100 answers must come ["
 RECORDS, EVERY = "Records in one run [", "such as 15m, 24h or 7d ["
 LOCATION, SENSITIVITY = "Where is the data? [", "How sensitive is the data? ["
-TEAM, REGION = "What does the team know? One or more [", "Azure region, such as westeurope ["
+TEAM, REGION = "What does the team know? One or more, with commas [", "Azure region, such as westeurope ["
 
 
 class Dialogue:

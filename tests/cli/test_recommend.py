@@ -136,7 +136,7 @@ def test_the_workload_file_is_sought_in_the_current_folder(opdeploy: Opdeploy, w
     assert opdeploy("recommend", "-o", "json", cwd=path.parent).json["workload"] == "a"
     path.unlink()
     assert opdeploy("recommend", cwd=path.parent).err == (
-        "error: workload.yaml: no such file; name a file that exists\n"
+        "error: workload.yaml: no such file; name a workload file, or write one with: opdeploy init\n"
     )
 
 

@@ -30,6 +30,8 @@ COMPARED = {
     "ease_of_deployment": ("ratings", "ease_of_deployment"),
     "place": ("place",),
     "patterns": ("patterns",),
+    "skills": ("skills",),
+    "stages": ("stages",),
     "docker": ("docker",),
     "gpu": ("limits", "gpu"),
 }
@@ -148,6 +150,8 @@ def as_cell(value: object) -> str:
             return str(value).lower()
         case list():
             return ", ".join(value)
+        case dict():
+            return ", ".join(f"{name} {part:g}" for name, part in value.items())
         case _:
             return str(value)
 
@@ -173,4 +177,6 @@ def test_a_workload_is_refused(opdeploy: Opdeploy, one_line: OneLine, tmp_path: 
     """The comparison is of editions alone; that is told before anything is read."""
     ran = opdeploy("heatmap", "--then-now", "--workload", tmp_path / "absent.yaml")
     assert (ran.code, ran.out) == (2, "")
-    assert one_line(ran) == "error: --then-now: compares the editions without a workload; leave --workload out"
+    told = "error: --then-now: compares both editions, without a workload; leave --edition and --workload out"
+    assert one_line(ran) == told
+    assert one_line(opdeploy("heatmap", "--then-now", "--edition", "2018")) == told

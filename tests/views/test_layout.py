@@ -22,7 +22,7 @@ POINTS = st.builds(
 )
 VIEWS = st.lists(POINTS, min_size=1, max_size=24, unique_by=lambda point: point.platform).map(
     lambda points: Continuum(
-        "2026", tuple(sorted(points, key=lambda point: (point.place, point.platform))), (), own=None
+        "2026", "2026-11-02", tuple(sorted(points, key=lambda point: (point.place, point.platform))), (), own=None
     )
 )
 COLUMNS = st.integers(1, 200)
