@@ -184,7 +184,7 @@ def test_every_label_hangs_under_its_place(drawings: Drawings, points: Points, n
     axis, below = lines[at], lines[at + 1 :]
     found = {}
     for row, line in enumerate(below):
-        for hit in re.finditer(r"[├└] [▲■◆●○] (\S+)", line):
+        for hit in re.finditer(r"[├└] [▲■◆●✚] (\S+)", line):
             assert axis[hit.start()] == "┬"
             assert all(below[above][hit.start()] in "│├" for above in range(row))
             assert hit[1] not in found
@@ -219,6 +219,6 @@ def test_a_long_name_stays_within_the_terminal(opdeploy: Opdeploy, write: Write,
 def test_groups_have_colours_on_a_terminal_only(terminal: Terminal, opdeploy: Opdeploy) -> None:
     """On a terminal each group's marks have their colour; in a pipe and with NO_COLOR there is none."""
     shown, plain = (terminal("continuum", DAY, COLUMNS="110", **more) for more in ({}, {"NO_COLOR": "1"}))
-    assert set(re.findall(r"\x1b\[(3\d)m[▲■◆●○]", shown)) == {"31", "35", "33", "36", "32"}
+    assert set(re.findall(r"\x1b\[(3\d)m[▲■◆●✚]", shown)) == {"31", "35", "33", "36", "32"}
     assert not re.search(r"\x1b\[[0-9;]*3\dm", plain)
     assert re.sub(r"\x1b\[[0-9;]*m", "", shown) == opdeploy("continuum", DAY, COLUMNS="110").out
