@@ -141,7 +141,7 @@ def test_an_svg_is_one_picture_without_help(drawn: dict[str, Drawn], view: str) 
     assert {element.tag for element in elements}.isdisjoint(SVG + name for name in ("script", "text", "image", "a"))
     title = top.findtext(f"{SVG}title")
     assert title
-    assert title.endswith(("edition 2018", "edition 2026", "as of 2026-11-02)", "then (2018) and now (2026)"))
+    assert title.endswith(("edition 2018", "as of 2026-11-02", "as of 2026-11-02)", "then (2018) and now (2026)"))
     links = [value for e in elements for name, value in e.attrib.items() if name.endswith(("}href", "src"))]
     assert links
     assert all(link.startswith("#") for link in links)
