@@ -223,7 +223,7 @@ def test_a_weight_between_the_steps_counts_in_full_beside_moved_ones(open_page: 
 
 
 def test_the_note_shows_while_weights_differ_from_the_file(open_page: Open) -> None:
-    """The rest of the page holds for the file's weights; the page says so once a slider has moved, and not after a reset."""
+    """The page says once a slider has moved, and not after a reset, that its rest holds for the file's own weights."""
     opened = open_page("recommend demo 2026")
     note = opened.page.get_by_text("The title, and what follows, hold for the file's own weights.")
     assert not note.is_visible()
