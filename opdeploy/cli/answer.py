@@ -28,9 +28,9 @@ def ask(workload: Path, catalogue: Catalogue, day: date, file: Path | None) -> A
     from opdeploy import advisor, ui
     from opdeploy.errors import InputError
     from opdeploy.views.continuum import Own
-    from opdeploy.workload_file import load_workload, size_on_disk_mb
+    from opdeploy.workload_file import exists, load_workload, size_on_disk_mb
 
-    if file and file.exists() and workload.exists() and file.samefile(workload):
+    if file and exists(file) and exists(workload) and file.samefile(workload):
         raise InputError(f"--file {file}: is the workload file, which is not overwritten; name another")
     request = load_workload(workload, catalogue.all_ids)
     size_mb = size_on_disk_mb(workload, request)
