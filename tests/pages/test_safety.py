@@ -187,5 +187,9 @@ def test_an_answer_without_a_platform_is_a_page_too(
     page = open_page(path).page
     assert ("out of scope" if name == "llm" else "no viable platform") in str(page.locator("h1").text_content())
     assert page.locator("input, button, script, [role=status]").count() == 0
+    if name == "llm":  # one reason for all, which stands once
+        assert "It is out of scope: a generative model" in page.locator("main").inner_text()
+        assert page.locator("table, svg").count() == 0
+        return
     excluded = page.get_by_role("region", name="Excluded platforms").locator("tbody tr")
     assert set(excluded.locator("th").all_text_contents()) == set(catalogue(edition).by_id)
