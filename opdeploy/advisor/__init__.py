@@ -31,7 +31,7 @@ MISFIT = 0.8
 
 OUT_OF_SCOPE = Reason(
     "scope",
-    "out of scope: a generative model, placed by tokens per second and memory for its cache, which opdeploy does not measure",
+    "out of scope: a generative model, placed by tokens per second and by memory, which opdeploy does not measure",
     "vLLM, a Kubernetes operator such as KAITO, or a model API",
 )
 
