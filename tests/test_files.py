@@ -218,6 +218,15 @@ def test_a_termination_leaves_the_old_file_and_no_part(old: Path, number: str) -
     assert (old.read_bytes(), names(old.parent)) == (OLD, ["file"])
 
 
+def test_a_signal_that_is_ignored_stays_ignored(old: Path) -> None:
+    """Under `nohup` a terminal that goes away ends nothing: the file is written to its end."""
+    ignored = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    command = [sys.executable, "-c", ignored + TERMINATED, "SIGHUP", "heatmap", "-o", "json", "--file", str(old)]
+    done = subprocess.run(command, capture_output=True, check=False, encoding="utf-8", timeout=60)
+    assert (done.returncode, names(old.parent)) == (0, ["file"])
+    assert old.read_bytes().startswith(b"[")
+
+
 def test_a_device_that_is_full_is_told(tmp_path: Path) -> None:
     """What fails while writing is a failure, not bad input."""
     with pytest.raises(OpdeployError, match="No space left on device") as told:

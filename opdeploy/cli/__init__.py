@@ -61,7 +61,8 @@ def _root(
 def main(argv: list[str] | None = None) -> None:
     """Run a command, and exit with its code; errors are one line, unless `--debug` asks for the traceback."""
     for stop in _STOPS:  # as an exit, so that what was begun is cleared away
-        signal.signal(stop, lambda number, _: sys.exit(128 + number))
+        if signal.getsignal(stop) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(stop, lambda number, _: sys.exit(128 + number))
     gc.disable()  # a command is short, and collecting while modules load is wasted
     # No plugin is used, and looking for some reads the metadata of every package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
