@@ -4,10 +4,11 @@
 
     OpdeployError        1  what was asked for failed
     ├── InputError       2  a file, field or option is wrong or missing
-    └── NoPlatformError  4  no viable platform, or out of scope
+    ├── NoPlatformError  4  no viable platform, or out of scope
+    └── DifferenceError  5  numbers differ from those that they must reproduce
 
 The number is the exit code of the command. 130 is an interrupt. Kept for what is to come: 3 no such deployment or
-remote resource, 5 numbers differ, 6 a plan has changes (with --detailed-exitcode only), 7 plan stale, 8 confirmation
+remote resource, 6 a plan has changes (with --detailed-exitcode only), 7 plan stale, 8 confirmation
 needed.
 """
 
@@ -32,6 +33,12 @@ class NoPlatformError(OpdeployError):
     """Nothing in the catalogue can run the workload."""
 
     exit_code = 4
+
+
+class DifferenceError(OpdeployError):
+    """A model gives other numbers than those that it must reproduce."""
+
+    exit_code = 5
 
 
 def did_you_mean(name: str, names: list[str]) -> str:

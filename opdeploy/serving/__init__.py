@@ -1,4 +1,4 @@
 """The model server: one ONNX model over HTTP, by the Open Inference Protocol.
 
-It imports nothing else of opdeploy, so that it can ship alone in a container.
+It imports nothing else of opdeploy but `runtime` and its errors, so that it can ship alone in a container.
 """

@@ -35,16 +35,17 @@ def main() -> int:
         signal.signal(number, _leave)
     # Here and not above, so that a signal during these long imports is met by the handler too.
     try:
+        from opdeploy.errors import OpdeployError
+        from opdeploy.runtime.session import Session
         from opdeploy.serving.app import App
-        from opdeploy.serving.runtime import Model, ModelError
     except ModuleNotFoundError as error:
         _log.error("the package %s is missing; install opdeploy[serve]", error.name)
         return 2
     host, port = str(arguments.host), arguments.port
     try:
-        model = Model(arguments.model)
+        model = Session(arguments.model)
         _require_free(arguments.host, port)
-    except (ModelError, OSError) as error:
+    except (OpdeployError, OSError) as error:
         _log.error("%s", error)
         return 2
     _log.info("serving %s on %s port %d", arguments.name, host, port)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
-from opdeploy.serving.protocol import RequestError, parse, render, render_error
-from opdeploy.serving.runtime import Model, ModelError
+from opdeploy.errors import OpdeployError
+from opdeploy.serving.protocol import RequestError, Signature, parse, render, render_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from granian.rsgi import Scope
+
+    from opdeploy.runtime.session import Session
 
 # The server ships without the rest of opdeploy, so it has a version of its own.
 SERVER_VERSION = "0.1.0"
@@ -41,8 +43,9 @@ class App:
     answered meanwhile.
     """
 
-    def __init__(self, model: Model, name: str, version: str) -> None:
+    def __init__(self, model: Session, name: str, version: str) -> None:
         self._model = model
+        self._signature = Signature(model.inputs, model.outputs)
         self._name = name
         self._version = version
         self._documents = {path: orjson.dumps(document) for path, document in self._fixed_documents().items()}
@@ -71,7 +74,7 @@ class App:
         return path, f"{path}/versions/{self._version}"
 
     def _fixed_documents(self) -> dict[str, dict[str, Any]]:
-        signature = self._model.signature
+        signature = self._signature
         metadata = {
             "name": self._name,
             "versions": [self._version],
@@ -101,14 +104,14 @@ class App:
         return await asyncio.to_thread(self._compute, body)
 
     def _compute(self, body: bytes | bytearray) -> bytes:
-        request = parse(body, self._model.signature)
+        request = parse(body, self._signature)
         try:
-            arrays = self._model.run(request)
-        except ModelError as error:
+            arrays = self._model.run(request.inputs, [spec.name for spec in request.outputs])
+        except OpdeployError as error:
             # The runtime's message names its own source files: for the log, not for the client.
-            _log.warning("the model failed: %s", error)
+            _log.warning("%s", error)
             raise RequestError("the model fails on these inputs") from None
-        return render(self._name, self._version, request, arrays)
+        return render(self._name, self._version, request, list(arrays.values()))
 
 
 async def _read(scope: Scope, exchange: Exchange) -> bytearray:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from opdeploy.serving.tensors import TensorSpec, to_array, to_json
+from opdeploy.serving.tensors import to_array, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from opdeploy.runtime.tensors import TensorSpec
 
 
 class RequestError(Exception):

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from opdeploy.runtime.tensors import BY_ONNX, TensorSpec
 from opdeploy.serving.protocol import InferRequest, RequestError, Signature, parse, render, render_error
-from opdeploy.serving.tensors import BY_ONNX, TensorSpec, to_array
+from opdeploy.serving.tensors import to_array
 
 DATATYPES = {datatype.name: datatype for datatype in BY_ONNX.values()}
 IMAGE = TensorSpec("image", DATATYPES["FP32"], ("batch", 2))

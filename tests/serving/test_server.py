@@ -234,8 +234,8 @@ def test_a_model_that_cannot_be_served_ends_the_start(sequence_model: Path, tmp_
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a model")
     for model, message in [
-        (tmp_path / "none.onnx", "no model file"),
-        (tmp_path, "no model file"),
+        (tmp_path / "none.onnx", "no such file"),
+        (tmp_path, "no such file"),
         (broken, "cannot load"),
         (sequence_model, "seq(tensor(float))"),
     ]:
@@ -264,11 +264,13 @@ def test_a_wrong_option_is_refused(option: str) -> None:
 
 
 def test_the_server_needs_nothing_else_of_opdeploy(tmp_path: Path) -> None:
-    """The package works when it is the only part of opdeploy that is installed."""
+    """The server works where only it, the runtime and the errors of opdeploy are installed."""
     (tmp_path / "opdeploy").mkdir()
     (tmp_path / "opdeploy" / "__init__.py").touch()
-    source = Path(opdeploy.serving.__file__).parent
-    shutil.copytree(source, tmp_path / "opdeploy" / "serving", ignore=shutil.ignore_patterns("__pycache__"))
+    source = Path(opdeploy.serving.__file__).parents[1]
+    shutil.copy(source / "errors.py", tmp_path / "opdeploy")
+    for part in ("runtime", "serving"):
+        shutil.copytree(source / part, tmp_path / "opdeploy" / part, ignore=shutil.ignore_patterns("__pycache__"))
     code = "import opdeploy, opdeploy.serving.__main__, opdeploy.serving.app; print(opdeploy.__file__)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert Path(done.stdout.strip()) == tmp_path / "opdeploy" / "__init__.py"
