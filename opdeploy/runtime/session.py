@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import onnxruntime
 
 from opdeploy.errors import InputError, OpdeployError
@@ -25,11 +26,21 @@ Level = Literal["all", "extended", "basic", "disable"]
 _ERRORS_ONLY = 3
 
 
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a graph is run."""
+
+    provider: str = CPU
+    """ONNX Runtime's name of what computes."""
+    threads: int = 0
+    """Of one run; 0 leaves it to ONNX Runtime: one for each physical core."""
+    level: Level = "all"
+
+
 class Session:
     """A loaded graph; `run` may be called from several threads at once."""
 
-    def __init__(self, model: Path, *, provider: str = CPU, threads: int = 0, level: Level = "all") -> None:
-        """Load a model file; `threads` is for one run, and 0 leaves it to ONNX Runtime: one for each physical core.
+    def __init__(self, model: Path, settings: Settings = Settings()) -> None:  # noqa: B008  it cannot change
+        """Load a model file.
 
         Raises InputError where there is no such file, ONNX Runtime refuses it, the provider is not there, or the Open
         Inference Protocol cannot carry one of its tensors.
@@ -38,14 +49,18 @@ class Session:
             raise InputError(f"{model}: no such file; name a model that exists")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
-        options.intra_op_num_threads = threads
-        options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, f"ORT_{_LEVELS[level]}")
+        options.intra_op_num_threads = settings.threads
+        options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, f"ORT_{_LEVELS[settings.level]}")
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=[provider])
+            self._session = onnxruntime.InferenceSession(model, options, providers=[settings.provider])
         except Exception as error:  # noqa: BLE001 - the runtime's errors have no base class of their own
             raise InputError(f"{model}: ONNX Runtime cannot load it: {_one_line(error)}") from None
-        if provider not in self._session.get_providers():  # ONNX Runtime falls back to the CPU without an error
-            raise InputError(f"{model}: {provider} is not there, or fails; install what it needs, or take another")
+        if (
+            settings.provider not in self._session.get_providers()
+        ):  # it falls back to the CPU without an error
+            raise InputError(
+                f"{model}: {settings.provider} is not there, or cannot run it; install what it needs, or take another"
+            )
         self.inputs = tuple(_spec(model, node) for node in self._session.get_inputs())
         self.outputs = tuple(_spec(model, node) for node in self._session.get_outputs())
 
