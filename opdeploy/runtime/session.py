@@ -39,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Session:
     """A loaded graph; `run` may be called from several threads at once."""
 
-    def __init__(self, model: Path, settings: Settings = Settings()) -> None:  # noqa: B008  it cannot change
+    def __init__(self, model: Path, settings: Settings = Settings()) -> None:
         """Load a model file.
 
         Raises InputError where there is no such file, ONNX Runtime refuses it, the provider is not there, or the Open
@@ -55,9 +55,7 @@ class Session:
             self._session = onnxruntime.InferenceSession(model, options, providers=[settings.provider])
         except Exception as error:  # noqa: BLE001 - the runtime's errors have no base class of their own
             raise InputError(f"{model}: ONNX Runtime cannot load it: {_one_line(error)}") from None
-        if (
-            settings.provider not in self._session.get_providers()
-        ):  # it falls back to the CPU without an error
+        if settings.provider not in self._session.get_providers():  # it falls back to the CPU without an error
             raise InputError(
                 f"{model}: {settings.provider} is not there, or cannot run it; install what it needs, or take another"
             )

@@ -1,0 +1,228 @@
+"""Tries variants of a model, measures and checks each, and keeps the fastest whose answers stay right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from statistics import median
+from typing import TYPE_CHECKING, Literal
+
+from opdeploy.artifact import evidence, variants
+from opdeploy.artifact.machine import describe
+from opdeploy.artifact.samples import fixed_batch
+from opdeploy.artifact.timing import alternate, block, speed_up
+from opdeploy.artifact.variants import Candidate, candidates, quiet, threaded
+from opdeploy.errors import DifferenceError, OpdeployError
+from opdeploy.runtime.manifest import Verified
+from opdeploy.runtime.session import Session, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from opdeploy.artifact.evidence import Task, Verdict
+    from opdeploy.artifact.samples import Samples
+    from opdeploy.artifact.timing import Block
+    from opdeploy.runtime.manifest import Evidence
+    from opdeploy.runtime.session import Arrays
+
+REFERENCE = "fp32"
+"""Name of the graph as it is, as ONNX Runtime runs it unless told otherwise."""
+NOISE = 1.05
+"""How much faster a variant must be than the reference to be worth it: less is lost in the noise of a machine."""
+FEWEST_TO_SPLIT = 8
+"""Records from which on one half calibrates and the other one judges."""
+
+State = Literal["best", "accepted", "rejected", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What the variants are tried for."""
+
+    batch: int = 1
+    """Records in one run, where the graph leaves that free."""
+    max_accuracy_loss: float = 0.01
+    """Share of the accuracy that may be lost, from 0 to 1."""
+    task: Task = "auto"
+    rounds: int = 5
+    seconds: float = 0.5
+    """Length of one block of runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of one variant."""
+
+    name: str
+    precision: str
+    settings: Settings
+    state: State
+    why: str
+    records_per_second: float | None = None
+    speed_up: float | None = None
+    """Against the reference, run by turns."""
+    evidence: Evidence | None = None
+    graph: Path | None = None
+    """File of its graph."""
+
+
+@dataclass(frozen=True, slots=True)
+class Optimised:
+    """All that was tried: the reference first, then in the order of trial."""
+
+    trials: list[Trial]
+    batch: int
+    verified: Verified
+    judged_on: str
+    calibrated_with: str
+
+    @property
+    def best(self) -> Trial:
+        """The variant to serve."""
+        return next(trial for trial in self.trials if trial.state == "best")
+
+    @property
+    def reference(self) -> Trial:
+        """The graph as it is."""
+        return self.trials[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What every trial needs."""
+
+    model: Path
+    folder: Path
+    samples: Samples
+    batch: int
+    goal: Goal
+    references: Arrays
+    baseline: Session
+
+
+def optimize(
+    model: Path,
+    samples: Samples,
+    goal: Goal,
+    folder: Path,
+    propose: Callable[[Path, Samples, int | None], Sequence[Candidate]] = candidates,
+    watch: Callable[[str], None] = lambda _: None,
+) -> Optimised:
+    """Try variants of a model and write their graphs to a folder; `watch` is told what is tried next.
+
+    Raises DifferenceError where ONNX Runtime gives other answers than the graph as exported, OpdeployError where the
+    model fails on the samples.
+    """
+    baseline = Session(model)
+    fixed = fixed_batch(baseline.inputs)
+    calibration, judged = _halves(samples)
+    bench = _Bench(
+        model,
+        folder,
+        judged,
+        fixed or goal.batch,
+        goal,
+        evidence.answers(Session(model, Settings(level="disable")), judged, fixed or goal.batch),
+        baseline,
+    )
+    reference = _reference(bench)
+    trials = [reference]
+    for candidate in propose(model, calibration, fixed):
+        watch(candidate.name)
+        trials.append(_tried(bench, candidate))
+    fastest = _fastest(trials)
+    for candidate in threaded(Candidate(fastest.name, fastest.precision, fastest.settings, graph=fastest.graph)):
+        watch(candidate.name)
+        trials.append(_tried(bench, candidate))
+    fastest = _fastest(trials)
+    return Optimised(
+        trials=[replace(trial, state="best") if trial is fastest else trial for trial in trials],
+        batch=bench.batch,
+        verified=verified_here(),
+        judged_on=f"{len(judged)} records, {samples.source}",
+        calibrated_with=f"{min(len(calibration), variants.CALIBRATED)} records, {samples.source}",
+    )
+
+
+def verified_here() -> Verified:
+    """Return where and when answers are checked: here, today."""
+    import onnxruntime
+
+    machine = describe()
+    return Verified(
+        datetime.now(UTC).date().isoformat(),
+        machine.cpu,
+        machine.instruction_sets,
+        machine.gpus,
+        onnxruntime.__version__,
+    )
+
+
+def _halves(samples: Samples) -> tuple[Samples, Samples]:
+    """Return the records that calibrate and those that judge; all do both where there are few."""
+    if len(samples) < FEWEST_TO_SPLIT:
+        return samples, samples
+    return samples.take(slice(0, None, 2)), samples.take(slice(1, None, 2))
+
+
+def _reference(bench: _Bench) -> Trial:
+    import numpy as np
+
+    for name, array in bench.references.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise OpdeployError(
+                f"{bench.model}: gives what is not a finite number in {name!r} for {bench.samples.source}; "
+                "nothing can be compared with that"
+            )
+    verdict = _judged(bench, bench.baseline)
+    if verdict.why != "the same answers":
+        raise DifferenceError(
+            f"{bench.model}: ONNX Runtime's optimised graph gives other answers than the graph as exported "
+            f"({verdict.why}); export the model again, with another opset"
+        )
+    rate = median(item.rate for item in alternate({"": _block(bench, bench.baseline)}, bench.goal.rounds)[""])
+    return Trial(REFERENCE, "fp32", Settings(), "accepted", "the reference", rate, 1.0, verdict.evidence, bench.model)
+
+
+def _tried(bench: _Bench, candidate: Candidate) -> Trial:
+    """Make, check and measure a variant; whatever goes wrong is its result."""
+    trial = Trial(candidate.name, candidate.precision, candidate.settings, "skipped", candidate.skipped)
+    if candidate.skipped:
+        return trial
+    graph = bench.folder / f"{candidate.name}.onnx" if candidate.make else candidate.graph or bench.model
+    try:
+        if candidate.make:
+            with quiet():
+                candidate.make(graph)
+        session = Session(graph, candidate.settings)
+        verdict = _judged(bench, session)
+        tasks = {"": _block(bench, bench.baseline), "mine": _block(bench, session)}
+        blocks = alternate(tasks, bench.goal.rounds)
+    except Exception as error:  # noqa: BLE001  the tools raise what they like, and none of it is the user's fault
+        return replace(trial, state="failed", why=" ".join(f"{error}".split())[:200] or type(error).__name__)
+    return replace(
+        trial,
+        state="accepted" if verdict.accepted else "rejected",
+        why=verdict.why,
+        records_per_second=median(item.rate for item in blocks["mine"]),
+        speed_up=speed_up(blocks["mine"], blocks[""]),
+        evidence=verdict.evidence,
+        graph=graph,
+    )
+
+
+def _judged(bench: _Bench, session: Session) -> Verdict:
+    outputs = evidence.answers(session, bench.samples, bench.batch)
+    return evidence.judge(outputs, bench.references, bench.samples, bench.goal.max_accuracy_loss, bench.goal.task)
+
+
+def _block(bench: _Bench, session: Session) -> Callable[[], Block]:
+    return partial(block, session, bench.samples.batch(bench.batch), bench.goal.seconds)
+
+
+def _fastest(trials: Sequence[Trial]) -> Trial:
+    """Return the fastest accepted variant; the reference, where no other is clearly faster."""
+    best = max((item for item in trials if item.state == "accepted"), key=lambda item: item.speed_up or 0)
+    return best if (best.speed_up or 0) >= NOISE else trials[0]
