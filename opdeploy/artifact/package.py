@@ -1,0 +1,236 @@
+"""Makes an artefact: variants, golden answers, declarations and measurements, with the hash of every file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opdeploy import document, files
+from opdeploy.artifact import evidence
+from opdeploy.artifact.samples import fixed_batch
+from opdeploy.errors import DifferenceError, InputError, OpdeployError
+from opdeploy.runtime import manifest as manifests
+from opdeploy.runtime.golden import compare
+from opdeploy.runtime.package import MANIFEST, Golden, pack, sha256
+from opdeploy.runtime.session import Session, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opdeploy.artifact.optimize import Optimised, Trial
+    from opdeploy.artifact.samples import Samples
+    from opdeploy.runtime.golden import Tolerance
+    from opdeploy.runtime.manifest import Manifest, Variant
+    from opdeploy.runtime.processing import Record
+    from opdeploy.runtime.processing.spec import Processing
+
+GOLDEN = "golden/tensors.npz"
+EXAMPLES = "golden/examples.json"
+GOLDEN_RECORDS = 8
+"""Golden records: enough to tell a wrong variant, few enough to be checked at every start."""
+ZIP = ".zip"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Pre- and post-processing, and the folder of the files that it names."""
+
+    processing: Processing
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What goes into an artefact."""
+
+    name: str
+    model: Path
+    samples: Samples
+    """Records for the golden answers."""
+    records: Sequence[Record] = ()
+    """The same records before pre-processing."""
+    declared: Declared | None = None
+    optimised: Optimised | None = None
+    measurements: Mapping[str, str] = field(default_factory=dict)
+    """JSON texts by name."""
+    tolerance: Tolerance | None = None
+    """Of every output of the reference; where it is not given, it is found from their size."""
+
+
+def build(contents: Contents, target: Path) -> str:
+    """Write an artefact, a folder or one file (`.zip`), whole or not at all, and return its digest.
+
+    Raises InputError where something is there already, DifferenceError where a variant does not give its own answers
+    again, and OpdeployError where the model fails on the samples.
+    """
+    files.check_absent(target)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".opdeploy-", dir=target.parent) as temporary:
+            folder = Path(temporary) / "artefact"
+            folder.mkdir()
+            _write(contents, folder)
+            digest = sha256(folder / MANIFEST)
+            whole = folder
+            if target.suffix == ZIP:
+                whole = Path(temporary) / "artefact.zip"
+                pack(folder, whole)
+            files.check_absent(target)  # another may have made it meanwhile
+            whole.rename(target)
+    except OSError as error:
+        raise OpdeployError(f"{target}: was not written: {error.strerror or error}; make room, or name another") from error
+    return digest
+
+
+def _write(contents: Contents, folder: Path) -> None:
+    golden, tolerances = _golden(contents)
+    (folder / GOLDEN).parent.mkdir()
+    golden.save(folder / GOLDEN)
+    variants = _variants(contents, folder, golden, tolerances)
+    if contents.declared:
+        _copy_declared(contents.declared, folder)
+        _write_examples(contents, golden, folder)
+    for name, text in contents.measurements.items():
+        (folder / "measurements").mkdir(exist_ok=True)
+        (folder / "measurements" / f"{name}.json").write_text(text, encoding="utf-8")
+    session = Session(contents.model)
+    manifest = manifests.Manifest(
+        format=1,
+        name=contents.name,
+        inputs=tuple(map(manifests.Tensor.of, session.inputs)),
+        outputs=tuple(map(manifests.Tensor.of, session.outputs)),
+        variants=variants,
+        golden=manifests.Golden(
+            GOLDEN,
+            len(next(iter(golden.inputs.values()))),
+            contents.samples.synthetic,
+            EXAMPLES if (folder / EXAMPLES).exists() else None,
+        ),
+        files={path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()},
+        processing=contents.declared.processing if contents.declared else None,
+        measurements=tuple(f"measurements/{name}.json" for name in contents.measurements),
+    )
+    (folder / MANIFEST).write_text(written(manifest), encoding="utf-8")
+    manifests.read(folder / MANIFEST)
+
+
+def written(manifest: Manifest) -> str:
+    """Return a manifest as YAML."""
+    import msgspec
+
+    return document.dump(msgspec.to_builtins(manifest))
+
+
+def _golden(contents: Contents) -> tuple[Golden, dict[str, Tolerance]]:
+    """Return golden inputs with the answers of the graph as exported, on one thread: no sum depends on the machine's load."""
+    session = Session(contents.model, Settings(threads=1, level="disable"))
+    size = fixed_batch(session.inputs) or min(GOLDEN_RECORDS, len(contents.samples))
+    inputs = contents.samples.batch(size)
+    outputs = session.run(inputs)
+    tolerances = evidence.tolerances(outputs)
+    if contents.tolerance:
+        tolerances = {
+            name: contents.tolerance if outputs[name].dtype.kind == "f" else found for name, found in tolerances.items()
+        }
+    return Golden(inputs, outputs), tolerances
+
+
+def _variants(
+    contents: Contents, folder: Path, golden: Golden, tolerances: dict[str, Tolerance]
+) -> tuple[Variant, ...]:
+    """Copy the best variant and the reference, each with the tolerance that its own answers here ask for."""
+    from opdeploy.artifact.variants import precision
+
+    optimised = contents.optimised
+    if optimised is None:
+        name = precision(contents.model)
+        graph = _copy_graph(contents.model, folder, name)
+        return (_checked(manifests.Variant(name, graph, name, tolerance=tolerances), folder, golden),)
+    kept = [optimised.best] if optimised.best is optimised.reference else [optimised.best, optimised.reference]
+    graphs: dict[Path | None, str] = {}
+    found = []
+    for trial in kept:
+        if trial.graph not in graphs:
+            graphs[trial.graph] = _copy_graph(trial.graph or contents.model, folder, trial.name)
+        found.append(_variant(trial, optimised, graphs[trial.graph], tolerances))
+    return tuple(_checked(variant, folder, golden) for variant in found)
+
+
+def _variant(trial: Trial, optimised: Optimised, graph: str, tolerances: dict[str, Tolerance]) -> Variant:
+    return manifests.Variant(
+        name=trial.name,
+        file=graph,
+        precision=trial.precision,
+        settings=trial.settings,
+        tolerance=tolerances,
+        verified=optimised.verified,
+        evidence=trial.evidence,
+        speed_up=trial.speed_up and float(f"{trial.speed_up:.3g}"),
+    )
+
+
+def _checked(variant: Variant, folder: Path, golden: Golden) -> Variant:
+    """Return a variant with the tolerances that its answers need: lossy ones are farther from the golden answers."""
+    import msgspec
+
+    session = Session(folder / variant.file, variant.settings)
+    outputs = session.run(golden.inputs, list(golden.outputs))
+    needed = variant.tolerance
+    if variant.evidence is not None:  # that its answers are good enough was found on many more records
+        needed = evidence.widened(outputs, golden.outputs, variant.tolerance)
+    wrong = next((item for item in compare(outputs, golden.outputs, needed) if not item.agrees), None)
+    if wrong is not None:
+        raise DifferenceError(
+            f"{variant.name}: ONNX Runtime's optimised graph gives other answers than the graph as exported: {wrong}; "
+            "export the model again with another opset, or give a wider tolerance with --rtol and --atol"
+        )
+    return msgspec.structs.replace(variant, tolerance=needed)
+
+
+def _copy_graph(model: Path, folder: Path, name: str) -> str:
+    """Copy a graph with its external data to a folder of its own, and return its path in the artefact."""
+    from opdeploy.artifact.inspect import external_files
+
+    home = folder / "variants" / name
+    home.mkdir(parents=True)
+    shutil.copyfile(model, home / "model.onnx")
+    for file in external_files(model):
+        target = home / file.relative_to(model.parent.resolve())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    return f"variants/{name}/model.onnx"
+
+
+def _copy_declared(declared: Declared, folder: Path) -> None:
+    for name in declared.processing.files:
+        source = declared.folder / name
+        if not manifests.is_inside(name) or not source.resolve().is_relative_to(declared.folder.resolve()):
+            raise InputError(f"{name}: leads out of the folder of the declaration; put the file beside it")
+        if not source.is_file():
+            raise InputError(f"{source}: no such file, but the processing names it; put it there")
+        target = folder / name
+        if target.exists():
+            raise InputError(f"{name}: is a name that the artefact uses itself; give the file another")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def _write_examples(contents: Contents, golden: Golden, folder: Path) -> None:
+    """Write the golden records as people send them, with the answers that they get."""
+    from opdeploy.runtime.processing import Processor, document_of
+
+    declared = contents.declared
+    if declared is None or not contents.records:
+        return
+    session = Session(contents.model)
+    processor = Processor(declared.processing, session.inputs, session.outputs, folder)
+    count = len(next(iter(golden.inputs.values())))
+    answers = processor.answers(golden.outputs, golden.inputs)
+    pairs: list[dict[str, Any]] = [
+        {"record": document_of(record), "answer": answer}
+        for record, answer in zip(contents.records[:count], answers, strict=False)
+    ]
+    (folder / EXAMPLES).write_text(json.dumps(pairs, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
