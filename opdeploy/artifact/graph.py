@@ -78,8 +78,13 @@ def size_of(path: Path) -> int:
     except OSError as error:
         raise unreadable(path, error) from error
     if not size:
-        raise InputError(f"{path}: is empty; write the model again")
+        raise empty(path)
     return size
+
+
+def empty(path: Path) -> InputError:
+    """Return the error for a model of no bytes."""
+    return InputError(f"{path}: is empty; write the model again")
 
 
 def not_onnx(path: Path) -> InputError:
