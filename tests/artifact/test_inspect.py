@@ -16,7 +16,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPRegressor
 
-from opdeploy.artifact.inspect import MAX_ONNX_BYTES, ModelFacts, inspect_model
+from opdeploy.artifact.graph import MAX_ONNX_BYTES
+from opdeploy.artifact.inspect import ModelFacts, inspect_model
 from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
