@@ -8,7 +8,7 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from opdeploy.artifact import evidence, variants
+from opdeploy.artifact import evidence, graph, variants
 from opdeploy.artifact.machine import describe
 from opdeploy.artifact.samples import fixed_batch
 from opdeploy.artifact.timing import alternate, block, speed_up
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from opdeploy.runtime.manifest import Evidence
     from opdeploy.runtime.session import Arrays
 
-REFERENCE = "fp32"
-"""Name of the graph as it is, as ONNX Runtime runs it unless told otherwise."""
 NOISE = 1.05
 """How much faster a variant must be than the reference to be worth it: less is lost in the noise of a machine."""
 FEWEST_TO_SPLIT = 8
@@ -115,6 +113,7 @@ def optimize(
     Raises DifferenceError where ONNX Runtime gives other answers than the graph as exported, OpdeployError where the
     model fails on the samples.
     """
+    graph.load(model, weights=False)
     baseline = Session(model)
     fixed = fixed_batch(baseline.inputs)
     calibration, judged = _halves(samples)
@@ -183,7 +182,8 @@ def _reference(bench: _Bench) -> Trial:
             f"({verdict.why}); export the model again, with another opset"
         )
     rate = median(item.rate for item in alternate({"": _block(bench, bench.baseline)}, bench.goal.rounds)[""])
-    return Trial(REFERENCE, "fp32", Settings(), "accepted", "the reference", rate, 1.0, verdict.evidence, bench.model)
+    name = variants.precision(bench.model)
+    return Trial(name, name, Settings(), "accepted", "the reference", rate, 1.0, verdict.evidence, bench.model)
 
 
 def _tried(bench: _Bench, candidate: Candidate) -> Trial:
@@ -191,15 +191,17 @@ def _tried(bench: _Bench, candidate: Candidate) -> Trial:
     trial = Trial(candidate.name, candidate.precision, candidate.settings, "skipped", candidate.skipped)
     if candidate.skipped:
         return trial
-    graph = bench.folder / f"{candidate.name}.onnx" if candidate.make else candidate.graph or bench.model
+    file = bench.folder / f"{candidate.name}.onnx" if candidate.make else candidate.graph or bench.model
     try:
         if candidate.make:
             with quiet():
-                candidate.make(graph)
-        session = Session(graph, candidate.settings)
+                candidate.make(file)
+        session = Session(file, candidate.settings)
         verdict = _judged(bench, session)
         tasks = {"": _block(bench, bench.baseline), "mine": _block(bench, session)}
         blocks = alternate(tasks, bench.goal.rounds)
+    except variants.NotApplicableError as error:
+        return replace(trial, why=str(error))
     except Exception as error:  # noqa: BLE001  the tools raise what they like, and none of it is the user's fault
         return replace(trial, state="failed", why=" ".join(f"{error}".split())[:200] or type(error).__name__)
     return replace(
@@ -209,7 +211,7 @@ def _tried(bench: _Bench, candidate: Candidate) -> Trial:
         records_per_second=median(item.rate for item in blocks["mine"]),
         speed_up=speed_up(blocks["mine"], blocks[""]),
         evidence=verdict.evidence,
-        graph=graph,
+        graph=file,
     )
 
 

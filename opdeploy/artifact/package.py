@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opdeploy import document, files
-from opdeploy.artifact import evidence
+from opdeploy.artifact import evidence, external, graph
 from opdeploy.artifact.samples import fixed_batch
 from opdeploy.errors import DifferenceError, InputError, OpdeployError
 from opdeploy.runtime import manifest as manifests
@@ -21,26 +21,18 @@ from opdeploy.runtime.session import Session, Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from opdeploy.artifact.data import Declared
     from opdeploy.artifact.optimize import Optimised, Trial
     from opdeploy.artifact.samples import Samples
     from opdeploy.runtime.golden import Tolerance
     from opdeploy.runtime.manifest import Manifest, Variant
-    from opdeploy.runtime.processing import Record
-    from opdeploy.runtime.processing.spec import Processing
+    from opdeploy.runtime.processing.records import Record
 
 GOLDEN = "golden/tensors.npz"
 EXAMPLES = "golden/examples.json"
 GOLDEN_RECORDS = 8
 """Golden records: enough to tell a wrong variant, few enough to be checked at every start."""
 ZIP = ".zip"
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """Pre- and post-processing, and the folder of the files that it names."""
-
-    processing: Processing
-    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +73,9 @@ def build(contents: Contents, target: Path) -> str:
             files.check_absent(target)  # another may have made it meanwhile
             whole.rename(target)
     except OSError as error:
-        raise OpdeployError(f"{target}: was not written: {error.strerror or error}; make room, or name another") from error
+        raise OpdeployError(
+            f"{target}: was not written: {error.strerror or error}; make room, or name another"
+        ) from error
     return digest
 
 
@@ -109,7 +103,9 @@ def _write(contents: Contents, folder: Path) -> None:
             contents.samples.synthetic,
             EXAMPLES if (folder / EXAMPLES).exists() else None,
         ),
-        files={path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()},
+        files={
+            path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()
+        },
         processing=contents.declared.processing if contents.declared else None,
         measurements=tuple(f"measurements/{name}.json" for name in contents.measurements),
     )
@@ -125,7 +121,7 @@ def written(manifest: Manifest) -> str:
 
 
 def _golden(contents: Contents) -> tuple[Golden, dict[str, Tolerance]]:
-    """Return golden inputs with the answers of the graph as exported, on one thread: no sum depends on the machine's load."""
+    """Return golden inputs with the answers of the graph as exported, on one thread."""
     session = Session(contents.model, Settings(threads=1, level="disable"))
     size = fixed_batch(session.inputs) or min(GOLDEN_RECORDS, len(contents.samples))
     inputs = contents.samples.batch(size)
@@ -147,8 +143,8 @@ def _variants(
     optimised = contents.optimised
     if optimised is None:
         name = precision(contents.model)
-        graph = _copy_graph(contents.model, folder, name)
-        return (_checked(manifests.Variant(name, graph, name, tolerance=tolerances), folder, golden),)
+        file = _copy_graph(contents.model, folder, name)
+        return (_checked(manifests.Variant(name, file, name, tolerance=tolerances), folder, golden),)
     kept = [optimised.best] if optimised.best is optimised.reference else [optimised.best, optimised.reference]
     graphs: dict[Path | None, str] = {}
     found = []
@@ -159,10 +155,10 @@ def _variants(
     return tuple(_checked(variant, folder, golden) for variant in found)
 
 
-def _variant(trial: Trial, optimised: Optimised, graph: str, tolerances: dict[str, Tolerance]) -> Variant:
+def _variant(trial: Trial, optimised: Optimised, file: str, tolerances: dict[str, Tolerance]) -> Variant:
     return manifests.Variant(
         name=trial.name,
-        file=graph,
+        file=file,
         precision=trial.precision,
         settings=trial.settings,
         tolerance=tolerances,
@@ -192,12 +188,11 @@ def _checked(variant: Variant, folder: Path, golden: Golden) -> Variant:
 
 def _copy_graph(model: Path, folder: Path, name: str) -> str:
     """Copy a graph with its external data to a folder of its own, and return its path in the artefact."""
-    from opdeploy.artifact.inspect import external_files
-
+    found = graph.load(model, weights=False)
     home = folder / "variants" / name
     home.mkdir(parents=True)
     shutil.copyfile(model, home / "model.onnx")
-    for file in external_files(model):
+    for file in external.files(found, model.parent):
         target = home / file.relative_to(model.parent.resolve())
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
@@ -220,7 +215,8 @@ def _copy_declared(declared: Declared, folder: Path) -> None:
 
 def _write_examples(contents: Contents, golden: Golden, folder: Path) -> None:
     """Write the golden records as people send them, with the answers that they get."""
-    from opdeploy.runtime.processing import Processor, document_of
+    from opdeploy.runtime.processing import Processor
+    from opdeploy.runtime.processing.records import document_of
 
     declared = contents.declared
     if declared is None or not contents.records:

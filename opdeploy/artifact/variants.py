@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.artifact.graph import load
 from opdeploy.artifact.machine import usable_cpus
-from opdeploy.errors import OpdeployError
 from opdeploy.runtime.session import CPU, Settings
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ OTHERS = {
 CALIBRATED = 128
 """Records to calibrate with, at most: the ranges of activations settle long before."""
 _CALIBRATION_BATCH = 4
+_QUANTISED = {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,24 @@ def threaded(candidate: Candidate) -> list[Candidate]:
     ]
 
 
+class NotApplicableError(Exception):
+    """There is nothing in a graph that a variant would change."""
+
+
+def precision(model: Path) -> str:
+    """Return what a graph computes in, by its operators and weights: int8, fp16, fp64 or fp32."""
+    import onnx
+
+    graph = load(model, weights=False).graph
+    if any(node.op_type in _QUANTISED for node in graph.node):
+        return "int8"
+    sizes = Counter[int]()
+    for tensor in graph.initializer:
+        sizes[tensor.data_type] += math.prod(tensor.dims)
+    names = {int(onnx.TensorProto.FLOAT16): "fp16", int(onnx.TensorProto.DOUBLE): "fp64"}
+    return names.get(max(sizes, key=lambda kind: sizes[kind]), "fp32") if sizes else "fp32"
+
+
 def dynamic_int8(model: Path, target: Path) -> None:
     """Quantise weights beforehand and activations as they come."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -143,13 +164,15 @@ def static_int8(
 def fused(model: Path, target: Path) -> None:
     """Put the parts of transformers together: attention, layer normalisation, GELU.
 
-    Raises OpdeployError where there are none.
+    Raises NotApplicableError where there are none.
     """
+    if not {"MatMul", "Softmax"} <= {node.op_type for node in load(model, weights=False).graph.node}:
+        raise NotApplicableError("it has no parts of a transformer")
     from onnxruntime.transformers.optimizer import optimize_model
 
     optimised = optimize_model(str(model), model_type="bert", opt_level=0)
     if not sum(optimised.get_fused_operator_statistics().values()):
-        raise OpdeployError("it has no parts of a transformer")
+        raise NotApplicableError("it has no parts of a transformer that could be put together")
     optimised.save_model_to_file(str(target))
 
 

@@ -1,0 +1,100 @@
+"""Holds answers against answers: of two models, or of an artefact's variants and its golden answers."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opdeploy.artifact import evidence, graph
+from opdeploy.artifact.data import read
+from opdeploy.artifact.samples import fixed_batch
+from opdeploy.errors import InputError, OpdeployError
+from opdeploy.runtime.golden import Difference, Tolerance, compare
+from opdeploy.runtime.package import check, choose, opened
+from opdeploy.runtime.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from opdeploy.artifact.data import Declared
+
+BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How answers compare, and on what."""
+
+    data: str
+    differences: list[Difference]
+    failure: str = ""
+    """Why there are no answers to compare."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all answers are right."""
+        return not self.failure and all(difference.agrees for difference in self.differences)
+
+
+@contextmanager
+def runnable(path: Path) -> Iterator[Session]:
+    """Give a model, or the variant of an artefact that would be served here.
+
+    Raises InputError for what is neither, DifferenceError where no variant gives the golden answers.
+    """
+    if is_artefact(path):
+        with opened(path) as package:
+            yield choose(package).session
+    else:
+        graph.load(path, weights=False)
+        yield Session(path)
+
+
+def is_artefact(path: Path) -> bool:
+    """Tell whether a path is meant to be an artefact, a folder or one file."""
+    return path.is_dir() or path.suffix == ".zip"
+
+
+def models(
+    first: Path, second: Path, data: Path | None, declared: Declared | None, tolerance: Tolerance | None
+) -> Verification:
+    """Compare the second model with the first on the same records.
+
+    Raises InputError where they do not take the same inputs or give the same outputs.
+    """
+    with runnable(first) as reference, runnable(second) as other:
+        for side in ("inputs", "outputs"):
+            mine, theirs = (
+                {spec.name: spec.datatype.name for spec in getattr(item, side)} for item in (reference, other)
+            )
+            if mine != theirs:
+                raise InputError(f"{second}: its {side} are {_said(theirs)}, those of {first} {_said(mine)}")
+        samples = read(data, reference, declared).samples
+        sizes = {fixed_batch(item.inputs) for item in (reference, other)} - {None}
+        size = max((item for item in sizes if item), default=min(BATCH, len(samples)))
+        wanted = evidence.answers(reference, samples, size)
+        found = evidence.answers(other, samples, size)
+        return Verification(
+            f"{len(samples)} records, {samples.source}",
+            compare(found, wanted, tolerance or evidence.tolerances(wanted)),
+        )
+
+
+def golden(path: Path) -> dict[str, Verification]:
+    """Compare every variant of an artefact with its golden answers, by name, in the order of preference."""
+    with opened(path) as package:
+        found = {}
+        about = package.manifest.golden
+        data = f"{about.records} golden records" + (", drawn at random" if about.synthetic else "")
+        for variant in package.manifest.variants:
+            try:
+                found[variant.name] = Verification(data, check(package, variant, package.open(variant)))
+            except OpdeployError as error:
+                found[variant.name] = Verification(data, [], str(error))
+        return found
+
+
+def _said(tensors: dict[str, str]) -> str:
+    return ", ".join(f"{name} {datatype}" for name, datatype in tensors.items())
