@@ -78,7 +78,7 @@ def _no_place(path: Path, error: OSError) -> InputError:
 
 
 def _exists(path: Path) -> InputError:
-    return InputError(f"{path}: is there already, and is not overwritten; remove it, or name another with --file")
+    return InputError(f"{path}: is there already, and is not overwritten; remove it, or name another")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,11 +104,11 @@ def judge(outputs: Arrays, references: Arrays, samples: Samples, most: float, ta
     if not wrong:
         return Verdict(accepted=True, why="the same answers", evidence=evidence)
     if samples.synthetic:
-        why = "other answers than fp32, and records drawn at random prove nothing: give real ones with --data"
+        why = "other answers, and no real data to judge them by"
         return Verdict(accepted=False, why=why, evidence=evidence)
     loss, what = _loss(evidence)
     if loss is None:
-        why = f"other answers than fp32, which {what}: no evidence that they are right"
+        why = f"other answers, and no evidence that they are right: the reference {what}"
         return Verdict(accepted=False, why=why, evidence=evidence)
     verb = "within" if loss <= most else "loses more than"
     return Verdict(accepted=loss <= most, why=f"{what}: {verb} {most:.2%}", evidence=evidence)
@@ -117,8 +118,9 @@ def gather(outputs: Arrays, references: Arrays, samples: Samples, task: Task = "
     """Return how a variant's outputs compare with the reference's."""
     import numpy as np
 
-    mine, theirs = (classes(arrays, samples, task) for arrays in (outputs, references))
-    told = mine is not None and theirs is not None and len(np.unique(theirs)) > 1
+    output = class_output(references, samples, task)
+    mine, theirs = (np.empty(0) if output is None else classes(arrays[output]) for arrays in (outputs, references))
+    told = len(np.unique(theirs)) > 1
     labels = samples.labels if told and samples.labels is not None and samples.labels.dtype.kind != "f" else None
     return Evidence(
         data=samples.source,
@@ -128,20 +130,18 @@ def gather(outputs: Arrays, references: Arrays, samples: Samples, task: Task = "
         cosine=centred_cosine(outputs, references),
         accuracy=None if labels is None else _share(mine, labels),
         reference_accuracy=None if labels is None else _share(theirs, labels),
-        classes=told or theirs is not None,
+        classes=output is not None,
     )
 
 
-def _share(found: NDArray[Any] | None, labels: NDArray[Any]) -> float:
-    import numpy as np
-
-    return float(np.mean(np.asarray(found) == labels.ravel()))
+def _share(found: NDArray[Any], labels: NDArray[Any]) -> float:
+    return float((found == labels.ravel()).mean())
 
 
 def _loss(evidence: Evidence) -> tuple[float | None, str]:
     """Return the share of accuracy that is lost, and how that is known; None where nothing tells."""
     if evidence.accuracy is not None and evidence.reference_accuracy is not None:
-        said = f"accuracy {evidence.accuracy:.2%} where fp32 has {evidence.reference_accuracy:.2%}"
+        said = f"accuracy {evidence.accuracy:.2%} where the reference has {evidence.reference_accuracy:.2%}"
         return max(0.0, evidence.reference_accuracy - evidence.accuracy), said
     if evidence.agreement is not None:
         return 1 - evidence.agreement, f"the same class in {evidence.agreement:.2%} of {evidence.records} records"
@@ -152,26 +152,42 @@ def _loss(evidence: Evidence) -> tuple[float | None, str]:
     return 1 - evidence.cosine, f"cosine {evidence.cosine:.4f} about the mean answer"
 
 
-def classes(outputs: Arrays, samples: Samples, task: Task) -> NDArray[Any] | None:
-    """Return the best class of each record; None where the outputs are no classes.
+def at_least(share: float, records: int) -> float:
+    """Return what the share is at least with 95 % confidence, by Wilson's interval (1927)."""
+    z2 = 1.6449**2  # one-sided
+    centre = share + z2 / (2 * records)
+    spread = math.sqrt(z2 * (share * (1 - share) / records + z2 / (4 * records**2)))
+    return (centre - spread) / (1 + z2 / records)
 
-    They are where a label is an output, where an output is made of probabilities, and where the user says so or gives
-    labels: then the largest element counts.
+
+def class_output(references: Arrays, samples: Samples, task: Task) -> str | None:
+    """Return the output of which the class is the answer; None where there is none.
+
+    It is one that holds a label, else one that is made of probabilities, or of any scores where the user says so or
+    gives labels.
     """
     import numpy as np
 
     if task == "other":
         return None
-    for array in outputs.values():
+    for name, array in references.items():
         if array.dtype.kind in "iOU" and array.size == len(array):
-            return array.reshape(-1)
-    scores = [array for array in outputs.values() if array.dtype.kind == "f" and array.ndim > 1 and array.size]
-    for array in scores:
-        flat = array.reshape(len(array), -1)
-        probable = flat.min() >= 0 and bool((np.abs(flat.sum(axis=1) - 1) <= _SUM_TO_ONE).all())
-        if flat.shape[1] > 1 and (probable or task == "classification" or samples.labels is not None):
-            return np.asarray(flat.argmax(axis=1))
+            return name
+    for name, array in references.items():
+        if array.dtype.kind == "f" and array.size > len(array):
+            flat = array.reshape(len(array), -1)
+            probable = flat.min() >= 0 and bool((np.abs(flat.sum(axis=1) - 1) <= _SUM_TO_ONE).all())
+            if probable or task == "classification" or samples.labels is not None:
+                return name
     return None
+
+
+def classes(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the class of each record: the label, or the number of the largest score."""
+    import numpy as np
+
+    flat = array.reshape(len(array), -1)
+    return flat[:, 0] if flat.shape[1] == 1 else np.asarray(flat.argmax(axis=1))
 
 
 def centred_cosine(outputs: Arrays, references: Arrays) -> float | None:

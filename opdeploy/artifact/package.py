@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,17 +16,18 @@ from opdeploy.artifact.samples import fixed_batch
 from opdeploy.errors import DifferenceError, InputError, OpdeployError
 from opdeploy.runtime import manifest as manifests
 from opdeploy.runtime.golden import compare
-from opdeploy.runtime.package import MANIFEST, Golden, pack, sha256
+from opdeploy.runtime.package import MANIFEST, Golden, opened, pack, sha256
 from opdeploy.runtime.session import Session, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from opdeploy.artifact.data import Declared
     from opdeploy.artifact.optimize import Optimised, Trial
     from opdeploy.artifact.samples import Samples
     from opdeploy.runtime.golden import Tolerance
     from opdeploy.runtime.manifest import Manifest, Variant
+    from opdeploy.runtime.package import Package
     from opdeploy.runtime.processing.records import Record
 
 GOLDEN = "golden/tensors.npz"
@@ -59,24 +61,48 @@ def build(contents: Contents, target: Path) -> str:
     Raises InputError where something is there already, DifferenceError where a variant does not give its own answers
     again, and OpdeployError where the model fails on the samples.
     """
+    with _whole(target) as folder:
+        _write(contents, folder)
+    return _digest(target)
+
+
+def repackage(package: Package, measurements: Mapping[str, str], target: Path) -> str:
+    """Write an artefact again, with more measurements, and return its digest."""
+    import msgspec
+
+    with _whole(target) as folder:
+        for name in package.manifest.files:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(package.path(name), folder / name)
+        _write_measurements(measurements, folder)
+        kept = {*package.manifest.measurements, *_measured(measurements)}
+        manifest = msgspec.structs.replace(package.manifest, files=_hashes(folder), measurements=tuple(sorted(kept)))
+        (folder / MANIFEST).write_text(written(manifest), encoding="utf-8")
+    return _digest(target)
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """Give a folder, which takes the target's place when all went well, packed where that is a file."""
     files.check_absent(target)
     try:
         with tempfile.TemporaryDirectory(prefix=".opdeploy-", dir=target.parent) as temporary:
-            folder = Path(temporary) / "artefact"
-            folder.mkdir()
-            _write(contents, folder)
-            digest = sha256(folder / MANIFEST)
-            whole = folder
+            whole = Path(temporary) / "artefact"
+            whole.mkdir()
+            yield whole
             if target.suffix == ZIP:
-                whole = Path(temporary) / "artefact.zip"
+                folder, whole = whole, Path(temporary) / "artefact.zip"
                 pack(folder, whole)
             files.check_absent(target)  # another may have made it meanwhile
             whole.rename(target)
     except OSError as error:
-        raise OpdeployError(
-            f"{target}: was not written: {error.strerror or error}; make room, or name another"
-        ) from error
-    return digest
+        why = error.strerror or error
+        raise OpdeployError(f"{target}: was not written: {why}; make room, or name another") from error
+
+
+def _digest(target: Path) -> str:
+    with opened(target) as package:
+        return package.digest
 
 
 def _write(contents: Contents, folder: Path) -> None:
@@ -87,9 +113,7 @@ def _write(contents: Contents, folder: Path) -> None:
     if contents.declared:
         _copy_declared(contents.declared, folder)
         _write_examples(contents, golden, folder)
-    for name, text in contents.measurements.items():
-        (folder / "measurements").mkdir(exist_ok=True)
-        (folder / "measurements" / f"{name}.json").write_text(text, encoding="utf-8")
+    _write_measurements(contents.measurements, folder)
     session = Session(contents.model)
     manifest = manifests.Manifest(
         format=1,
@@ -103,14 +127,26 @@ def _write(contents: Contents, folder: Path) -> None:
             contents.samples.synthetic,
             EXAMPLES if (folder / EXAMPLES).exists() else None,
         ),
-        files={
-            path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()
-        },
+        files=_hashes(folder),
         processing=contents.declared.processing if contents.declared else None,
-        measurements=tuple(f"measurements/{name}.json" for name in contents.measurements),
+        measurements=tuple(sorted(_measured(contents.measurements))),
     )
     (folder / MANIFEST).write_text(written(manifest), encoding="utf-8")
-    manifests.read(folder / MANIFEST)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / MANIFEST)
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in found}
+
+
+def _measured(measurements: Mapping[str, str]) -> list[str]:
+    return [f"measurements/{name}.json" for name in measurements]
+
+
+def _write_measurements(measurements: Mapping[str, str], folder: Path) -> None:
+    for path, text in zip(_measured(measurements), measurements.values(), strict=True):
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
 
 
 def written(manifest: Manifest) -> str:

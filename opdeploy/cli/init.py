@@ -58,7 +58,7 @@ def init(
         given |= starter.facts_of(facts)
         _warn(model, facts)
     defaults: Known = {
-        "name": starter.label(_title(model)),
+        "name": starter.label(title(model)),
         "serving.pattern": "request-response",
     }
     if questions.on_terminal() and not (facts and facts.generative):
@@ -86,7 +86,7 @@ def _checked(options: dict[str, str | None]) -> Known:
     return known
 
 
-def _title(model: Path | None) -> str:
+def title(model: Path | None) -> str:
     """Return what the workload is about: the model's name, or that of the folder."""
     if model is None:
         return Path.cwd().name

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from opdeploy import files
 from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from rich.console import Console
@@ -79,9 +80,30 @@ def warn(message: str) -> None:
     _talk("warning: " + message, "33")
 
 
-def _talk(message: str, colour: str = "") -> None:
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[str], None]]:
+    """Give a function that says on a terminal what is being done; elsewhere it says nothing."""
+    shown = sys.stderr.isatty()
+
+    def watch(step: str) -> None:
+        if shown:
+            sys.stderr.write(f"\r\x1b[K{what}: {_printable(step)} …")
+            sys.stderr.flush()
+
+    try:
+        yield watch
+    finally:
+        if shown:
+            sys.stderr.write("\r\x1b[K")
+
+
+def _printable(message: str) -> str:
     # What users name may hold line ends, or codes that would steer the terminal.
-    line = "".join(char if char.isprintable() else " " for char in " ".join(message.split()))
+    return "".join(char if char.isprintable() else " " for char in " ".join(message.split()))
+
+
+def _talk(message: str, colour: str = "") -> None:
+    line = _printable(message)
     coloured = colour and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     sys.stderr.write(f"\x1b[{colour}m{line}\x1b[0m\n" if coloured else line + "\n")
 

@@ -1,0 +1,34 @@
+"""What was found, as JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def finite(value: DataclassInstance) -> dict[str, Any]:
+    """Return a value's fields as JSON has them: infinities are null, files are their names, structs are objects."""
+    return {key: _plain(item) for key, item in asdict(value).items()}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  any value of a field, any JSON value
+    import msgspec
+
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case Path():
+            return value.name
+        case msgspec.Struct():
+            return _plain(msgspec.to_builtins(value))
+        case _:
+            return value

@@ -1,0 +1,98 @@
+"""`opdeploy model optimize`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from opdeploy.cli.model.options import DataFile, Label, Model, Name, Processing, Report
+
+if TYPE_CHECKING:
+    from opdeploy.artifact.optimize import Optimised
+
+Task = Literal["auto", "classification", "other"]
+
+
+def optimize(
+    model: Model,
+    target: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="PATH", help="The artefact to write: a folder, or one file (.zip)."),
+    ],
+    *,
+    data: DataFile = None,
+    processing: Processing = None,
+    label: Label = "label",
+    name: Name = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, max=4096, help="Records in one run.")] = 1,
+    max_accuracy_loss: Annotated[
+        float,
+        typer.Option("--max-accuracy-loss", min=0, max=1, help="Share of right answers that may be lost."),
+    ] = 0.01,
+    task: Annotated[
+        Task,
+        typer.Option(
+            "--task",
+            help="Whether the largest element of an answer is its class; auto: if there are labels or probabilities.",
+        ),
+    ] = "auto",
+    rounds: Annotated[int, typer.Option("--rounds", min=1, max=1000, help="Repetitions of each variant.")] = 5,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.01, max=600, help="Length of one repetition.")] = 0.5,
+    report: Report = "table",
+) -> None:
+    """Try variants of a model, and keep the fastest whose answers stay right.
+
+    Each is measured by turns with the model as it is, and its answers are held against those of the graph as exported,
+    and against labels. The artefact holds the best, and the model as it is as second variant.
+    """
+    from opdeploy import files, ui
+    from opdeploy.artifact import graph
+    from opdeploy.artifact.optimize import Goal
+    from opdeploy.artifact.optimize import optimize as optimised
+    from opdeploy.artifact.package import Contents, build
+    from opdeploy.cli.model.options import Source, declared, name_of
+    from opdeploy.runtime.session import Session
+
+    files.check_absent(target)
+    called = name_of(name, model)
+    graph.load(model, weights=False)
+    declaration = declared(processing)
+    found = Source(data, declaration, label).read(Session(model))
+    goal = Goal(batch, max_accuracy_loss, task, rounds, seconds)
+    with tempfile.TemporaryDirectory(prefix="opdeploy-") as folder:
+        with ui.progress("trying") as watch:
+            result = optimised(model, found.samples, goal, Path(folder), watch=watch)
+        contents = Contents(
+            called,
+            model,
+            found.samples,
+            found.records,
+            declaration,
+            result,
+            {"optimize": _json(result)},
+        )
+        build(contents, target)
+    _deliver(result, report)
+    ui.say(f"wrote {target}")
+
+
+def _json(result: Optimised) -> str:
+    import json
+
+    from opdeploy.artifact.report import finite
+
+    return json.dumps(finite(result), indent=1) + "\n"
+
+
+def _deliver(result: Optimised, report: str) -> None:
+    from opdeploy import ui
+
+    if report == "json":
+        ui.deliver(_json(result))
+        return
+    from opdeploy.ui.model import show_trials
+
+    ui.tables(lambda console: show_trials(console, result))

@@ -1,0 +1,92 @@
+"""Options that the commands of `opdeploy model` share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import typer
+
+if TYPE_CHECKING:
+    from opdeploy.artifact.data import Data, Declared
+    from opdeploy.runtime.golden import Tolerance
+    from opdeploy.runtime.session import Session
+
+Model = Annotated[Path, typer.Argument(help="An ONNX file.", show_default=False)]
+DataFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        help="Records to try it on: arrays in an .npz file, by input, with `labels` if there are any; with "
+        "--processing also .csv, .jsonl, .txt, or a folder of images. Without it, records are drawn at random.",
+    ),
+]
+Processing = Annotated[
+    Path | None,
+    typer.Option("--processing", metavar="FILE", help="Declaration of pre- and post-processing (YAML)."),
+]
+Label = Annotated[
+    str, typer.Option("--label", metavar="NAME", help="Column or key of the right answer in .csv and .jsonl.")
+]
+Rtol = Annotated[
+    float | None,
+    typer.Option("--rtol", min=0, help="Relative difference that is right.", show_default="from the answers"),
+]
+Atol = Annotated[
+    float | None,
+    typer.Option("--atol", min=0, help="Absolute difference that is right.", show_default="from the answers"),
+]
+Name = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="Name of the artefact; else from the model's file.")
+]
+Report = Annotated[Literal["table", "json"], typer.Option("--report", help="Format of what is printed.")]
+
+
+def declared(processing: Path | None) -> Declared | None:
+    """Read the declaration that was named."""
+    from opdeploy.artifact.data import declaration
+
+    return declaration(processing) if processing else None
+
+
+class Source(NamedTuple):
+    """Where records come from."""
+
+    path: Path | None
+    declared: Declared | None
+    label: str
+
+    def read(self, session: Session) -> Data:
+        """Read the records that were named, else draw some, and say so."""
+        from opdeploy import ui
+        from opdeploy.artifact import data
+
+        found = data.read(self.path, session, self.declared, self.label)
+        if found.samples.synthetic:
+            ui.warn(
+                f"no data was given: {len(found.samples)} records were {found.samples.source}, "
+                "which shows that a model runs, not that its answers are right; give real ones with --data"
+            )
+        return found
+
+
+def tolerance(rtol: float | None, atol: float | None) -> Tolerance | None:
+    """Return the tolerance that was asked for; None where none was."""
+    from opdeploy.runtime.golden import Tolerance
+
+    return None if rtol is None and atol is None else Tolerance(rtol=rtol or 0.0, atol=atol or 0.0)
+
+
+def name_of(name: str | None, model: Path) -> str:
+    """Return the name that was asked for, else one from the model's file or folder.
+
+    Raises InputError for one that is no DNS label.
+    """
+    from opdeploy.cli.init import title
+    from opdeploy.errors import InputError
+    from opdeploy.starter import label
+
+    if name is not None and label(name) != name:
+        raise InputError(f"--name {name}: is no DNS label; write small letters, digits and hyphens, up to 40")
+    return name or label(title(model))

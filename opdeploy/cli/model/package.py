@@ -1,0 +1,84 @@
+"""`opdeploy model package`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from opdeploy.cli.model.options import Atol, DataFile, Label, Name, Processing, Rtol
+
+
+def package(
+    model: Annotated[Path, typer.Argument(help="An ONNX file, or an artefact to add to.", show_default=False)],
+    target: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="PATH", help="The artefact to write: a folder, or one file (.zip)."),
+    ],
+    *,
+    data: DataFile = None,
+    processing: Processing = None,
+    label: Label = "label",
+    name: Name = None,
+    measurement: Annotated[
+        list[Path] | None,
+        typer.Option("--measurement", metavar="FILE", help="JSON of `opdeploy model measure`; may be repeated."),
+    ] = None,
+    rtol: Rtol = None,
+    atol: Atol = None,
+) -> None:
+    """Write one artefact: the model, what it takes and gives, golden answers, and the hash of each file.
+
+    The same input gives the same artefact. Of an artefact, it writes a copy with more measurements, or as one file.
+    """
+    from opdeploy import files, ui
+    from opdeploy.artifact import graph
+    from opdeploy.artifact.package import Contents, build, repackage
+    from opdeploy.artifact.verify import is_artefact
+    from opdeploy.cli.model.options import Source, declared, name_of, tolerance
+    from opdeploy.errors import InputError
+    from opdeploy.runtime.package import opened
+    from opdeploy.runtime.session import Session
+
+    files.check_absent(target)
+    measurements = {path.stem: _measurement(path) for path in measurement or ()}
+    if is_artefact(model):
+        if any(item is not None for item in (data, processing, name, rtol, atol)):
+            raise InputError(f"{model}: is an artefact, to which only measurements are added; package the ONNX file")
+        with opened(model) as source:
+            digest = repackage(source, measurements, target)
+    else:
+        declaration = declared(processing)
+        graph.load(model, weights=False)
+        found = Source(data, declaration, label).read(Session(model))
+        contents = Contents(
+            name_of(name, model),
+            model,
+            found.samples,
+            found.records,
+            declaration,
+            measurements=measurements,
+            tolerance=tolerance(rtol, atol),
+        )
+        digest = build(contents, target)
+    ui.say(f"wrote {target}")
+    ui.say(f"sha256:{digest}")
+
+
+def _measurement(path: Path) -> str:
+    """Read a measurement; raises InputError for what is none."""
+    import json
+
+    from opdeploy.errors import InputError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}; name a file that exists") from None
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or not {"date", "machine", "points", "knee"} <= document.keys():
+        raise InputError(f"{path}: is no measurement; write one with: opdeploy model measure -o json --file {path}")
+    return text

@@ -1,0 +1,85 @@
+"""`opdeploy model verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from opdeploy.cli.model.options import Atol, DataFile, Processing, Rtol
+from opdeploy.cli.options import File
+
+if TYPE_CHECKING:
+    from opdeploy.artifact.verify import Verification
+
+Output = Literal["table", "json"]
+
+
+def verify(
+    model: Annotated[Path, typer.Argument(help="The reference, or an artefact.", show_default=False)],
+    other: Annotated[Path | None, typer.Argument(help="What must give the same answers.")] = None,
+    *,
+    golden: Annotated[
+        bool, typer.Option("--golden", help="Hold an artefact's variants against its golden answers.")
+    ] = False,
+    data: DataFile = None,
+    processing: Processing = None,
+    rtol: Rtol = None,
+    atol: Atol = None,
+    output: Annotated[Output, typer.Option("--output", "-o", help="Format of the answer.")] = "table",
+    file: File = None,
+) -> None:
+    """Prove that two models, or an artefact and its golden answers, give the same numbers.
+
+    Each is an ONNX file or an artefact, of which the variant that would be served here is taken. Exits with 5 when the
+    numbers differ.
+    """
+    from opdeploy.artifact import verify as verifying
+    from opdeploy.cli.model.options import declared, tolerance
+    from opdeploy.errors import DifferenceError, InputError
+
+    if golden == (other is not None):
+        raise InputError("name two models, or one artefact with --golden")
+    if golden:
+        found = verifying.golden(model)
+    else:
+        assert other is not None  # noqa: S101  for the type checker
+        found = {other.name: verifying.models(model, other, data, declared(processing), tolerance(rtol, atol))}
+    _deliver(found, output, file)
+    if golden and any(item.agrees for item in found.values()):
+        _say_served(found)
+        return
+    wrong = next((name for name, item in found.items() if not item.agrees), None)
+    if wrong:
+        raise DifferenceError(f"{wrong}: the numbers differ from those of {model}; the table says where")
+
+
+def _say_served(found: dict[str, Verification]) -> None:
+    from opdeploy import ui
+
+    served = next(name for name, item in found.items() if item.agrees)
+    for name, item in found.items():
+        if not item.agrees:
+            ui.warn(f"{name} does not give the golden answers on this machine")
+    ui.say(f"{served} would be served here")
+
+
+def _deliver(found: dict[str, Verification], output: Output, file: Path | None) -> None:
+    from opdeploy import ui
+
+    if output == "json":
+        import json
+
+        records: list[dict[str, Any]] = [_record(name, item) for name, item in found.items()]
+        ui.deliver(json.dumps(records, indent=2), file)
+        return
+    from opdeploy.ui.model import show_verification
+
+    ui.tables(lambda console: show_verification(console, found), file)
+
+
+def _record(name: str, item: Verification) -> dict[str, Any]:
+    from opdeploy.artifact.report import finite
+
+    return {"name": name, "agrees": item.agrees, **finite(item)}
