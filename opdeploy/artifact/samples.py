@@ -99,7 +99,8 @@ def read_npz(path: Path) -> Arrays:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise InputError(f"{path}: is a single array; save arrays by name: numpy.savez(file, NAME=array)")
             return {name: archive[name] for name in archive.files}
