@@ -25,6 +25,7 @@ check: $(VENV)/dev
 CHECK ?= --check
 bench: $(VENV)-bench/done
 	$(VENV)-bench/bin/python bench/cli.py $(CHECK)
+	$(VENV)-bench/bin/python bench/model.py $(CHECK)
 
 clean:
 	rm -rf $(VENV) $(VENV)-bench
