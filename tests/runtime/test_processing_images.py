@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zlib
-from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,12 +18,15 @@ from PIL import Image
 from opdeploy.errors import InputError
 from opdeploy.runtime.processing.images import MAX_BYTES, resized_size
 from opdeploy.runtime.processing.spec import Processing, Resize
+from tests.runtime import torchvision_reference
 from tests.runtime.processed import processor, tensor
+from tests.runtime.torchvision_reference import CROP, MEAN, SHORTER, STD, picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    from opdeploy.runtime.tensors import TensorSpec
+
 IMAGENET = {
     "kind": "image",
     "tensor": "x",
@@ -46,10 +48,10 @@ def noise(width: int, height: int, mode: str = "RGB", seed: int = 0) -> Image.Im
     return Image.frombytes(mode, (width, height), (values + slope).astype(np.uint8).tobytes())
 
 
-def saved(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:  # noqa: ANN401 - options of Pillow
+def saved(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:  # noqa: ANN401 - options of Pillow
     """Return the file of an image."""
     file = io.BytesIO()
-    picture.save(file, kind, **options)
+    image.save(file, kind, **options)
     return file.getvalue()
 
 
@@ -111,18 +113,13 @@ def test_decoding_and_resizing_are_pillows(kind: str, interpolation: str) -> Non
     assert np.array_equal(made, np.asarray(reference))
 
 
-@pytest.mark.parametrize(("width", "height"), [(100, 80), (80, 100), (64, 64), (65, 333), (40, 30), (1, 1), (199, 64)])
+@pytest.mark.parametrize(("width", "height"), torchvision_reference.SIZES)
 def test_normalised_images_are_those_of_torchvision(width: int, height: int) -> None:
-    """Resize, CenterCrop, ToTensor and Normalize of torchvision give the same numbers, to the bit."""
-    if find_spec("torchvision") is None and "CI" not in os.environ:
-        pytest.skip("needs torchvision: pip install -c constraints.txt torch torchvision")
-    from torchvision import transforms  # type: ignore[import-not-found,unused-ignore]
-
-    data = saved(noise(width, height), "JPEG")
-    steps = [transforms.Resize(64), transforms.CenterCrop(56), transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
-    reference = transforms.Compose(steps)(Image.open(io.BytesIO(data)).convert("RGB")).numpy()
-    made = processor(IMAGENET, FREE).tensors([data])["x"][0]
-    assert made.tobytes() == reference.tobytes()
+    """Resize, CenterCrop, ToTensor and Normalize of torchvision gave the same numbers, to the bit."""
+    declared = IMAGENET | {"resize": {"shorter": SHORTER}, "crop": {"width": CROP, "height": CROP}}
+    made = processor(declared, FREE).tensors([saved(picture(width, height))])["x"][0]
+    with np.load(Path(__file__).with_name("torchvision.npz")) as references:
+        assert made.tobytes() == references[f"{width}x{height}"].tobytes()
 
 
 def test_normalising_is_single_precision_in_the_stated_order() -> None:
@@ -264,7 +261,7 @@ def test_a_batch_is_its_records_one_by_one(sizes: list[tuple[int, int, int]]) ->
 @pytest.mark.parametrize(
     ("change", "spec", "message"),
     [
-        ({"tensor": "X"}, FREE[0], 'processing.input.tensor: the model has no tensor \'X\' there; did you mean "x"?'),
+        ({"tensor": "X"}, FREE[0], "processing.input.tensor: the model has no tensor 'X' there; did you mean \"x\"?"),
         ({}, tensor("x", "INT64", "n", 3, 9, 9), "processing.input.tensor: 'x' is INT64, where this takes"),
         ({}, tensor("x", "FP32", "n", 9), "processing.input.tensor: 'x' has 2 axes, where this takes 4"),
         ({}, tensor("x", "FP32", "n", 1, 56, 56), "processing.input.channels: gives 3, where axis 1 of 'x' has 1"),
@@ -275,7 +272,9 @@ def test_a_batch_is_its_records_one_by_one(sizes: list[tuple[int, int, int]]) ->
     ],
 )
 def test_a_declaration_that_does_not_fit_the_model_names_the_field(
-    change: dict[str, Any], spec: Any, message: str  # noqa: ANN401
+    change: dict[str, Any],
+    spec: TensorSpec,
+    message: str,
 ) -> None:
     """The check is made before any record is read."""
     with pytest.raises(InputError) as caught:
