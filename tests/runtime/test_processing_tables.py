@@ -133,7 +133,8 @@ def test_booleans() -> None:
     expected = [1] * 7 + [0] * 7
     for datatype in ("FP32", "INT64", "BOOL"):
         assert column("boolean", datatype, missing=False)(*values)[:, 0].tolist() == expected
-    for value in ("yes", 2, [True], {}, "tRUE"):
+    strange: tuple[Any, ...] = ("yes", 2, [True], {}, "tRUE")
+    for value in strange:
         with pytest.raises(InputError, match=r'^record 0: column "a" is .*, which is neither true nor false$'):
             column("boolean")(value)
 
@@ -165,7 +166,7 @@ def test_text_goes_as_it_is() -> None:
             column("text", "BYTES")(value)
 
 
-COLUMNS = [
+COLUMNS: list[dict[str, Any]] = [
     {"name": "age", "type": "number", "missing": "nan"},
     {"name": "paid", "type": "number", "tensor": "m", "missing": 7},
     {"name": "kind", "type": "category", "categories": ["a", "b"], "encode": "one_hot", "tensor": "m"},
@@ -173,9 +174,9 @@ COLUMNS = [
     {"name": "size", "type": "number", "tensor": "m"},
     {"name": "note", "type": "text", "tensor": "words"},
 ]
-TABLE = {"kind": "table", "columns": COLUMNS}
+TABLE: dict[str, Any] = {"kind": "table", "columns": COLUMNS}
 INPUTS = [tensor("age", "FP64", "n", 1), tensor("m", "FP32", "n", 5), tensor("words", "BYTES", "n")]
-ROW = {"age": 30, "paid": 2.5, "kind": "b", "free": True, "size": 4, "note": "hi", "another": [1]}
+ROW: dict[str, Any] = {"age": 30, "paid": 2.5, "kind": "b", "free": True, "size": 4, "note": "hi", "another": [1]}
 
 
 def test_columns_stand_side_by_side_in_the_declared_order() -> None:
@@ -183,7 +184,7 @@ def test_columns_stand_side_by_side_in_the_declared_order() -> None:
     made = processor(TABLE, INPUTS).tensors([ROW, ROW | {"paid": None, "age": ""}])
     assert made["m"].tolist() == [[2.5, 0, 1, 1, 4], [7, 0, 1, 1, 4]]
     assert made["words"].tolist() == ["hi", "hi"]
-    assert np.array_equal(made["age"], [[30], [NAN]], equal_nan=True)
+    assert np.array_equal(made["age"], np.array([[30], [NAN]]), equal_nan=True)
     assert {name: array.dtype.name for name, array in made.items()} == {
         "age": "float64",
         "m": "float32",
