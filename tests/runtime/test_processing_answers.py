@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -229,3 +231,11 @@ def test_documents_of_another_kind_are_refused(declared: Input, document: Any, m
     with pytest.raises(InputError) as caught:
         record_of(declared, document)
     assert str(caught.value).startswith(message)
+
+
+def test_what_the_documentation_declares(root: Path) -> None:
+    """Each declaration in docs/processing.md is one, whole or as an input."""
+    text = (root / "docs" / "processing.md").read_text(encoding="utf-8")
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    inputs = [msgspec.convert(block.get("processing", block), Processing).input for block in blocks]
+    assert [type(declared) for declared in inputs] == [Image, Table, Text]

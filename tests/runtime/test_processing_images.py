@@ -193,6 +193,9 @@ def bomb(width: int, height: int) -> bytes:
 JPEG = saved(noise(40, 30), "JPEG")
 PNG = saved(noise(40, 30))
 
+WIDE_WEBP = bytes.fromhex("524946461a000000574542505650384c0e0000002ffebfff0f071011fd0f4444ff03")
+"""16383 by 16383 pixels of black."""
+
 
 @pytest.mark.parametrize(
     ("record", "message"),
@@ -207,6 +210,7 @@ PNG = saved(noise(40, 30))
         (PNG[:30], "record 0: is"),
         (bomb(8000, 8000), "record 0: has more than 50 million pixels"),
         (bomb(12_000, 12_000), "record 0: has more than 50 million pixels"),
+        (WIDE_WEBP, "record 0: has more than 50 million pixels"),
         (bomb(2**31 - 1, 2**31 - 1), "record 0: has more than 50 million pixels"),
         (bomb(0, 7), "record 0: is"),
         (bytes(MAX_BYTES + 1), "record 0: has more than 50 MB"),
