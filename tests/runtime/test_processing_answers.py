@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -239,3 +240,23 @@ def test_what_the_documentation_declares(root: Path) -> None:
     blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
     inputs = [msgspec.convert(block.get("processing", block), Processing).input for block in blocks]
     assert [type(declared) for declared in inputs] == [Image, Table, Text]
+
+
+@pytest.mark.parametrize(
+    ("package", "declared", "extra"),
+    [
+        ("PIL", {"kind": "image", "tensor": "x"}, "images need Pillow; install opdeploy[image]"),
+        ("tokenizers", {"kind": "text", "ids": "x"}, "texts need tokenizers; install opdeploy[text]"),
+    ],
+)
+def test_a_package_that_is_missing_is_asked_for(
+    package: str, declared: dict[str, Any], extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The extra that brings it is named, and a table needs neither."""
+    monkeypatch.setitem(sys.modules, package, None)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    spec = tensor("x", "UINT8", "n", 3, 4, 4) if package == "PIL" else tensor("x", "INT64", "n", "l")
+    with pytest.raises(InputError) as caught:
+        processor(declared, [spec], files=tmp_path)
+    assert str(caught.value) == extra
+    assert processor(ROWS, [tensor("x", "FP32", "n", 1)]).tensors([{"x": 1}])["x"].tolist() == [[1.0]]
