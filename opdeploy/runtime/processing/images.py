@@ -114,8 +114,9 @@ def _values(declared: Image, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _pillow() -> None:
+    """Load the four decoders now, and no other: Pillow would load all of its own at the first WebP."""
     try:
-        import PIL.Image  # noqa: F401
+        from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401
     except ImportError:
         raise InputError("images need Pillow; install opdeploy[image]") from None
 

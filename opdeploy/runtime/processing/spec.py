@@ -98,10 +98,10 @@ class TextColumn(_Column, frozen=True, tag="text"):
     missing: str | None = None
 
 
-class Category(_Column, frozen=True, tag="category"):
+class Category(_Column, frozen=True, kw_only=True, tag="category"):
     """One of some values: its place among them, from 0, or as many columns with a 1 in that place."""
 
-    categories: tuple[bool | int | str, ...] = ()
+    categories: tuple[bool | int | str, ...]
     encode: Literal["index", "one_hot"] = "index"
     unknown: int | Literal["refuse", "zeros"] = "refuse"
     """What stands for a value that is none of them: a number where `encode` is index, zeros where it is one_hot."""
