@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opdeploy.artifact import external, structure, tensors
+from opdeploy.artifact import external, structure, tensors, wire
 from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,9 +54,10 @@ def read(path: Path) -> onnx.ModelProto:
             f"{path}: is larger than 2 GB, which no ONNX file can be; write its weights to a file beside it"
         )
     try:
-        # Unlike onnx.load, it follows no path to external data. The bytes have no name, so that they go at once.
-        model = onnx.load_model_from_string(path.read_bytes())
-    except DecodeError:
+        data = path.read_bytes()
+        wire.check(data, onnx.ModelProto.DESCRIPTOR)
+        model = onnx.load_model_from_string(data)  # unlike onnx.load, it follows no path to external data
+    except (DecodeError, wire.WireError):
         raise not_onnx(path) from None
     except OSError as error:
         raise unreadable(path, error) from error
