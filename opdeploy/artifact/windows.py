@@ -26,11 +26,11 @@ _INBOX = (
     _Release(9, 1, 4, "Windows 10, version 2004 (build 19041)"),
     _Release(12, 2, 7, "Windows 11"),
 )
-# Windows ML 2.0.300 (2026-04-28) has ONNX Runtime 1.24.5 (MicrosoftDocs/windows-ai-docs@54d416b) and runs on any Windows
-# that the Windows App SDK supports (learn.microsoft.com/windows/ai/new-windows-ml/get-started, read 2026-11-23). The
+# Windows ML 2.0.300 (2026-04-28) has ONNX Runtime 1.24.5 (MicrosoftDocs/windows-ai-docs@54d416b) and runs on whatever
+# Windows the App SDK supports (learn.microsoft.com/windows/ai/new-windows-ml/get-started, read 2026-11-23). The
 # versions are those that onnxruntime 1.24.4 was found to load (2026-11-23).
 _APP_SDK = _Release(
-    25, 5, 13, "Windows ML 2.0.300 (Windows App SDK), on Windows 10, version 1809 (build 17763) or later"
+    25, 5, 13, "Windows ML 2.0.300 (Windows App SDK) on Windows 10, version 1809 (build 17763), or later"
 )
 _OLDEST = 7
 
