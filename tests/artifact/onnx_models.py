@@ -75,7 +75,7 @@ def calling(depth: int = 1, *, last: str = "", times: int = 2) -> ModelProto:
 
 def trees() -> ModelProto:
     """Make one tree of one split and two leaves."""
-    attributes = {
+    attributes: dict[str, Any] = {
         "nodes_treeids": [0, 0, 0],
         "nodes_nodeids": [0, 1, 2],
         "nodes_featureids": [0, 0, 0],
