@@ -39,10 +39,10 @@ def load_workload(path: Path, platforms: Collection[str]) -> Workload:
     return workload
 
 
-def size_on_disk_mb(path: Path, workload: Workload) -> float | None:
-    """Return the size of the model file in MB (10^6 bytes); None where there is no such file."""
+def model_file(path: Path, workload: Workload) -> Path | None:
+    """Return the model file that a workload file names; None where it names none, or there is no such file."""
     model = path.parent / workload.model.path if workload.model.path else None
-    return model.stat().st_size / 1e6 if model and model.is_file() else None
+    return model if model and model.is_file() else None
 
 
 def json_schema() -> dict[str, Any]:

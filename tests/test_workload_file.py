@@ -10,7 +10,7 @@ import pytest
 
 from opdeploy.document import read
 from opdeploy.workload import Workload
-from opdeploy.workload_file import json_schema, load_workload, size_on_disk_mb
+from opdeploy.workload_file import json_schema, load_workload, model_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,18 +80,18 @@ def test_a_value_just_inside_is_taken(write: Write, field: str, value: object) -
 
 
 def test_the_model_is_sought_beside_the_workload_file(write: Write) -> None:
-    """`model.path` is relative to the file that names it, and its size is read there, in MB of 10^6 bytes."""
+    """`model.path` is relative to the file that names it."""
     path = write("name: a\nserving: {pattern: stream}\nmodel: {path: models/m.onnx}\n")
     path.with_name("models").mkdir()
     path.with_name("models").joinpath("m.onnx").write_bytes(bytes(1_500_000))
-    assert size_on_disk_mb(path, load_workload(path, PLATFORMS)) == 1.5
+    assert model_file(path, load_workload(path, PLATFORMS)) == path.with_name("models") / "m.onnx"
 
 
 @pytest.mark.parametrize("model", ["", "model: {path: .}"], ids=["no path", "a folder"])
-def test_a_model_that_is_no_file_has_no_size(write: Write, model: str) -> None:
-    """Without a model file nothing is measured."""
+def test_a_model_that_is_no_file_is_none(write: Write, model: str) -> None:
+    """Without a model file there is nothing to measure."""
     path = write(f"name: a\nserving: {{pattern: stream}}\n{model}\n")
-    assert size_on_disk_mb(path, load_workload(path, PLATFORMS)) is None
+    assert model_file(path, load_workload(path, PLATFORMS)) is None
 
 
 def test_the_schema_is_valid_and_takes_the_full_example() -> None:

@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from opdeploy.artifact import structure
+from opdeploy.artifact import confined, structure, wire
 
 if TYPE_CHECKING:
     import onnx
@@ -40,35 +40,56 @@ _Shapes = dict[str, tuple[int, ...]]
 
 
 def gflops_and_record_mb(model: onnx.ModelProto) -> tuple[float | None, float | None]:
-    """Return GFLOPs and MB of one record: the first axis of every input is the batch, and is set to 1."""
-    import onnx
+    """Return GFLOPs and MB of one record: the first axis of every input is the batch, and is set to 1.
 
+    Spoils the model: shapes that depend on the batch go, and so do large weights. Models with functions have no count.
+    """
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
     for value in inputs:
         if value.type.tensor_type.shape.dim:
             value.type.tensor_type.shape.dim[0].dim_value = 1
-    # What stands in the file was inferred for another batch.
-    del graph.value_info[:]
+    record_mb = _record_mb(inputs)
+    if model.functions or not _countable(graph):
+        return None, record_mb
+    shapes = _inferred(model)
+    if shapes is None:
+        return None, record_mb
+    shapes |= {value.name: shape for value in inputs if (shape := _shape(value)) is not None}
+    return _gflops(graph, shapes), record_mb
+
+
+def _countable(graph: onnx.GraphProto) -> bool:
+    """Tell whether there are operators to count, and none among them that cannot be counted."""
+    heavy = [(part, node) for part in structure.graphs(graph) for node in part.node if _HEAVY.search(node.op_type)]
+    # A loop's body runs who knows how often.
+    return bool(heavy) and all(part is graph and node.op_type in _COUNTED for part, node in heavy)
+
+
+def _inferred(model: onnx.ModelProto) -> _Shapes | None:
+    """Return the shape of each tensor, as far as it is known; None where inference fails."""
+    import onnx
+
+    graph = model.graph
+    shapes: _Shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    del graph.value_info[:]  # what stands in the file was inferred for another batch
     for value in graph.output:
         value.type.tensor_type.ClearField("shape")
     for tensor in graph.initializer:
         if len(tensor.raw_data) > _DATA_KEPT:
             tensor.ClearField("raw_data")
-    record_mb = _record_mb(inputs)
-    if model.functions:  # a few that call each other may unfold to more than any memory holds
-        return None, record_mb
+    found = confined.inferred(model.SerializeToString())
+    if found is None:
+        return None
     try:
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):  # a graph that contradicts itself
-        return None, record_mb
-    shapes: _Shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    for value in (*inferred.value_info, *inferred.output, *inputs):
-        shape = _shape(value)
-        if shape is not None:
-            shapes[value.name] = shape
-    return _gflops(graph, shapes), record_mb
+        wire.check(found, onnx.GraphProto.DESCRIPTOR)
+    except wire.WireError:
+        return None
+    answer = onnx.GraphProto.FromString(found)
+    return shapes | {
+        value.name: shape for value in (*answer.value_info, *answer.output) if (shape := _shape(value)) is not None
+    }
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...] | None:
@@ -99,16 +120,13 @@ def _amount(count: int, unit: float) -> float | None:
 def _gflops(graph: onnx.GraphProto, shapes: _Shapes) -> float | None:
     """Return 10^9 operations, two for a multiplication with its addition; None when they cannot all be counted."""
     total = 0
-    for part in structure.graphs(graph):
-        for node in part.node:
-            if not _HEAVY.search(node.op_type):
-                continue
-            if part is not graph or node.op_type not in _COUNTED:  # a loop's body runs who knows how often
-                return None
-            operations = _operations(node, shapes)
-            if operations is None:
-                return None
-            total += operations
+    for node in graph.node:
+        if not _HEAVY.search(node.op_type):
+            continue
+        operations = _operations(node, shapes)
+        if operations is None:
+            return None
+        total += operations
     gflops = _amount(total, 1e9)
     return gflops and float(f"{gflops:.4g}")
 

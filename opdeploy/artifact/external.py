@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from opdeploy.artifact import tensors
+from opdeploy.artifact import size, tensors
 from opdeploy.artifact.structure import UnsoundError
 from opdeploy.document import shown
 
 if TYPE_CHECKING:
-    import onnx
+    from pathlib import Path
 
-_IN_MEMORY = "_ORT_MEM_ADDR_"
-"""Part of a location that ONNX Runtime takes for an address in its own memory."""
+    import onnx
 
 
 class Place(NamedTuple):
@@ -26,21 +23,12 @@ class Place(NamedTuple):
     length: int
 
 
-def within(folder: Path, location: str) -> Path | None:
-    """Return the file that a location names, links followed; None where it leads out of the folder, or to no file."""
-    if not location or "\0" in location or _IN_MEMORY in location:
-        return None
-    home = folder.resolve()
-    file = Path(os.path.realpath(home / location))
-    return file if file.is_relative_to(home) and file != home else None
-
-
 def files(model: onnx.ModelProto, folder: Path) -> set[Path]:
     """Return the files that hold weights; one outside the model's folder is none of the model's, and is left alone."""
     found = (
-        within(folder, _entries(tensor).get("location", "")) for tensor in tensors.stored(model) if _is_out(tensor)
+        size.within(folder, _entries(tensor).get("location", "")) for tensor in tensors.stored(model) if _is_out(tensor)
     )
-    return {file for file in found if file and file.is_file()}
+    return {file for file in found if file and size.is_there(file)}
 
 
 def places(model: onnx.ModelProto, folder: Path) -> list[Place]:
@@ -80,13 +68,13 @@ def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
 def _place(tensor: onnx.TensorProto, folder: Path) -> Place:
     entries = _entries(tensor)
     location, name = entries.get("location", ""), shown(tensor.name)
-    file = within(folder, location)
+    file = size.within(folder, location)
     if file is None:
         raise UnsoundError(
             f"keeps {name} in {shown(location)}, which is not in the model's folder; copy the file beside the model, "
             "and name it without a path"
         )
-    if not file.is_file():
+    if not size.is_there(file):
         raise UnsoundError(f"keeps {name} in {shown(location)}, and there is no such file; copy it beside the model")
     wanted = tensors.bytes_of(tensor)
     offset, length = _number(entries, "offset", 0), _number(entries, "length", wanted)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opdeploy.artifact import external, structure, tensors
-from opdeploy.errors import InputError
+from opdeploy.artifact import external, structure, tensors, wire
+from opdeploy.errors import InputError, OpdeployError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +22,14 @@ def load(path: Path, *, weights: bool = True) -> onnx.ModelProto:
     Its graph is in topological order, each tensor is made once and holds the data that its shape asks for, each
     standard operator exists in its opset, and the installed onnx and ONNX Runtime know its version. Operators of other
     domains are left to the runtime. With `weights`, data in other files is read into the model; without, it stays
-    there, but is checked to be there. Raises InputError for anything else.
+    there, but is checked to be there. Raises InputError for anything else, OpdeployError where onnx is not installed.
     """
-    model = read(path)
+    try:
+        model = read(path)
+    except ImportError:
+        raise OpdeployError(
+            f"{path}: ONNX is read with onnx (the extra model): pip install 'opdeploy[model]'"
+        ) from None
     try:
         structure.check(model)
         tensors.check(model)
@@ -54,9 +59,10 @@ def read(path: Path) -> onnx.ModelProto:
             f"{path}: is larger than 2 GB, which no ONNX file can be; write its weights to a file beside it"
         )
     try:
-        # Unlike onnx.load, it follows no path to external data. The bytes have no name, so that they go at once.
-        model = onnx.load_model_from_string(path.read_bytes())
-    except DecodeError:
+        data = path.read_bytes()
+        wire.check(data, onnx.ModelProto.DESCRIPTOR)
+        model = onnx.load_model_from_string(data)  # unlike onnx.load, it follows no path to external data
+    except (DecodeError, wire.WireError):
         raise not_onnx(path) from None
     except OSError as error:
         raise unreadable(path, error) from error

@@ -38,7 +38,7 @@ def check(model: onnx.ModelProto) -> None:
     """Raise UnsoundError for a model that no runtime could load, or that would unfold without end."""
     versions = opsets(model.opset_import)
     _check_versions(model.ir_version, versions)
-    functions = {_key_of(function): function for function in model.functions}
+    functions = {key_of_function(function): function for function in model.functions}
     _check_unfolded(model, functions)
     _check_graph(model.graph, (), _Known(versions, functions))
     for function in model.functions:
@@ -143,7 +143,8 @@ def _domain(domain: str) -> str:
     return shown(domain or "ai.onnx")
 
 
-def _key_of(function: onnx.FunctionProto) -> Key:
+def key_of_function(function: onnx.FunctionProto) -> Key:
+    """Return what a node that calls a function names."""
     return Key(domain_of(function.domain), function.name, function.overload)
 
 

@@ -26,14 +26,16 @@ def ask(workload: Path, catalogue: Catalogue, day: date, file: Path | None) -> A
     Raises InputError when `file`, where something will be written, is the workload file itself.
     """
     from opdeploy import advisor, ui
+    from opdeploy.artifact.size import size_on_disk
     from opdeploy.errors import InputError
     from opdeploy.views.continuum import Own
-    from opdeploy.workload_file import exists, load_workload, size_on_disk_mb
+    from opdeploy.workload_file import exists, load_workload, model_file
 
     if file and exists(file) and exists(workload) and file.samefile(workload):
         raise InputError(f"--file {file}: is the workload file, which is not overwritten; name another")
     request = load_workload(workload, catalogue.all_ids)
-    size_mb = size_on_disk_mb(workload, request)
+    model = model_file(workload, request)
+    size_mb = size_on_disk(model) / 1e6 if model else None
     recommendation, warnings = advisor.recommend(request, catalogue, day, size_mb)
     for warning in warnings:
         ui.warn(f"{workload}: {warning}")

@@ -1,4 +1,4 @@
-"""What was found about a model, as tables."""
+"""What was tried, compared and measured of a model, as tables."""
 
 from __future__ import annotations
 

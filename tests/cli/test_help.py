@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     Loaded = Callable[..., set[str]]
 
 GOLDEN = Path(__file__).with_name("golden")
-COMMANDS = ("", "init", "recommend", "heatmap", "continuum", "compare", "platforms", "docs", "schema")
+COMMANDS = (
+    "",
+    "init",
+    "recommend",
+    "heatmap",
+    "continuum",
+    "compare",
+    "platforms",
+    "docs",
+    "schema",
+    "model",
+    "model inspect",
+)
 HEAVY = (
     "azure",
     "docker",
@@ -41,7 +53,7 @@ HEAVY = (
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command or "opdeploy")
 def test_help_is_as_in_the_golden_file(pytestconfig: pytest.Config, opdeploy: Opdeploy, command: str) -> None:
     """`--help` prints what was last looked at and committed; `pytest --update` writes it anew."""
-    path = GOLDEN / f"{command or 'opdeploy'}.txt"
+    path = GOLDEN / f"{_golden(command)}.txt"
     ran = opdeploy(*command.split(), "--help", COLUMNS="80")
     assert (ran.code, ran.err) == (0, "")
     if pytestconfig.getoption("--update"):
@@ -51,9 +63,16 @@ def test_help_is_as_in_the_golden_file(pytestconfig: pytest.Config, opdeploy: Op
 
 def test_every_command_has_a_golden_file(opdeploy: Opdeploy) -> None:
     """A new command needs a golden file of its own."""
-    listed = opdeploy("--help", COLUMNS="80").out.split("Commands:\n")[1].splitlines()
-    assert {line.split()[0] for line in listed if line.strip()} == set(COMMANDS) - {""}
-    assert {path.stem for path in GOLDEN.iterdir()} == {command or "opdeploy" for command in COMMANDS}
+    found = {""}
+    for group in ("", "model"):
+        listed = opdeploy(*group.split(), "--help", COLUMNS="80").out.split("Commands:\n")[1].splitlines()
+        found |= {f"{group} {line.split()[0]}".strip() for line in listed if line[2:3].strip()}
+    assert found == set(COMMANDS)
+    assert {path.stem for path in GOLDEN.iterdir()} == set(map(_golden, COMMANDS))
+
+
+def _golden(command: str) -> str:
+    return command.replace(" ", "-") or "opdeploy"
 
 
 @pytest.mark.parametrize("arguments", [["-h"], [], ["--debug"]], ids=["short", "nothing", "only debug"])

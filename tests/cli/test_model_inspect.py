@@ -1,0 +1,74 @@
+"""`opdeploy model inspect FILE`: what a model's file tells, as a table and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Opdeploy
+
+
+@pytest.fixture
+def digits(root: Path) -> Path:
+    """Return the model of the digits example."""
+    return root / "examples" / "digits" / "model.onnx"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_the_table_fits_and_tells_the_facts(opdeploy: Opdeploy, digits: Path, columns: int) -> None:
+    """No line is wider than there is room."""
+    ran = opdeploy("model", "inspect", digits, COLUMNS=str(columns))
+    assert (ran.code, ran.err) == (0, "")
+    assert max(map(len, ran.out.splitlines()[1:])) <= columns
+    assert "batch x 1 x 8 x 8" in " ".join(ran.out.split())
+    for fact in ("40,938", "Conv 3", "single-pass", "0.002245 GFLOPs", "probabilities", "none"):
+        assert fact in ran.out
+
+
+def test_json_has_the_same_facts(opdeploy: Opdeploy, digits: Path) -> None:
+    """Scripts read what people read."""
+    told = opdeploy("model", "inspect", digits, "-o", "json").json
+    assert told["inputs"] == [{"name": "image", "datatype": "FP32", "shape": ["batch", 1, 8, 8]}]
+    assert (told["opsets"], told["parameters"], told["record_bytes"]) == ({"ai.onnx": 18}, 40938, 256)
+    assert told["providers"][0]["runs"] == "all"
+
+
+def test_the_suffix_of_the_file_names_the_format(opdeploy: Opdeploy, digits: Path, tmp_path: Path) -> None:
+    """`--file` writes what would be printed."""
+    path = tmp_path / "facts.json"
+    ran = opdeploy("model", "inspect", digits, "--file", path)
+    assert (ran.code, ran.out) == (0, "")
+    assert path.read_text() == opdeploy("model", "inspect", digits, "-o", "json").out
+
+
+def test_the_model_is_not_overwritten(opdeploy: Opdeploy, tmp_path: Path) -> None:
+    """A slip in `--file` does not cost the model."""
+    path = tmp_path / "model.pt"
+    path.write_bytes(b"weights")
+    ran = opdeploy("model", "inspect", path, "--file", path, "-o", "json")
+    assert (ran.code, path.read_bytes()) == (2, b"weights")
+    assert "is the model, which is not overwritten" in ran.err
+
+
+def test_another_format_says_how_to_convert_it(opdeploy: Opdeploy, tmp_path: Path) -> None:
+    """Of a pickle nothing is read, and the command is named."""
+    path = tmp_path / "model.pkl"
+    path.write_bytes(bytes(1000))
+    ran = opdeploy("model", "inspect", path, COLUMNS="300")
+    assert f"opdeploy model convert {path} -o model.onnx" in ran.out
+    assert opdeploy("model", "inspect", path, "-o", "json").json["framework"] == "sklearn"
+
+
+@pytest.mark.parametrize(("content", "problem"), [(b"text" * 99, "is not ONNX"), (b"", "is empty")])
+def test_bad_input_is_one_line(opdeploy: Opdeploy, tmp_path: Path, content: bytes, problem: str) -> None:
+    """Nothing is printed as data, and nothing is written."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    ran = opdeploy("model", "inspect", path, "--file", tmp_path / "facts.json")
+    assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
+    assert problem in ran.err
+    assert list(tmp_path.iterdir()) == [path]
