@@ -14,7 +14,7 @@ import typer
 import typer.exceptions
 
 from opdeploy import __version__
-from opdeploy.cli import compare, continuum, docs, heatmap, init, platforms, recommend, schema
+from opdeploy.cli import compare, continuum, docs, heatmap, init, model, platforms, recommend, schema
 from opdeploy.errors import OpdeployError
 
 INTERRUPTED = 130
@@ -34,6 +34,7 @@ app.command("platforms")(platforms.platforms)
 app.command("docs")(docs.docs)
 app.command("compare")(compare.compare)
 app.command("schema")(schema.schema)
+app.add_typer(model.app, name="model")
 
 
 def _version(*, wanted: bool) -> None:
