@@ -10,25 +10,23 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opdeploy import files
-from opdeploy.artifact.convert import inputs, sources
+from opdeploy.artifact.convert import graphs, inputs, sources
 from opdeploy.artifact.convert.exported import Exported, Options, need
-from opdeploy.errors import DifferenceError, InputError, OpdeployError
+from opdeploy.artifact.convert.verify import Verified, batch_size, verify
+from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import onnx
-
     from opdeploy.artifact.convert.sources import Source
     from opdeploy.runtime.golden import Tolerance
-    from opdeploy.runtime.session import Session
     from opdeploy.runtime.tensors import TensorSpec
 
 OPSET = 18
-"""The newest that tf2onnx writes and the oldest that torch writes without a conversion; ONNX Runtime takes it from 1.14."""
+"""The newest that tf2onnx writes, and the oldest that torch writes without converting; ONNX Runtime 1.14 and later take it."""
 OPSETS = (13, 18)
 MOST_BYTES = 2**31 - 2**20
 """Of weights in the model's own file: one protobuf message has less than 2 GiB."""
@@ -42,23 +40,15 @@ class Converted:
     kind: str
     """The kind of source."""
     opset: int
-    """What the graph needs: at most what was asked for."""
+    """What the graph needs, at most what was asked for; 0 where it has operators of ai.onnx.ml alone."""
     size: int
     """Bytes, with those of the weights beside the file."""
-    inputs: tuple[str, ...]
-    """`name FP32 [batch, 3]` for each."""
-    outputs: tuple[str, ...]
-    records: int
-    """Compared, in `batches`."""
-    batches: tuple[int, ...]
-    data: bool
-    """Whether the records were the user's own; else they were drawn from a fixed seed."""
-    largest: float
-    """The largest absolute difference of any element."""
-    rtol: float
-    atol: float
-    fixed_batch: int | None
-    """None where the batch axis is free."""
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    batch: int | None
+    """Records that the graph takes at once; None where that is free."""
+    verified: Verified
+    tolerance: Tolerance
 
 
 def convert(
@@ -84,33 +74,29 @@ def convert(
     answers differ by more than the tolerance.
     """
     from opdeploy.runtime.golden import Tolerance
+    from opdeploy.runtime.session import Session
 
     found = sources.find(source)
     _check(found, output, opset, trust=trust)
     need("onnx", "model", source)
-    held = inputs.read(data) if data else None
+    given = (inputs.read(data), data) if data else None
     tell(f"exporting {source}")
-    with _quiet(debug=debug):
-        exported = _export(found, Options(opset, dynamic_batch, specs, held), trust=trust)
-    _check_operators(found, exported.model)
-    _tidy(exported.model, dynamic_batch=dynamic_batch)
+    allowed = tolerance or Tolerance()
     with _folder(output) as folder:
-        size = _save(exported.model, folder / output.name, most_bytes)
-        tell(f"verifying {output.name}")
-        allowed = tolerance or Tolerance()
+        path = folder / output.name
         with _quiet(debug=debug):
-            session, told = _verified(found, exported, folder / output.name, (held, data), allowed)
+            exported = _export(found, Options(opset, dynamic_batch, specs, given and given[0]), trust=trust)
+            graphs.check_operators(source, exported.model)
+            graphs.tidy(exported.model, dynamic_batch=dynamic_batch)
+            size = graphs.save(exported.model, path, most_bytes)
+        tell(f"verifying {output.name}")
+        with _quiet(debug=debug):
+            session = Session(path)
+            verified = verify(source, exported, session, given, allowed)
         _move(folder, output)
+    needed = graphs.opset(exported.model)
     return Converted(
-        output,
-        found.kind,
-        _opset(exported.model),
-        size,
-        *_signature(session),
-        *told,
-        allowed.rtol,
-        allowed.atol,
-        _batch(session),
+        output, found.kind, needed, size, session.inputs, session.outputs, batch_size(session), verified, allowed
     )
 
 
@@ -178,51 +164,6 @@ def _quiet(*, debug: bool) -> Iterator[None]:
         os.close(nowhere)
 
 
-def _check_operators(found: Source, model: onnx.ModelProto) -> None:
-    """Raise InputError for a step that the exporter passed on as it was, since ONNX has nothing like it."""
-    import onnx
-
-    own = {function.name for function in model.functions}
-    for node in model.graph.node:
-        if node.domain in ("", "ai.onnx") and node.op_type not in own and not onnx.defs.has(node.op_type):
-            raise InputError(
-                f"{found.name}: cannot be converted: ONNX has nothing for the operator {node.op_type} (at {node.name}); "
-                "write that step with others"
-            )
-
-
-def _tidy(model: onnx.ModelProto, *, dynamic_batch: bool) -> None:
-    """Take out what an exporter notes about the machine that ran it, and call the free first axis `batch`."""
-    graph = model.graph
-    bodies = [node for function in model.functions for node in function.node]
-    parts: list[Any] = [model, graph, *graph.node, *bodies, *model.functions, *graph.initializer]
-    for part in (*parts, *graph.input, *graph.output, *graph.value_info):
-        part.ClearField("doc_string")
-        if hasattr(part, "metadata_props"):
-            part.ClearField("metadata_props")
-    graph.name = "model"
-    del graph.value_info[:]
-    first = {value.type.tensor_type.shape.dim[0].dim_param for value in graph.input if value.type.tensor_type.shape.dim}
-    free = [value for value in graph.input if _is_free(value)]
-    for value in (*graph.input, *graph.output):
-        dims = value.type.tensor_type.shape.dim
-        for at, dim in enumerate(dims):
-            if dim.HasField("dim_value"):
-                continue
-            if at == 0 and free and (value in free or dim.dim_param in first or not dim.dim_param.startswith("s")):
-                if dynamic_batch:
-                    dim.dim_param = "batch"
-                else:
-                    dim.dim_value = 1
-            elif dim.dim_param.startswith("unk__"):
-                dim.Clear()
-
-
-def _is_free(value: onnx.ValueInfoProto) -> bool:
-    dims = value.type.tensor_type.shape.dim
-    return bool(dims) and not dims[0].HasField("dim_value")
-
-
 @contextmanager
 def _folder(output: Path) -> Iterator[Path]:
     """Give a folder beside the output, so that what is verified is moved and not copied; leave none there."""
@@ -236,90 +177,9 @@ def _folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def _save(model: onnx.ModelProto, path: Path, most_bytes: int) -> int:
-    """Write a model, with its weights beside it where they are too many for one file; return the bytes of both."""
-    import onnx
-
-    weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
-    try:
-        if weights > most_bytes:
-            onnx.save_model(model, path, save_as_external_data=True, location=f"{path.name}.data", size_threshold=1024)
-        else:
-            path.write_bytes(model.SerializeToString(deterministic=True))
-    except OSError as error:
-        raise OpdeployError(f"{path.name}: was not written: {error.strerror or error}; make room") from None
-    return sum(file.stat().st_size for file in path.parent.iterdir())
-
-
 def _move(folder: Path, output: Path) -> None:
     """Put the verified files where they belong: the weights first, since the model names them."""
     beside = folder / f"{output.name}.data"
     if beside.exists():
         beside.replace(output.with_name(beside.name))
     files.write(output, (folder / output.name).read_bytes())
-
-
-def _verified(
-    found: Source, exported: Exported, path: Path, given: tuple[Any, Path | None], tolerance: Tolerance
-) -> tuple[Session, tuple[int, tuple[int, ...], bool, float]]:
-    """Run source and result on the same batches; return the session, and what was compared."""
-    from opdeploy.runtime.golden import compare
-    from opdeploy.runtime.session import Session
-
-    session = Session(path)
-    held, data = given
-    size = _batch(session)
-    if held is not None and data is not None:
-        batches = inputs.batches(inputs.fitted(held, session.inputs, data), size)
-    else:
-        batches = inputs.drawn(session.inputs, exported, size)
-    sizes: list[int] = []
-    largest = 0.0
-    for batch in batches:
-        references = _references(found, exported, session, batch)
-        differences = compare(session.run(batch), references, tolerance)
-        worst = [difference for difference in differences if not difference.agrees]
-        if worst:
-            raise DifferenceError(
-                f"{found.name}: the ONNX model does not answer as its source does, so nothing was written: {worst[0]}"
-            )
-        sizes.append(len(next(iter(batch.values()))))
-        largest = max(largest, *(difference.largest for difference in differences))
-    if not sizes:
-        raise InputError(f"{data}: has fewer records than one batch of the model, {size}; give more")
-    return session, (sum(sizes), tuple(sorted(set(sizes))), held is not None, largest)
-
-
-def _references(found: Source, exported: Exported, session: Session, batch: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Return the source's answers by the names of the graph's outputs."""
-    try:
-        answers = exported.answer(batch)
-    except Exception as error:  # noqa: BLE001 - a model fails in any way
-        from opdeploy.artifact.convert.exported import one_line
-
-        raise OpdeployError(f"{found.name}: fails on the inputs of the check: {one_line(error)}; give --data") from None
-    named = {}
-    for spec, answer in zip(session.outputs, answers, strict=False):
-        column = answer.ndim == 1 and len(spec.shape) == 2  # noqa: PLR2004 - scikit-learn's values have no second axis
-        named[spec.name] = answer.reshape(-1, 1) if column else answer
-    if len(named) != len(session.outputs):
-        raise OpdeployError(f"{found.name}: gives {len(answers)} outputs, but its ONNX model {len(session.outputs)}")
-    return named
-
-
-def _batch(session: Session) -> int | None:
-    """Return the size of the batch axis; None where it is free."""
-    sizes = [spec.shape[0] for spec in session.inputs if spec.shape]
-    fixed = [size for size in sizes if isinstance(size, int)]
-    return fixed[0] if fixed and len(fixed) == len(sizes) else None
-
-
-def _signature(session: Session) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    def said(spec: TensorSpec) -> str:
-        return f"{spec.name} {spec.datatype.name} [{', '.join(str(size or '?') for size in spec.shape)}]"
-
-    return tuple(map(said, session.inputs)), tuple(map(said, session.outputs))
-
-
-def _opset(model: onnx.ModelProto) -> int:
-    return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)

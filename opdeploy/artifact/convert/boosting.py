@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.artifact.convert import trees
-from opdeploy.artifact.convert.exported import Exported, Options, need, one_line
+from opdeploy.artifact.convert import converters, trees
+from opdeploy.artifact.convert.exported import Exported, Options, need, one_line, renamed
 from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def export_model(source: Source, model: Any, options: Options) -> Exported:  # n
     convert = tools.convert_lightgbm if name == "lightgbm" else tools.convert_xgboost
     more = {"zipmap": False} if name == "lightgbm" else {}
     opset = min(options.opset, MOST_OPSET)
+    if name == "lightgbm":
+        converters.mend_lightgbm()
     try:
         graph = convert(model, initial_types=[("features", FloatTensorType([None, width]))], target_opset=opset, **more)
     except Exception as error:  # noqa: BLE001 - onnxmltools fails in any way
@@ -54,11 +56,12 @@ def export_model(source: Source, model: Any, options: Options) -> Exported:  # n
     for output in graph.graph.output:  # onnxmltools declares one label of LightGBM, however many there are
         if output.type.tensor_type.shape.dim:
             output.type.tensor_type.shape.dim[0].Clear()
-        if output.name == "variable":
-            output.name = "value"
-    for node in graph.graph.node:
-        node.output[:] = ["value" if made == "variable" else made for made in node.output]
-    return Exported(graph, _answers(model, name), ranges=trees.thresholds(graph, {"features": width}))
+    return Exported(
+        renamed(graph, "variable", "value"),
+        _answers(model, name),
+        ranges=trees.thresholds(graph, {"features": width}),
+        labelled=len(graph.graph.output) > 1,
+    )
 
 
 def _width(model: Any) -> int:  # noqa: ANN401 - a model of either package

@@ -42,6 +42,8 @@ class Exported:
     """Inputs that came with the source."""
     ranges: Mapping[str, NDArray[Any]] | None = None
     """Values, by input or by column, around which to draw: thresholds of trees, known categories."""
+    labelled: bool = False
+    """Whether the outputs are a label and the scores that it is the highest of."""
 
 
 def need(package: str, extra: str, source: str) -> ModuleType:
@@ -58,3 +60,13 @@ def one_line(error: BaseException, most: int = 300) -> str:
     """Return what an error says, on one line and without colours."""
     text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split()) or type(error).__name__
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def renamed(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:
+    """Rename an output of a graph, where it has one of that name."""
+    for value in model.graph.output:
+        value.name = new if value.name == old else value.name
+    for node in model.graph.node:
+        node.output[:] = [new if name == old else name for name in node.output]
+        node.input[:] = [new if name == old else name for name in node.input]
+    return model

@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.artifact.convert import converters, steps, trees
-from opdeploy.artifact.convert.exported import Exported, Options, need, one_line
+from opdeploy.artifact.convert.exported import Exported, Options, need, one_line, renamed
 from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ def export(source: Source, model: Any, options: Options) -> Exported:  # noqa: A
     ranges |= {column.name: column.known for column in columns if column.known is not None}
     if TEXT in kinds:
         ranges[TEXT] = steps.texts(model)
-    return Exported(
-        graph, _answers(model, {column.name for column in columns if column.missing}, columns), ranges=ranges
-    )
+    missing = {column.name for column in columns if column.missing}
+    answer = _answers(model, missing, table=bool(columns))
+    labelled = len(graph.graph.output) > 1 and len(_methods(model)) > 1 and hasattr(model, "classes_")
+    return Exported(renamed(graph, "variable", "value"), answer, ranges=ranges, labelled=labelled)
 
 
 def _to_onnx(
@@ -62,7 +63,7 @@ def _to_onnx(
 
     converters.register(model, source)
     types = {"number": data_types.FloatTensorType, "whole": data_types.Int64TensorType}
-    adapted = steps.with_empty_texts(copy.deepcopy(model))
+    adapted = converters.with_exact_thresholds(steps.with_empty_texts(copy.deepcopy(model)))
     shape = {name: [None] if kind == "texts" else [None, widths[name]] for name, kind in kinds.items()}
     try:
         graph: onnx.ModelProto = convert_sklearn(
@@ -85,17 +86,17 @@ def _to_onnx(
     return graph
 
 
-def _answers(
-    model: Any,  # noqa: ANN401 - any estimator
-    missing: set[str],
-    columns: list[steps.Column],
-) -> Callable[[Arrays], list[NDArray[Any]]]:
-    """Return the function that gives what the graph gives: label and probabilities, a value, or what is transformed."""
+def _answers(model: Any, missing: set[str], *, table: bool) -> Callable[[Arrays], list[NDArray[Any]]]:  # noqa: ANN401
+    """Return the function that gives what the graph gives: label and scores, a value, or what is transformed.
+
+    The source computes with the same numbers in float64, as it does where it comes from.
+    """
     methods = _methods(model)
 
     def answer(inputs: Arrays) -> list[NDArray[Any]]:
-        table = _table(inputs, missing) if columns else next(iter(inputs.values()))
-        return [_dense(getattr(model, method)(table), method) for method in methods]
+        wide = {name: array.astype("f8") if array.dtype.kind == "f" else array for name, array in inputs.items()}
+        given = _table(wide, missing) if table else next(iter(wide.values()))
+        return [_dense(getattr(model, method)(given)) for method in methods]
 
     return answer
 
@@ -125,13 +126,8 @@ def _methods(model: Any) -> list[str]:  # noqa: ANN401 - any estimator
     return first("predict", "transform")
 
 
-def _dense(answer: Any, method: str) -> NDArray[Any]:  # noqa: ANN401 - an array, or a sparse one
-    """Return an answer as skl2onnx shapes it: what is no label has a column at least."""
+def _dense(answer: Any) -> NDArray[Any]:  # noqa: ANN401 - an array, or a sparse one
     import numpy as np
 
     array = np.asarray(answer.todense() if hasattr(answer, "todense") else answer)
-    if array.dtype.kind in "UT":
-        array = array.astype(object)
-    if method == "decision_function" and array.ndim == 1:
-        return np.column_stack([-array, array])
-    return array
+    return array.astype(object) if array.dtype.kind in "UT" else array

@@ -36,6 +36,10 @@ def convert(
     ] = True,
     rtol: Annotated[float, typer.Option(min=0, metavar="X", help="Relative difference that is still right.")] = 1e-4,
     atol: Annotated[float, typer.Option(min=0, metavar="X", help="Absolute difference that is still right.")] = 1e-5,
+    mismatches: Annotated[
+        float,
+        typer.Option(min=0, max=1, metavar="SHARE", help="Share of an output's elements that may differ by more."),
+    ] = 0.0,
 ) -> None:
     """Convert a trained model to ONNX, and verify it: nothing is written unless it answers as its source does.
 
@@ -57,7 +61,7 @@ def convert(
         specs=tuple(map(_spec, inputs or ())),
         opset=opset,
         dynamic_batch=dynamic_batch,
-        tolerance=Tolerance(rtol=rtol, atol=atol),
+        tolerance=Tolerance(rtol=rtol, atol=atol, mismatches=mismatches),
         debug="--debug" in sys.argv,
         tell=ui.say if sys.stderr.isatty() else lambda _: None,
     )
@@ -65,19 +69,23 @@ def convert(
 
 
 def _lines(done: Converted) -> list[str]:
-    sizes = ", ".join(map(str, done.batches))
-    where = "of the data given" if done.data else "drawn from a fixed seed"
+    told = done.verified
     opset = f"opset {done.opset}" if done.opset else "operators of ai.onnx.ml alone"
-    lines = [
+    records = "records of the data given" if told.given else "records drawn from a fixed seed"
+    differ = f"; {told.mismatches:.2%} of an output's elements differ by more" if told.mismatches else ""
+    allowed = f"{done.tolerance.atol:g} + {done.tolerance.rtol:g} of the value"
+    return [
         f"{done.output}: {done.kind} to ONNX, {opset}, {done.size / 1e6:.3f} MB",
-        *(f"input   {text}" for text in done.inputs),
-        *(f"output  {text}" for text in done.outputs),
-        f"verified on {done.records} records {where}, in batches of {sizes}: the largest difference is "
-        f"{done.largest:.2g} (allowed: {done.atol:g} + {done.rtol:g} of the value)",
+        *(f"input   {_said(spec)}" for spec in done.inputs),
+        *(f"output  {_said(spec)}" for spec in done.outputs),
+        *([f"the batch is fixed at {done.batch}"] if done.batch else []),
+        f"verified on {told.records} {records}, in batches of {', '.join(map(str, told.batches))}",
+        f"the largest difference is {told.largest:.2g} (allowed: {allowed}){differ}",
     ]
-    if done.fixed_batch:
-        lines.append(f"the batch is fixed at {done.fixed_batch}")
-    return lines
+
+
+def _said(spec: TensorSpec) -> str:
+    return f"{spec.name} {spec.datatype.name} [{', '.join(str(size or '?') for size in spec.shape)}]"
 
 
 def _spec(text: str) -> TensorSpec:
