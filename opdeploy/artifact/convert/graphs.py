@@ -61,9 +61,12 @@ def save(model: onnx.ModelProto, path: Path, most_bytes: int) -> int:
     """Write a model, with its weights beside it where they are too many for one file; return the bytes of both."""
     import onnx
 
-    weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+    weights = sum(tensor.ByteSize() for tensor in model.graph.initializer)
     try:
         if weights > most_bytes:
+            for tensor in model.graph.initializer:
+                if not tensor.HasField("raw_data") and tensor.data_type != onnx.TensorProto.STRING:  # only that moves
+                    tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor), tensor.name))
             onnx.save_model(model, path, save_as_external_data=True, location=f"{path.name}.data", size_threshold=1024)
         else:
             path.write_bytes(model.SerializeToString(deterministic=True))

@@ -45,7 +45,7 @@ def export(source: Source, model: Any, options: Options) -> Exported:  # noqa: A
     ranges |= {column.name: column.known for column in columns if column.known is not None}
     if TEXT in kinds:
         ranges[TEXT] = steps.texts(model)
-    missing = {column.name for column in columns if column.missing}
+    missing = {column.name for column in columns if column.missing and column.kind == "text"}
     answer = _answers(model, missing, table=bool(columns))
     labelled = len(graph.graph.output) > 1 and len(_methods(model)) > 1 and hasattr(model, "classes_")
     return Exported(renamed(graph, "variable", "value"), answer, ranges=ranges, labelled=labelled)

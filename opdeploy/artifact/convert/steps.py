@@ -122,7 +122,8 @@ def _column(name: str, at: int, inner: Any) -> Column:  # noqa: ANN401 - any est
             known = np.asarray(stage.categories_[at])
             if known.dtype.kind in "OUT":
                 missing = missing or any(is_missing(value) for value in known)
-                return Column(name, "text", missing, np.array([str(v) for v in known if not is_missing(v)], object))
+                texts_known = [str(value) for value in known if not is_missing(value)] + [""] * missing
+                return Column(name, "text", missing, np.array(texts_known, object))
             return Column(name, _kind(stages[0], at), known=known)
     return Column(name, _kind(stages[0], at), missing)
 
