@@ -118,7 +118,16 @@ def measured_to_bare(model: Path, folder: Path) -> float:
     opdeploy = Path(sys.executable).with_name("opdeploy")
     sizes = [f"--batch={MEASURED_BATCH}", f"--threads={THREADS}"]
     options = [f"--data={data}", *sizes, "--rounds=1", f"--seconds={SECONDS}", "--output=json"]
-    bare: list[str | Path] = [sys.executable, "-c", BARE_LOOP, model, str(THREADS), data, str(MEASURED_BATCH), str(SECONDS)]
+    bare: list[str | Path] = [
+        sys.executable,
+        "-c",
+        BARE_LOOP,
+        model,
+        str(THREADS),
+        data,
+        str(MEASURED_BATCH),
+        str(SECONDS),
+    ]
     ratios = []
     for _ in range(PAIRS):
         said = json.loads(output(opdeploy, "model", "measure", model, *options))

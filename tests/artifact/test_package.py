@@ -28,6 +28,8 @@ from opdeploy.runtime.package import Golden, choose, opened, sha256
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opdeploy.artifact.optimize import State
+
     Change = Callable[[Path], None]
 
 
@@ -255,7 +257,7 @@ def two(model: Path, tmp_path: Path) -> Path:
     goal = Goal(rounds=1, seconds=0.001, max_accuracy_loss=1)
     result = optimize(model, samples, goal, folder, lambda *_: [off])
     # Which of the two is faster is chance: here it is the one that is off.
-    states = {"off": "best", "fp32": "accepted"}
+    states: dict[str, State] = {"off": "best", "fp32": "accepted"}
     trials = [replace(item, state=states.get(item.name, item.state)) for item in result.trials]
     build(contents(model, optimised=replace(result, trials=trials)), tmp_path / "two")
     return tmp_path / "two"
