@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from onnx_models import external
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import Opdeploy
@@ -72,3 +74,15 @@ def test_bad_input_is_one_line(opdeploy: Opdeploy, tmp_path: Path, content: byte
     assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
     assert problem in ran.err
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_weights_beside_the_model_do_not_contradict_its_size(
+    opdeploy: Opdeploy, write: Callable[[dict[str, Any]], Path], tmp_path: Path
+) -> None:
+    """A recommendation counts the files that the model names, and warns of a size only where it is another."""
+    (tmp_path / "model.onnx").write_bytes(external("weights", length=2_000_000).SerializeToString())
+    (tmp_path / "weights").write_bytes(bytes(2_000_000))
+    for size_mb, warned in ((2, False), (4, True)):
+        model = {"path": "model.onnx", "size_mb": size_mb}
+        ran = opdeploy("recommend", write({"name": "a", "serving": {"pattern": "stream"}, "model": model}))
+        assert ("although the file has 2 MB" in ran.err) == warned
