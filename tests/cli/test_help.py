@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Loaded = Callable[..., set[str]]
 
 GOLDEN = Path(__file__).with_name("golden")
-COMMANDS = ("", "init", "recommend", "heatmap", "continuum", "compare", "platforms", "docs", "schema")
+COMMANDS = ("", "init", "recommend", "heatmap", "continuum", "compare", "platforms", "docs", "schema", "model", "model convert")
 HEAVY = (
     "azure",
     "docker",
@@ -38,10 +38,15 @@ HEAVY = (
 """What no command of today uses, but for pages, which need jinja2, and pictures."""
 
 
+def golden(command: str) -> Path:
+    """Return the file that holds the help of a command."""
+    return GOLDEN / f"{command.replace(' ', '-') or 'opdeploy'}.txt"
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command or "opdeploy")
 def test_help_is_as_in_the_golden_file(pytestconfig: pytest.Config, opdeploy: Opdeploy, command: str) -> None:
     """`--help` prints what was last looked at and committed; `pytest --update` writes it anew."""
-    path = GOLDEN / f"{command or 'opdeploy'}.txt"
+    path = golden(command)
     ran = opdeploy(*command.split(), "--help", COLUMNS="80")
     assert (ran.code, ran.err) == (0, "")
     if pytestconfig.getoption("--update"):
@@ -51,9 +56,11 @@ def test_help_is_as_in_the_golden_file(pytestconfig: pytest.Config, opdeploy: Op
 
 def test_every_command_has_a_golden_file(opdeploy: Opdeploy) -> None:
     """A new command needs a golden file of its own."""
-    listed = opdeploy("--help", COLUMNS="80").out.split("Commands:\n")[1].splitlines()
-    assert {line.split()[0] for line in listed if line.strip()} == set(COMMANDS) - {""}
-    assert {path.stem for path in GOLDEN.iterdir()} == {command or "opdeploy" for command in COMMANDS}
+    for group in ("", "model"):
+        listed = opdeploy(*group.split(), "--help", COLUMNS="80").out.split("Commands:\n")[1].splitlines()
+        found = {f"{group} {line.split()[0]}".strip() for line in listed if line.startswith("  ") and line[2] != " "}
+        assert found == {command for command in COMMANDS if command and command.rpartition(" ")[0] == group}
+    assert set(GOLDEN.iterdir()) == {golden(command) for command in COMMANDS}
 
 
 @pytest.mark.parametrize("arguments", [["-h"], [], ["--debug"]], ids=["short", "nothing", "only debug"])
