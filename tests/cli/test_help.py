@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     Loaded = Callable[..., set[str]]
 
 GOLDEN = Path(__file__).with_name("golden")
-COMMANDS = ("", "init", "recommend", "heatmap", "continuum", "compare", "platforms", "docs", "schema", "model", "model convert")
+COMMANDS = (
+    "",
+    "init",
+    "recommend",
+    "heatmap",
+    "continuum",
+    "compare",
+    "platforms",
+    "docs",
+    "schema",
+    "model",
+    "model convert",
+)
 HEAVY = (
     "azure",
     "docker",

@@ -16,7 +16,8 @@ _NEXT_TO_ZERO = 1e-30
 def thresholds(model: onnx.ModelProto, widths: Mapping[str, int]) -> dict[str, NDArray[Any]]:
     """Return for each input that trees take directly a table (values, features) of thresholds, one column a feature.
 
-    Those next to zero, LightGBM's marks for it, are zero. A feature with fewer thresholds than another has them repeated; one with none has zeros.
+    Those next to zero, LightGBM's marks for it, are zero.
+    A feature with fewer thresholds than another has them repeated; one with none has zeros.
     """
     import numpy as np
 
