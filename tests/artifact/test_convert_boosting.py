@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - beside the others
 from typing import Any
 
 import joblib
@@ -21,8 +21,8 @@ for package in ("lightgbm", "xgboost", "onnxmltools"):
     if find_spec(package) is None and "CI" not in os.environ:
         pytest.skip(f"{package} is not installed", allow_module_level=True)
 
-import lightgbm
-import xgboost
+import lightgbm  # noqa: E402 - where it is there
+import xgboost  # noqa: E402
 
 RNG = np.random.default_rng(7)
 FEATURES = RNG.standard_normal((400, 5))
@@ -36,7 +36,7 @@ def trained(package: str, classes: int) -> Any:  # noqa: ANN401 - an estimator o
     kind = {"lightgbm": (lightgbm.LGBMRegressor, lightgbm.LGBMClassifier)}.get(
         package, (xgboost.XGBRegressor, xgboost.XGBClassifier)
     )[bool(classes)]
-    quiet = {"verbose": -1} if package == "lightgbm" else {}
+    quiet: dict[str, Any] = {"verbose": -1} if package == "lightgbm" else {}
     return kind(n_estimators=12, random_state=0, **quiet).fit(FEATURES, LABELS.get(classes, VALUES))
 
 
@@ -76,10 +76,10 @@ def test_boosted_trees_at_the_end_of_a_pipeline(tmp_path: Path, package: str) ->
 
 
 def test_values_on_a_threshold_after_a_scaler(tmp_path: Path) -> None:
-    """XGBoost splits at values of its data: rounded to float32 after a scaler, some fall to the other side, and count."""
+    """XGBoost splits at values of its data: rounded to float32 after a scaler, some change sides, and count."""
     joblib.dump(make_pipeline(StandardScaler(), trained("xgboost", 2)).fit(FEATURES, LABELS[2]), tmp_path / "m.pkl")
     np.savez(tmp_path / "own.npz", features=FEATURES)
-    with pytest.raises(DifferenceError, match="label|probabilities"):
+    with pytest.raises(DifferenceError, match=r"label|probabilities"):
         convert(str(tmp_path / "m.pkl"), tmp_path / "o.onnx", trust=True, data=tmp_path / "own.npz")
     some = Tolerance(mismatches=0.2)
     done = convert(str(tmp_path / "m.pkl"), tmp_path / "o.onnx", trust=True, data=tmp_path / "own.npz", tolerance=some)

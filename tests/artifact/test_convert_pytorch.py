@@ -134,8 +134,8 @@ def test_torchscript(models: Any, tmp_path: Path) -> None:  # noqa: ANN401
     import torch
 
     module, example = models.net()
-    with pytest.warns(DeprecationWarning):
-        torch.jit.trace(module.eval(), example).save(tmp_path / "m.pt")
+    with pytest.warns(DeprecationWarning, match="deprecated"):
+        torch.jit.trace(module.eval(), example).save(tmp_path / "m.pt")  # type: ignore[no-untyped-call, unused-ignore]
     np.savez(tmp_path / "own.npz", image=np.random.default_rng(0).random((9, 3, 8, 8)).astype("float32"))
     with pytest.raises(InputError, match="does not say which inputs it takes"):
         convert(str(tmp_path / "m.pt"), tmp_path / "o.onnx", trust=True)

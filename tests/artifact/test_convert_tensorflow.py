@@ -25,7 +25,8 @@ MAKE = """
 import sys, keras, tensorflow as tf
 from keras import layers
 keras.utils.set_random_seed(0)
-model = keras.Sequential([keras.Input((8, 8, 1), name="image"), layers.Conv2D(4, 3, activation="relu"), layers.Flatten(),
+model = keras.Sequential([keras.Input((8, 8, 1), name="image"),
+                          layers.Conv2D(4, 3, activation="relu"), layers.Flatten(),
                           layers.BatchNormalization(), layers.Dropout(0.5), layers.Dense(3, activation="softmax")])
 model.save("m.keras"); model.save("m.h5"); model.export("saved", verbose=False)
 a, b = keras.Input((4,), name="left"), keras.Input((4,), name="right")
@@ -111,7 +112,7 @@ def test_damaged_files_are_refused(made: Path, tmp_path: Path) -> None:
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "saved_model.pb").write_bytes((made / "saved" / "saved_model.pb").read_bytes()[:999])
     for name in ("m.h5", "saved"):
-        with pytest.raises(InputError, match="cannot be loaded|damaged"):
+        with pytest.raises(InputError, match=r"cannot be loaded|damaged"):
             convert(str(tmp_path / name), tmp_path / "o.onnx")
 
 

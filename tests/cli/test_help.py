@@ -31,6 +31,11 @@ COMMANDS = (
     "schema",
     "model",
     "model inspect",
+    "model convert",
+    "model optimize",
+    "model verify",
+    "model measure",
+    "model package",
 )
 HEAVY = (
     "azure",
@@ -73,6 +78,11 @@ def test_every_command_has_a_golden_file(opdeploy: Opdeploy) -> None:
 
 def _golden(command: str) -> str:
     return command.replace(" ", "-") or "opdeploy"
+
+
+def test_help_is_what_a_group_says_without_a_command(opdeploy: Opdeploy) -> None:
+    """`opdeploy model` alone prints its help on stdout and ends well."""
+    assert opdeploy("model", COLUMNS="80") == opdeploy("model", "--help", COLUMNS="80")
 
 
 @pytest.mark.parametrize("arguments", [["-h"], [], ["--debug"]], ids=["short", "nothing", "only debug"])

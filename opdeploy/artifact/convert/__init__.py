@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from opdeploy.runtime.tensors import TensorSpec
 
 OPSET = 18
-"""The newest that tf2onnx writes, and the oldest that torch writes without converting; ONNX Runtime 1.14 and later take it."""
+"""The newest that tf2onnx writes, and the oldest that torch writes without converting; for ONNX Runtime from 1.14."""
 OPSETS = (13, 18)
 MOST_BYTES = 2**31 - 2**20
 """Of weights in the model's own file: one protobuf message has less than 2 GiB."""
@@ -51,7 +51,7 @@ class Converted:
     tolerance: Tolerance
 
 
-def convert(
+def convert(  # noqa: PLR0913 - as many as the command has options
     source: str,
     output: Path,
     *,
@@ -67,8 +67,8 @@ def convert(
 ) -> Converted:
     """Convert a source to an ONNX file, run both on the same inputs, and write the file only where they agree.
 
-    Weights of more than `most_bytes` go to a file beside it, `<name>.data`. `specs` are the inputs of TorchScript, which
-    does not tell them.
+    Weights of more than `most_bytes` go to a file beside it, `<name>.data`. `specs` are the inputs of TorchScript,
+    which does not tell them.
 
     Raises InputError for a source that is none, is not trusted, or cannot be converted; DifferenceError where the
     answers differ by more than the tolerance.

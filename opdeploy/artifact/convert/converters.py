@@ -92,8 +92,8 @@ def _mend(alias: str) -> None:
 def _mended(convert: Callable[..., None], scope: Any, operator: Any, container: Any) -> None:  # noqa: ANN401
     """Convert with nodes of trees named by plain numbers, and thresholds that decide as the source's do.
 
-    protobuf 7 takes no other whole numbers than Python's (skl2onnx 1.20, 2026-11-23). A threshold of float64 becomes the
-    largest float32 that is not above it: then `x <= threshold` is the same for every x of float32, where the nearest
+    protobuf 7 takes no other whole numbers than Python's (skl2onnx 1.20, 2026-11-23). A threshold of float64 becomes
+    the largest float32 not above it: then `x <= threshold` is the same for every x of float32, where the nearest
     float32 would send an x that equals it to the other side.
     """
     add = container.add_node

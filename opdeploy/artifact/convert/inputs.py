@@ -146,7 +146,7 @@ def _around(rng: np.random.Generator, shape: tuple[int, ...], known: NDArray[Any
     table = np.asarray(known, np.float64).reshape(len(known), -1)
     rows = rng.integers(0, len(table), shape)
     at = np.take_along_axis(table, rows.reshape(-1, table.shape[1]), axis=0).reshape(shape)
-    return at + rng.choice([0, 1], shape) * rng.standard_normal(shape) * np.broadcast_to(table.std(axis=0), shape)
+    return np.asarray(at + rng.choice([0, 1], shape) * rng.standard_normal(shape) * table.std(axis=0))
 
 
 def _texts(

@@ -87,7 +87,7 @@ def _script(source: Source, options: Options) -> Exported:
     import torch
 
     try:
-        module = torch.jit.load(source.name, map_location="cpu").eval()
+        module = torch.jit.load(source.name, map_location="cpu").eval()  # type: ignore[no-untyped-call, unused-ignore]
     except Exception as error:  # noqa: BLE001 - a damaged archive fails in any way
         raise InputError(f"{source.name}: cannot be loaded: {one_line(error)}; save it again") from None
     examples = options.data or _zeros(source, options)
@@ -167,7 +167,7 @@ def _to_onnx(source: Source, module: Any, arguments: Any, **options: Any) -> onn
     try:
         if legacy:
             return _legacy(module, arguments, options)
-        program = torch.onnx.export(module, arguments, **({"dynamo": True, "verbose": False} | options))
+        program: Any = torch.onnx.export(module, arguments, **({"dynamo": True, "verbose": False} | options))
         model: onnx.ModelProto = program.model_proto
     except Exception as error:  # noqa: BLE001 - the exporter's errors have no base class of their own
         raise InputError(f"{source.name}: {_reason(str(error))}") from None

@@ -79,8 +79,8 @@ def _to_onnx(
         culprit = steps.unknown(model)
         if culprit:
             raise InputError(
-                f"{source.name}: {culprit} cannot be converted: skl2onnx knows no such step; put it before the pipeline, "
-                "or write it with steps of scikit-learn"
+                f"{source.name}: {culprit} cannot be converted: skl2onnx knows no such step; put it before the pipeline"
+                ", or write it with steps of scikit-learn"
             ) from None
         raise InputError(f"{source.name}: cannot be converted: {one_line(error)}") from None
     return graph

@@ -15,7 +15,7 @@ Kind = Literal["module", "torch program", "torchscript", "saved model", "keras",
 RUNS_CODE: dict[Kind, str] = {
     "pickle": "is a pickle, and loading one runs whatever code is in it",
     "torchscript": "is TorchScript, which is a program of its own",
-    "torch program": "is a torch.export archive, which PyTorch loads through pickle, and that runs whatever code is in it",
+    "torch program": "is a torch.export archive, which PyTorch loads through pickle, and that runs any code in it",
 }
 """Why a kind is loaded only where the user trusts it.
 
@@ -24,13 +24,22 @@ treated the same way as locally executable code from an unknown source" (SECURIT
 """
 
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-_PICKLED = (b"\x80", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x5d\x00\x00", b"\x04\x22\x4d\x18", b"\x78\x01", b"\x78\x5e")
+_PICKLED: tuple[bytes, ...] = (
+    b"\x80",
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"\x5d\x00\x00",
+    b"\x04\x22\x4d\x18",
+    b"\x78\x01",
+    b"\x78\x5e",
+)
 """How a pickle starts from protocol 2 on, and how joblib's compressed ones do."""
 _PICKLED += (b"\x78\x9c", b"\x78\xda", b"ZF")
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".sav")
 _WEIGHTS_ONLY = (
-    "holds weights, or a pickled module, and no program; write a function that builds the module, loads the weights and "
-    "returns it with an example of its inputs, and convert that: opdeploy model convert my_module:my_function"
+    "holds weights, or a pickled module, and no program; write a function that builds the module, loads them and "
+    "returns it with an example of its inputs, and convert that: my_module:my_function"
 )
 
 
@@ -85,7 +94,7 @@ def _file(path: Path) -> Kind:
         return "keras"
     if suffix in (".pth", ".ckpt", ".pt", ".bin", ".safetensors"):
         raise InputError(f"{path}: {_WEIGHTS_ONLY}")
-    if head.startswith(b"tree\n") or head.startswith(b"tree\r\n"):
+    if head.startswith((b"tree\n", b"tree\r\n")):
         return "lightgbm"
     if head.startswith(b"{") and b"learner" in head:
         return "xgboost"

@@ -10,10 +10,13 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
+_NEXT_TO_ZERO = 1e-30
+
 
 def thresholds(model: onnx.ModelProto, widths: Mapping[str, int]) -> dict[str, NDArray[Any]]:
     """Return for each input that trees take directly a table (values, features) of thresholds, one column a feature.
 
+    Those next to zero, LightGBM's marks for it, are zero.
     A feature with fewer thresholds than another has them repeated; one with none has zeros.
     """
     import numpy as np
@@ -27,7 +30,7 @@ def thresholds(model: onnx.ModelProto, widths: Mapping[str, int]) -> dict[str, N
         modes = [mode.decode() for mode in told["nodes_modes"].strings]
         for feature, value, mode in zip(told["nodes_featureids"].ints, told["nodes_values"].floats, modes, strict=True):
             if mode != "LEAF":
-                columns[feature].append(value)
+                columns[feature].append(value if abs(value) > _NEXT_TO_ZERO else 0.0)
     return {
         name: np.column_stack(
             [np.resize(np.unique(column or [0.0]), max(map(len, columns)) or 1) for column in columns]

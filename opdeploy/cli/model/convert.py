@@ -44,8 +44,8 @@ def convert(
     """Convert a trained model to ONNX, and verify it: nothing is written unless it answers as its source does.
 
     A source is a PyTorch program (torch.export .pt2, TorchScript .pt, or module:function that returns the module and an
-    example of its inputs), a SavedModel's folder, .keras or .h5, a pickled estimator or pipeline of scikit-learn, LightGBM
-    or XGBoost, a LightGBM .txt, or an XGBoost .json or .ubj.
+    example of its inputs), a SavedModel's folder, .keras or .h5, a pickled estimator or pipeline of scikit-learn,
+    LightGBM or XGBoost, a LightGBM .txt, or an XGBoost .json or .ubj.
 
     Exits with 5 when the answers differ by more than the tolerance.
     """
