@@ -68,16 +68,18 @@ def candidates(model: Path, calibration: Samples, batch: int | None) -> list[Can
         Candidate("fp32-as-exported", "fp32", Settings(level="disable")),
         Candidate("fp32-fused", "fp32", make=partial(fused, model)),
         Candidate("int8-dynamic", "int8", make=partial(dynamic_int8, model)),
-        Candidate("int8-static", "int8", make=partial(calibrated)),
+        Candidate("int8-static", "int8", make=calibrated),
         Candidate("int8-static-reduced", "int8", make=partial(calibrated, reduce_range=True)),
         Candidate("int8-static-tensor", "int8", make=partial(calibrated, per_channel=False)),
     ]
     for provider in installed:
-        name = {**GPUS, **OTHERS}.get(provider)
-        if name:
-            found.append(Candidate(f"fp32-{name}", "fp32", Settings(provider=provider)))
+        settings = Settings(provider=provider)
         if provider in GPUS:
-            found.append(Candidate(f"fp16-{name}", "fp16", Settings(provider=provider), partial(half, model)))
+            found.append(Candidate(f"fp32-{GPUS[provider]}", "fp32", settings))
+            found.append(Candidate(f"fp16-{GPUS[provider]}", "fp16", settings, partial(half, model)))
+        elif provider in OTHERS:
+            found.append(Candidate(f"fp32-{OTHERS[provider]}", "fp32", settings))
+            found.append(Candidate(f"int8-static-{OTHERS[provider]}", "int8", settings, calibrated))
     if not set(installed) & set(GPUS):
         found.append(Candidate("fp16", "fp16", skipped="it is for a GPU, and ONNX Runtime finds none here"))
     return found

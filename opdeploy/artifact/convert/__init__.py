@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from opdeploy import files
 from opdeploy.artifact.convert import graphs, inputs, sources
 from opdeploy.artifact.convert.exported import Exported, Options, need
-from opdeploy.artifact.convert.verify import Verified, batch_size, verify
+from opdeploy.artifact.convert.verify import Verified, verify
+from opdeploy.artifact.samples import fixed_batch
 from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
@@ -96,7 +97,15 @@ def convert(  # noqa: PLR0913 - as many as the command has options
         _move(folder, output)
     needed = graphs.opset(exported.model)
     return Converted(
-        output, found.kind, needed, size, session.inputs, session.outputs, batch_size(session), verified, allowed
+        output,
+        found.kind,
+        needed,
+        size,
+        session.inputs,
+        session.outputs,
+        fixed_batch(session.inputs),
+        verified,
+        allowed,
     )
 
 

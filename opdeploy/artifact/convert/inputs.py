@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - read at run time by nothing, but short
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.artifact.convert.exported import need, one_line
+from opdeploy.artifact.samples import read_npz
 from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -39,10 +40,9 @@ def read(path: Path) -> Arrays:
 
     if not path.is_file():
         raise InputError(f"{path}: no such file; name a .npz or .csv file")
+    if path.suffix.lower() == ".npz":
+        return {name: np.atleast_1d(array) for name, array in read_npz(path).items()}
     try:
-        if path.suffix.lower() == ".npz":
-            with np.load(path, allow_pickle=False) as held:
-                return {name: np.atleast_1d(held[name]) for name in held.files}
         if path.suffix.lower() == ".csv":
             table = need("pandas", "sklearn", str(path)).read_csv(path)
             return {str(name): table[name].to_numpy() for name in table}

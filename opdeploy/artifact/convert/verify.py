@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from opdeploy.artifact.convert import inputs
 from opdeploy.artifact.convert.exported import Exported, one_line
+from opdeploy.artifact.samples import fixed_batch
 from opdeploy.errors import DifferenceError, InputError, OpdeployError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def verify(
     """
     from opdeploy.runtime.golden import compare
 
-    size = batch_size(session)
+    size = fixed_batch(session.inputs)
     if given is not None:
         batches = inputs.batches(inputs.fitted(given[0], session.inputs, given[1]), size)
     else:
@@ -64,13 +65,6 @@ def verify(
     if not sizes:
         raise InputError(f"{given and given[1]}: has fewer records than one batch of the model, {size}; give more")
     return Verified(sum(sizes), tuple(sorted(set(sizes))), given is not None, largest, mismatches)
-
-
-def batch_size(session: Session) -> int | None:
-    """Return the size of the batch axis; None where it is free."""
-    sizes = [spec.shape[0] for spec in session.inputs if spec.shape]
-    fixed = [size for size in sizes if isinstance(size, int)]
-    return fixed[0] if fixed and len(fixed) == len(sizes) else None
 
 
 def _references(
