@@ -1,8 +1,13 @@
-"""The handwritten digits and their one fixed split into training and held-out images."""
+"""The handwritten digits and their one fixed split into training and held-out images.
+
+`python examples/digits/data.py records.npz` writes the held-out ones, with their labels, as `opdeploy model` takes them.
+"""
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,3 +47,17 @@ def load() -> tuple[Images, Images]:
         Images(training, pixels[training], labels[training]),
         Images(held_out, pixels[held_out], labels[held_out]),
     )
+
+
+def main() -> None:
+    """Write the held-out images and their labels to an .npz file."""
+    parser = argparse.ArgumentParser(description="Write the held-out digits to an .npz file.")
+    parser.add_argument("file", type=Path, help="file to write")
+    file: Path = parser.parse_args().file
+    held_out = load()[1]
+    np.savez(file, image=held_out.images, labels=held_out.labels)
+    print(f"wrote {len(held_out.labels)} images to {file}")
+
+
+if __name__ == "__main__":
+    main()
