@@ -1,6 +1,6 @@
 """The handwritten digits and their one fixed split into training and held-out images.
 
-`python examples/digits/data.py records.npz` writes the held-out ones, with their labels, as `opdeploy model` takes them.
+`python examples/digits/data.py records.npz` writes the held-out ones and their labels, as `opdeploy model` takes them.
 """
 
 from __future__ import annotations

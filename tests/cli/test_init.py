@@ -199,7 +199,7 @@ def test_a_file_that_is_there_stays_as_it_was(opdeploy: Opdeploy, one_line: OneL
     ran = opdeploy("init", cwd=tmp_path)
     assert ran.code == 2
     assert one_line(ran) == (
-        "error: workload.yaml: is there already, and is not overwritten; remove it, or name another with --file"
+        "error: workload.yaml: is there already, and is not overwritten; remove it, or name another"
     )
     assert path.read_bytes() == b"mine: \xff\r\n"
     assert list(tmp_path.iterdir()) == [path]
