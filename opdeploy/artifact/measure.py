@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +19,7 @@ from opdeploy.errors import OpdeployError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from multiprocessing.connection import Connection
 
     from opdeploy.artifact.samples import Samples
     from opdeploy.artifact.timing import Block
@@ -170,14 +170,32 @@ def _short(value: float) -> float:
 
 
 def _in_own_process(task: Callable[[], T]) -> T:
-    """Run in a fresh process, whose memory is its own and whose death is an error."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        try:
-            return pool.submit(task).result()
-        except BrokenProcessPool:
-            raise OpdeployError(
-                "the process that measured ended by itself, perhaps for lack of memory; try smaller batches"
-            ) from None
+    """Run in a fresh process, whose memory is its own, whose death is an error, and which ends when this one stops."""
+    context = get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(sender, task), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        found: T | Exception = receiver.recv()
+    except EOFError:
+        raise OpdeployError(
+            "the process that measured ended by itself, perhaps for lack of memory; try smaller batches"
+        ) from None
+    finally:
+        process.kill()
+        process.join()
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _answer(sender: Connection, task: Callable[[], T]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits is interrupted too, and ends this one
+    try:
+        sender.send(task())
+    except Exception as error:  # noqa: BLE001  it is raised where it is waited for
+        sender.send(error)
 
 
 def _probe(model: Path, samples: Samples, settings: Settings, sweep: Sweep) -> tuple[Loading, dict[int, list[Block]]]:
