@@ -1,9 +1,9 @@
 """What INT8 is worth on a CPU, and whether `opdeploy model measure` tells it right: `python bench/model.py --check`.
 
 ResNets with random weights (bench/resnet.py) tell how fast, not how right. Blocks of runs alternate between fp32 and
-INT8 as `opdeploy model optimize` makes it, of which the faster counts: a scale for each channel, or for each tensor. They
-run on two threads, and the ratios are medians over the rounds. The figures are for two cores with AVX-512 VNNI: without
-it they fall short, and the script says which instruction sets it found.
+INT8 as `opdeploy model optimize` makes it, with a scale for each channel and with one for each tensor, of which the
+faster counts. They run on two threads, and the ratios are medians over the rounds. The figures are for two cores with
+AVX-512 VNNI: without it they fall short, and the script says which instruction sets it found.
 """
 
 from __future__ import annotations
