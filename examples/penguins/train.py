@@ -1,4 +1,4 @@
-"""Train a pipeline that tells a penguin's species from a row of its measurements: `python examples/penguins/train.py`."""
+"""Train a pipeline that tells penguins' species from rows of a table: `python examples/penguins/train.py`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 TABLE = Path(__file__).with_name("penguins.csv")
+PIPELINE = Path(__file__).with_name("pipeline.joblib")
 LABEL = "species"
 NUMBERS = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
 CATEGORIES = ["island", "sex"]
@@ -52,7 +53,9 @@ def train() -> Pipeline:
 def main() -> None:
     """Train, write the pipeline, and print how many of the held-out penguins it tells."""
     parser = argparse.ArgumentParser(description="Train the penguins pipeline and write it with joblib.")
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("pipeline.joblib"), help="file to write")
+    parser.add_argument(
+        "--output", type=Path, default=Path(__file__).with_name("pipeline.joblib"), help="file to write"
+    )
     output: Path = parser.parse_args().output
     model = train()
     _, held_out = split(load())

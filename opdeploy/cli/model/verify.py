@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from opdeploy.cli.model.options import Atol, DataFile, Processing, Rtol
+from opdeploy.cli.model.options import Atol, DataFile, Label, Processing, Rtol
 from opdeploy.cli.options import File
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def verify(
     ] = False,
     data: DataFile = None,
     processing: Processing = None,
+    label: Label = "label",
     rtol: Rtol = None,
     atol: Atol = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="Format of the answer.")] = "table",
@@ -36,7 +37,7 @@ def verify(
     numbers differ.
     """
     from opdeploy.artifact import verify as verifying
-    from opdeploy.cli.model.options import declared, tolerance
+    from opdeploy.cli.model.options import Source, declared, tolerance
     from opdeploy.errors import DifferenceError, InputError
 
     if golden == (other is not None):
@@ -45,7 +46,8 @@ def verify(
         found = verifying.golden(model)
     else:
         assert other is not None  # noqa: S101  for the type checker
-        found = {other.name: verifying.models(model, other, data, declared(processing), tolerance(rtol, atol))}
+        source = Source(data, declared(processing), label)
+        found = {other.name: verifying.models(model, other, tolerance(rtol, atol), source.read)}
     _deliver(found, output, file)
     if golden and any(item.agrees for item in found.values()):
         _say_served(found)
