@@ -31,6 +31,11 @@ COMMANDS = (
     "schema",
     "model",
     "model inspect",
+    "model convert",
+    "model optimize",
+    "model verify",
+    "model measure",
+    "model package",
 )
 HEAVY = (
     "azure",
