@@ -16,6 +16,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that import ONNX Runtime and nothing of opdeploy
+
 SECONDS = 60.0
 """How long one command may take before its test fails."""
 DECIDES_LOOKS = (

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +19,7 @@ from opdeploy.artifact.machine import Machine, describe, usable_cpus
 from opdeploy.errors import OpdeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
 
     from opdeploy.artifact.samples import Samples
@@ -105,6 +106,7 @@ def measure(
     import onnxruntime
 
     from opdeploy.artifact.samples import fixed_batch
+    from opdeploy.runtime.package import sha256
     from opdeploy.runtime.session import Session, Settings
 
     fixed = fixed_batch(Session(model, settings).inputs)
@@ -121,7 +123,7 @@ def measure(
     return Measurement(
         date=datetime.now(UTC).date().isoformat(),
         model=model.name,
-        sha256=hashlib.sha256(model.read_bytes()).hexdigest(),
+        sha256=sha256(model),
         data=samples.source,
         provider=settings.provider,
         onnxruntime=onnxruntime.__version__,
@@ -170,14 +172,15 @@ def _short(value: float) -> float:
 
 
 def _in_own_process(task: Callable[[], T]) -> T:
-    """Run in a fresh process, whose memory is its own, whose death is an error, and which ends when this one stops."""
+    """Run in a fresh process, whose memory is its own, whose death is an error, and which ends with this one."""
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sender, task), daemon=True)
-    process.start()
+    process = context.Process(target=_answer, args=(task, sender), daemon=True)
+    with _interrupts_ignored():  # as the process then does: Ctrl-C reaches both, and one word of it is enough
+        process.start()
     sender.close()
     try:
-        found: T | Exception = receiver.recv()
+        answer: T | Exception = receiver.recv()
     except EOFError:
         raise OpdeployError(
             "the process that measured ended by itself, perhaps for lack of memory; try smaller batches"
@@ -185,17 +188,30 @@ def _in_own_process(task: Callable[[], T]) -> T:
     finally:
         process.kill()
         process.join()
-    if isinstance(found, Exception):
-        raise found
-    return found
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
-def _answer(sender: Connection, task: Callable[[], T]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits is interrupted too, and ends this one
+def _answer(task: Callable[[], T], sender: Connection) -> None:
+    """Run a task in the process that was made for it, and send what it returns or raises."""
     try:
-        sender.send(task())
-    except Exception as error:  # noqa: BLE001  it is raised where it is waited for
-        sender.send(error)
+        answer: T | Exception = task()
+    except Exception as error:  # noqa: BLE001  it is raised again on the other side
+        answer = error
+    sender.send(answer)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # where signals are not handled anyway
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _probe(model: Path, samples: Samples, settings: Settings, sweep: Sweep) -> tuple[Loading, dict[int, list[Block]]]:

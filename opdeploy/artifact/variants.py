@@ -119,11 +119,15 @@ def precision(model: Path) -> str:
 
 
 def dynamic_int8(model: Path, target: Path) -> None:
-    """Quantise weights beforehand and activations as they come."""
+    """Quantise weights beforehand and activations as they come.
+
+    Raises NotApplicableError where nothing is quantised.
+    """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with _prepared(model) as prepared:
         quantize_dynamic(prepared, target, per_channel=True, weight_type=QuantType.QInt8)
+    _check_quantised(target)
 
 
 def static_int8(
@@ -137,7 +141,8 @@ def static_int8(
 ) -> None:
     """Quantise weights and activations beforehand, with ranges that records show: unsigned times signed, as QDQ.
 
-    With `reduce_range` weights have 7 bits, so that sums do not saturate on an x86 without VNNI.
+    With `reduce_range` weights have 7 bits, so that sums do not saturate on an x86 without VNNI. Raises
+    NotApplicableError where nothing is quantised.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -161,6 +166,12 @@ def static_int8(
             per_channel=per_channel,
             reduce_range=reduce_range,
         )
+    _check_quantised(target)
+
+
+def _check_quantised(target: Path) -> None:
+    if precision(target) != "int8":
+        raise NotApplicableError("it has no operators that are quantised")
 
 
 def fused(model: Path, target: Path) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opdeploy.artifact import evidence, graph
-from opdeploy.artifact.data import read
 from opdeploy.artifact.samples import fixed_batch
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.runtime.golden import Difference, Tolerance, compare
@@ -15,10 +14,10 @@ from opdeploy.runtime.package import check, choose, opened
 from opdeploy.runtime.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from opdeploy.artifact.data import Declared
+    from opdeploy.artifact.data import Data
 
 BATCH = 8
 
@@ -57,10 +56,8 @@ def is_artefact(path: Path) -> bool:
     return path.is_dir() or path.suffix == ".zip"
 
 
-def models(
-    first: Path, second: Path, data: Path | None, declared: Declared | None, tolerance: Tolerance | None
-) -> Verification:
-    """Compare the second model with the first on the same records.
+def models(first: Path, second: Path, tolerance: Tolerance | None, records: Callable[[Session], Data]) -> Verification:
+    """Compare the second model with the first on the same records; `records` gives some that fit.
 
     Raises InputError where they do not take the same inputs or give the same outputs.
     """
@@ -71,7 +68,7 @@ def models(
             )
             if mine != theirs:
                 raise InputError(f"{second}: its {side} are {_said(theirs)}, those of {first} {_said(mine)}")
-        samples = read(data, reference, declared).samples
+        samples = records(reference).samples
         sizes = {fixed_batch(item.inputs) for item in (reference, other)} - {None}
         size = max((item for item in sizes if item), default=min(BATCH, len(samples)))
         wanted = evidence.answers(reference, samples, size)

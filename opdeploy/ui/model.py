@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from opdeploy.ui import new_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -19,34 +19,46 @@ if TYPE_CHECKING:
 
 
 def show_trials(console: Console, result: Optimised) -> None:
-    """Print every variant that was tried, the fastest first, with what came of it."""
+    """Print every variant that was tried, the fastest first, with what came of it, and why."""
     from rich.text import Text
 
-    table = new_table(
-        "variant", "records/s", "speed-up", "agree", "cosine", "accuracy", "result",
-        right=("records/s", "speed-up", "agree", "cosine", "accuracy"),
-    )  # fmt: skip
-    table.columns[0].no_wrap = True
-    for trial in sorted(result.trials, key=lambda item: -(item.speed_up or 0)):
+    labelled = any(trial.evidence and trial.evidence.accuracy is not None for trial in result.trials)
+    figures = ("records/s", "speed-up", "accuracy" if labelled else "agree", "cosine")
+    table = new_table("variant", *figures, "result", right=figures)
+    for column in table.columns[1:]:
+        column.no_wrap = True
+    trials = sorted(result.trials, key=lambda item: -(item.speed_up or 0))
+    for trial in trials:
         style = "bold" if trial.state == "best" else "" if trial.state == "accepted" else "dim"
-        table.add_row(*map(Text, _cells(trial)), style=style)
+        table.add_row(*map(Text, _cells(trial, labelled=labelled)), style=style)
     console.print(table)
     console.print()
-    for line in _about(result):
+    for line in (*_reasons(trials), "", *_about(result)):
         console.print(line, markup=False)
 
 
-def _cells(trial: Trial) -> tuple[str, ...]:
+def _cells(trial: Trial, *, labelled: bool) -> tuple[str, ...]:
     found = trial.evidence
+    share = None if found is None else found.accuracy if labelled else found.agreement
     return (
         trial.name,
         _figure(trial.records_per_second),
         "" if trial.speed_up is None else f"{trial.speed_up:.2f}",
-        _percent(found.agreement if found else None),
+        _percent(share),
         "" if found is None or found.cosine is None else f"{found.cosine:.4f}",
-        _percent(found.accuracy if found else None),
-        f"{trial.state}: {trial.why}",
+        trial.state,
     )
+
+
+def _reasons(trials: Sequence[Trial]) -> list[str]:
+    """Return why variants ended as they did; those that did so alike are told together."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for trial in trials:
+        state = "accepted" if trial.state == "best" else trial.state
+        names.setdefault((state, trial.why), []).append(trial.name)
+    order = ("accepted", "rejected", "failed", "skipped")
+    found = sorted(names.items(), key=lambda item: order.index(item[0][0]))
+    return [f"{state.capitalize()}: {', '.join(alike)}: {why}." for (state, why), alike in found]
 
 
 def _about(result: Optimised) -> list[str]:
@@ -83,39 +95,38 @@ def _trust(found: Evidence) -> list[str]:
 
 
 def show_verification(console: Console, found: Mapping[str, Verification]) -> None:
-    """Print for each output how the answers compare."""
+    """Print for each output how the answers compare, and where they are farthest apart."""
     from rich.text import Text
 
-    table = new_table("model", "output", "result", "largest difference", "where", "answer", "reference")
+    table = new_table("model", "output", "result", "largest difference", right=("largest difference",))
+    lines = []
     for name, item in found.items():
         if item.failure:
-            table.add_row(*map(Text, (name, "", f"fails: {item.failure}")))
+            table.add_row(*map(Text, (name, "", "fails", "")))
+            lines.append(f"{name}: {item.failure}")
         for difference in item.differences:
-            cells = (
-                name,
-                difference.output,
-                "agrees" if difference.agrees else f"differs in {difference.mismatches:.2%}",
-                f"{difference.largest:.3g}",
-                str(list(difference.where)) if difference.where else "",
-                difference.answer,
-                difference.reference,
-            )
-            table.add_row(*map(Text, cells))
+            result = "agrees" if difference.agrees else f"differs in {difference.mismatches:.2%}"
+            table.add_row(*map(Text, (name, difference.output, result, f"{difference.largest:.3g}")))
+            if difference.mismatches:
+                lines.append(f"{name}: {difference}")
     console.print(table)
-    for data in sorted({item.data for item in found.values()}):
-        console.print(f"Compared on {data}.", markup=False)
+    console.print()
+    for line in (*lines, *(f"Compared on {data}." for data in sorted({item.data for item in found.values()}))):
+        console.print(line, markup=False)
 
 
 def show_measurement(console: Console, found: Measurement) -> None:
     """Print the curve of throughput and latency, its knee, and the machine."""
     table = new_table(
-        "threads", "batch", "records/s", "from", "to", "p50 ms", "p95 ms", "p99 ms", "",
-        right=("threads", "batch", "records/s", "from", "to", "p50 ms", "p95 ms", "p99 ms"),
+        "threads", "batch", "records/s", "spread", "p50 ms", "p95 ms", "p99 ms", "",
+        right=("threads", "batch", "records/s", "spread", "p50 ms", "p95 ms", "p99 ms"),
     )  # fmt: skip
     for point in found.points:
-        figures = (point.records_per_second, point.low, point.high, *point.latency_ms.values())
+        spread = f"{(point.high - point.low) / point.records_per_second:.1%}"
         mark = "knee" if point == found.knee else ""
-        table.add_row(str(point.threads), str(point.batch), *map(_figure, figures), mark)
+        latency = map(_figure, point.latency_ms.values())
+        rate = _figure(point.records_per_second)
+        table.add_row(str(point.threads), str(point.batch), rate, spread, *latency, mark)
     console.print(table)
     console.print()
     for line in (*_results(found), _machine(found.machine)):
@@ -132,8 +143,12 @@ def _results(found: Measurement) -> list[str]:
             f"With {_threads(item.threads)}: loads in {item.load_s:.2g} s, takes {item.peak_memory_mb:,.0f} MB at most."
             for item in found.loading
         ),
-        f"{what}; data: {found.data}; {found.points[0].repetitions} repetitions.",
+        f"{what}; data: {found.data}; {_repetitions(found.points[0].repetitions)}.",
     ]
+
+
+def _repetitions(count: int) -> str:
+    return "1 repetition" if count == 1 else f"{count} repetitions, of which the spread is the range"
 
 
 def _threads(count: int) -> str:

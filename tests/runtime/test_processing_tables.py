@@ -166,6 +166,21 @@ def test_text_goes_as_it_is() -> None:
             column("text", "BYTES")(value)
 
 
+def text_column(nulls: list[str], **fields: Any) -> Any:  # noqa: ANN401
+    """Return a function that makes the tensor of one column of text, in a table with other nulls."""
+    columns = [{"name": "a", "type": "text", "nulls": nulls, **fields}]
+    table = processor({"kind": "table", "columns": columns, "nulls": ["", "NA"]}, [tensor("a", "BYTES", "n", 1)])
+    return lambda *values: table.tensors([{"a": value} for value in values])["a"]
+
+
+def test_a_column_of_text_says_itself_what_is_missing() -> None:
+    """Its own nulls are missing, those of the table are texts; without `missing` they are refused."""
+    made = text_column(["NULL"], missing="none")("NULL", "NA", "")
+    assert made[:, 0].tolist() == ["none", "NA", ""]
+    with pytest.raises(InputError, match=r'^record 0: column "a" is missing'):
+        text_column(["NULL"])("NULL")
+
+
 COLUMNS: list[dict[str, Any]] = [
     {"name": "age", "type": "number", "missing": "nan"},
     {"name": "paid", "type": "number", "tensor": "m", "missing": 7},

@@ -36,6 +36,7 @@ def tidy(model: onnx.ModelProto, *, dynamic_batch: bool) -> None:
             part.ClearField("metadata_props")
     graph.name = "model"
     del graph.value_info[:]
+    model.opset_import.sort(key=lambda entry: entry.domain)  # skl2onnx takes them out of a set, in any order
     first = {value.type.tensor_type.shape.dim[0].dim_param for value in graph.input if value.type.tensor_type.shape.dim}
     free = [value for value in graph.input if _is_free(value)]
     for value in (*graph.input, *graph.output):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from opdeploy.cli.model.options import DataFile, Label, Processing
-from opdeploy.cli.options import File
+from opdeploy.cli.model.options import DataFile, Format, Label, Output, Processing, Rounds, Seconds
+from opdeploy.cli.options import File, format_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,26 +16,38 @@ if TYPE_CHECKING:
     from opdeploy.artifact.measure import Measurement, Sweep
     from opdeploy.cli.model.options import Source
 
-Output = Literal["table", "json"]
-
 
 def measure(
-    model: Annotated[Path, typer.Argument(help="An ONNX file or an artefact.", show_default=False)],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file or an artefact.", show_default=False)],
     *,
     data: DataFile = None,
     processing: Processing = None,
     label: Label = "label",
     batch: Annotated[
         list[int] | None,
-        typer.Option("--batch", min=1, max=4096, help="Records in one run; may be repeated.", show_default="1 to 32"),
+        typer.Option(
+            "--batch",
+            min=1,
+            max=4096,
+            metavar="N",
+            help="Records in one run; may be repeated.",
+            show_default="1, 2, 4 to 32",
+        ),
     ] = None,
     threads: Annotated[
         list[int] | None,
-        typer.Option("--threads", min=1, max=1024, help="May be repeated.", show_default="1, 2, 4 to all processors"),
+        typer.Option(
+            "--threads",
+            min=1,
+            max=1024,
+            metavar="N",
+            help="Threads of one run; may be repeated.",
+            show_default="1, 2, 4 to all processors",
+        ),
     ] = None,
-    rounds: Annotated[int, typer.Option("--rounds", min=1, max=1000, help="Repetitions of each point.")] = 5,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.01, max=600, help="Length of one repetition.")] = 0.5,
-    output: Annotated[Output, typer.Option("--output", "-o", help="Format of the answer.")] = "table",
+    rounds: Rounds = 5,
+    seconds: Seconds = 0.5,
+    output: Format = None,
     file: File = None,
 ) -> None:
     """Measure records per second, latency, memory and load time on this machine.
@@ -47,10 +59,11 @@ def measure(
     from opdeploy.artifact.measure import Sweep
     from opdeploy.cli.model.options import Source, declared
 
+    form = format_of(output, file, get_args(Output))
     sweep = Sweep(tuple(batch or Sweep().batches), tuple(threads or ()), rounds, seconds)
     with ui.progress("measuring") as watch:
         found = _measured(model, Source(data, declared(processing), label), sweep, watch)
-    if output == "json":
+    if form == "json":
         import json
 
         from opdeploy.artifact.report import finite

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from opdeploy.cli.model.options import DataFile, Label, Model, Name, Processing, Report
+from opdeploy.cli.model.options import DataFile, Label, Name, Output, Processing, Rounds, Seconds, Target
 
 if TYPE_CHECKING:
     from opdeploy.artifact.optimize import Optimised
@@ -17,36 +17,40 @@ Task = Literal["auto", "classification", "other"]
 
 
 def optimize(
-    model: Model,
-    target: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="PATH", help="The artefact to write: a folder, or one file (.zip)."),
-    ],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.", show_default=False)],
+    target: Target,
     *,
     data: DataFile = None,
     processing: Processing = None,
     label: Label = "label",
     name: Name = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, max=4096, help="Records in one run.")] = 1,
+    batch: Annotated[
+        int,
+        typer.Option(
+            "--batch", min=1, max=4096, metavar="N", help="Records in one run, where the model leaves it free."
+        ),
+    ] = 1,
     max_accuracy_loss: Annotated[
         float,
-        typer.Option("--max-accuracy-loss", min=0, max=1, help="Share of right answers that may be lost."),
+        typer.Option(
+            "--max-accuracy-loss", min=0, max=1, metavar="SHARE", help="Share of all answers that may become wrong."
+        ),
     ] = 0.01,
     task: Annotated[
         Task,
         typer.Option(
             "--task",
-            help="Whether the largest element of an answer is its class; auto: if there are labels or probabilities.",
+            help="Whether the largest score is an answer's class; auto: where there are labels or probabilities.",
         ),
     ] = "auto",
-    rounds: Annotated[int, typer.Option("--rounds", min=1, max=1000, help="Repetitions of each variant.")] = 5,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.01, max=600, help="Length of one repetition.")] = 0.5,
-    report: Report = "table",
+    rounds: Rounds = 5,
+    seconds: Seconds = 0.5,
+    report: Annotated[Output, typer.Option("--report", help="Format of what is printed.")] = "table",
 ) -> None:
     """Try variants of a model, and keep the fastest whose answers stay right.
 
-    Each is measured by turns with the model as it is, and its answers are held against those of the graph as exported,
-    and against labels. The artefact holds the best, and the model as it is as second variant.
+    Each variant takes turns with the model as it is, and its answers are held against those of the graph as exported,
+    and against labels where there are any. The artefact holds the best one, and the model as it is as second variant.
     """
     from opdeploy import files, ui
     from opdeploy.artifact import graph
@@ -87,7 +91,7 @@ def _json(result: Optimised) -> str:
     return json.dumps(finite(result), indent=1) + "\n"
 
 
-def _deliver(result: Optimised, report: str) -> None:
+def _deliver(result: Optimised, report: Output) -> None:
     from opdeploy import ui
 
     if report == "json":

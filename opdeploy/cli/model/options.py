@@ -12,35 +12,46 @@ if TYPE_CHECKING:
     from opdeploy.runtime.golden import Tolerance
     from opdeploy.runtime.session import Session
 
-Model = Annotated[Path, typer.Argument(help="An ONNX file.", show_default=False)]
+Output = Literal["table", "json"]
+Format = Annotated[Output | None, typer.Option("--output", "-o", help="Format.", show_default="table")]
+Target = Annotated[
+    Path, typer.Option("--output", "-o", metavar="PATH", help="The artefact to write: a folder, or one file (.zip).")
+]
 DataFile = Annotated[
     Path | None,
     typer.Option(
         "--data",
         metavar="FILE",
-        help="Records to try it on: arrays in an .npz file, by input, with `labels` if there are any; with "
+        help="Records to try it on: an .npz file with an array for each input, and `labels` if there are any; with "
         "--processing also .csv, .jsonl, .txt, or a folder of images. Without it, records are drawn at random.",
     ),
 ]
 Processing = Annotated[
     Path | None,
-    typer.Option("--processing", metavar="FILE", help="Declaration of pre- and post-processing (YAML)."),
+    typer.Option(
+        "--processing", metavar="FILE", help="Declares pre- and post-processing, in YAML (docs/processing.md)."
+    ),
 ]
 Label = Annotated[
-    str, typer.Option("--label", metavar="NAME", help="Column or key of the right answer in .csv and .jsonl.")
+    str, typer.Option("--label", metavar="NAME", help="Column of .csv, or key of .jsonl, with the right answer.")
 ]
+_FOUND = "from the answers; 0 where only the other is given"
 Rtol = Annotated[
     float | None,
-    typer.Option("--rtol", min=0, help="Relative difference that is right.", show_default="from the answers"),
+    typer.Option("--rtol", min=0, metavar="X", help="Relative difference that is still right.", show_default=_FOUND),
 ]
 Atol = Annotated[
     float | None,
-    typer.Option("--atol", min=0, help="Absolute difference that is right.", show_default="from the answers"),
+    typer.Option("--atol", min=0, metavar="X", help="Absolute difference that is still right.", show_default=_FOUND),
 ]
 Name = Annotated[
-    str | None, typer.Option("--name", metavar="NAME", help="Name of the artefact; else from the model's file.")
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Name of the artefact.", show_default="that of the model's file"),
 ]
-Report = Annotated[Literal["table", "json"], typer.Option("--report", help="Format of what is printed.")]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, max=1000, metavar="N", help="Repetitions of each measurement.")]
+Seconds = Annotated[
+    float, typer.Option("--seconds", min=0.01, max=600, metavar="S", help="Length of one repetition, in seconds.")
+]
 
 
 def declared(processing: Path | None) -> Declared | None:

@@ -7,15 +7,14 @@ from typing import Annotated
 
 import typer
 
-from opdeploy.cli.model.options import Atol, DataFile, Label, Name, Processing, Rtol
+from opdeploy.cli.model.options import Atol, DataFile, Label, Name, Processing, Rtol, Target
 
 
 def package(
-    model: Annotated[Path, typer.Argument(help="An ONNX file, or an artefact to add to.", show_default=False)],
-    target: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="PATH", help="The artefact to write: a folder, or one file (.zip)."),
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="An ONNX file, or an artefact to add to.", show_default=False)
     ],
+    target: Target,
     *,
     data: DataFile = None,
     processing: Processing = None,
@@ -30,7 +29,7 @@ def package(
 ) -> None:
     """Write one artefact: the model, what it takes and gives, golden answers, and the hash of each file.
 
-    The same input gives the same artefact. Of an artefact, it writes a copy with more measurements, or as one file.
+    The same input gives the same artefact. Of an artefact, it writes a copy: with more measurements, or as one file.
     """
     from opdeploy import files, ui
     from opdeploy.artifact import graph

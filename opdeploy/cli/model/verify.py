@@ -3,56 +3,62 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from opdeploy.cli.model.options import Atol, DataFile, Processing, Rtol
-from opdeploy.cli.options import File
+from opdeploy.cli.model.options import Atol, DataFile, Format, Label, Output, Processing, Rtol
+from opdeploy.cli.options import File, format_of
 
 if TYPE_CHECKING:
     from opdeploy.artifact.verify import Verification
 
-Output = Literal["table", "json"]
-
 
 def verify(
-    model: Annotated[Path, typer.Argument(help="The reference, or an artefact.", show_default=False)],
-    other: Annotated[Path | None, typer.Argument(help="What must give the same answers.")] = None,
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The reference, or an artefact.", show_default=False)],
+    other: Annotated[Path | None, typer.Argument(metavar="OTHER", help="What must give the same answers.")] = None,
     *,
     golden: Annotated[
         bool, typer.Option("--golden", help="Hold an artefact's variants against its golden answers.")
     ] = False,
     data: DataFile = None,
     processing: Processing = None,
+    label: Label = "label",
     rtol: Rtol = None,
     atol: Atol = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="Format of the answer.")] = "table",
+    output: Format = None,
     file: File = None,
 ) -> None:
     """Prove that two models, or an artefact and its golden answers, give the same numbers.
 
-    Each is an ONNX file or an artefact, of which the variant that would be served here is taken. Exits with 5 when the
-    numbers differ.
+    Each model is an ONNX file or an artefact, of which the variant is taken that would be served here.
+
+    Exits with 5 when the numbers differ; with --golden, when no variant gives the golden answers on this machine.
     """
     from opdeploy.artifact import verify as verifying
-    from opdeploy.cli.model.options import declared, tolerance
+    from opdeploy.cli.model.options import Source, declared, tolerance
     from opdeploy.errors import DifferenceError, InputError
 
+    form = format_of(output, file, get_args(Output))
     if golden == (other is not None):
-        raise InputError("name two models, or one artefact with --golden")
+        raise InputError(
+            f"{model}: name another model to compare it with, or give --golden for an artefact's own answers"
+        )
+    if golden and any(item is not None for item in (data, processing, rtol, atol)):
+        raise InputError("--golden: records and tolerances are those of the artefact; leave out what names others")
     if golden:
         found = verifying.golden(model)
     else:
         assert other is not None  # noqa: S101  for the type checker
-        found = {other.name: verifying.models(model, other, data, declared(processing), tolerance(rtol, atol))}
-    _deliver(found, output, file)
+        source = Source(data, declared(processing), label)
+        found = {other.name: verifying.models(model, other, tolerance(rtol, atol), source.read)}
+    _deliver(found, form, file)
     if golden and any(item.agrees for item in found.values()):
         _say_served(found)
         return
     wrong = next((name for name, item in found.items() if not item.agrees), None)
     if wrong:
-        raise DifferenceError(f"{wrong}: the numbers differ from those of {model}; the table says where")
+        raise DifferenceError(f"{wrong}: its numbers differ from those of {model}; the answer says where")
 
 
 def _say_served(found: dict[str, Verification]) -> None:
@@ -65,10 +71,10 @@ def _say_served(found: dict[str, Verification]) -> None:
     ui.say(f"{served} would be served here")
 
 
-def _deliver(found: dict[str, Verification], output: Output, file: Path | None) -> None:
+def _deliver(found: dict[str, Verification], form: Output, file: Path | None) -> None:
     from opdeploy import ui
 
-    if output == "json":
+    if form == "json":
         import json
 
         records: list[dict[str, Any]] = [_record(name, item) for name, item in found.items()]

@@ -241,6 +241,7 @@ class _Texts:
 
     def __init__(self, column: TextColumn) -> None:
         self._column = column
+        self._nulls = frozenset(column.nulls)
 
     def __call__(self, records: Sequence[Row]) -> NDArray[Any]:
         cells = np.empty((len(records), 1), np.object_)
@@ -249,7 +250,7 @@ class _Texts:
         return cells
 
     def _cell(self, record: int, value: Json) -> str:
-        if _is_missing(value, frozenset()):
+        if _is_missing(value, self._nulls):
             if self._column.missing is None:
                 raise BadCellError(record, self._column.name, "is missing; give a text, or declare what stands for it")
             return self._column.missing

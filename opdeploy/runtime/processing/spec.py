@@ -96,6 +96,8 @@ class TextColumn(_Column, frozen=True, tag="text"):
     """Text that goes to the model as it is."""
 
     missing: str | None = None
+    nulls: tuple[str, ...] = ()
+    """Texts that stand for a missing value here; those of the table do not."""
 
 
 class Category(_Column, frozen=True, kw_only=True, tag="category"):
