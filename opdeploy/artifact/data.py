@@ -76,6 +76,7 @@ def read(path: Path | None, session: Session, declared: Declared | None, label: 
         return Data(sampling.synthetic(session, DRAWN))
     if path.suffix.lower() == ".npz":
         return Data(sampling.read(path, session.inputs))
+    sampling.check_records(session.inputs)
     if declared is None:
         raise InputError(
             f"{path}: only .npz holds arrays; for records, say with --processing what makes arrays of them"
@@ -84,8 +85,9 @@ def read(path: Path | None, session: Session, declared: Declared | None, label: 
     if not found:
         raise InputError(f"{path}: holds no records; put some in")
     records = tuple(record for record, _ in found)
+    tensors = _tensors(path, records, session, declared)  # which checks the declaration, and the files that it names
     labels = _labels(path, [name for _, name in found], session, declared)
-    return Data(Samples(_tensors(path, records, session, declared), path.name, labels=labels), records)
+    return Data(Samples(tensors, path.name, labels=labels), records)
 
 
 def _tensors(path: Path, records: Sequence[Record], session: Session, declared: Declared) -> Arrays:
@@ -134,6 +136,10 @@ def _records(path: Path, declared: Declared, label: str) -> Iterator[tuple[Recor
 def _csv(path: Path, _: Declared, label: str) -> Iterator[tuple[Record, Any]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
+        names = reader.fieldnames or ()
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if list(names).count(name) > 1)
+            raise InputError(f"{path}: has two columns {document.shown(twice)}; rename one")
         for row in reader:
             if None in row or None in row.values():
                 raise InputError(f"{path}:{reader.line_num}: has more or fewer cells than the first line; mend it")

@@ -103,6 +103,9 @@ def judge(outputs: Arrays, references: Arrays, samples: Samples, most: float, ta
     wrong = [item for item in compare(outputs, references, tolerances(references)) if not item.agrees]
     if not wrong:
         return Verdict(accepted=True, why="the same answers", evidence=evidence)
+    if any(not math.isfinite(item.largest) for item in wrong):
+        why = "answers of another shape, or that are not finite numbers"
+        return Verdict(accepted=False, why=why, evidence=evidence)
     if samples.synthetic:
         why = "other answers, and no real data to judge them by"
         return Verdict(accepted=False, why=why, evidence=evidence)

@@ -67,9 +67,15 @@ def build(contents: Contents, target: Path) -> str:
 
 
 def repackage(package: Package, measurements: Mapping[str, str], target: Path) -> str:
-    """Write an artefact again, with more measurements, and return its digest."""
+    """Write an artefact again, with more measurements, and return its digest.
+
+    Raises InputError where it has a measurement of that name, or something is at the target already.
+    """
     import msgspec
 
+    twice = set(package.manifest.measurements) & set(_measured(measurements))
+    if twice:
+        raise InputError(f"{min(twice)}: is in the artefact already; rename the file with the other measurement")
     with _whole(target) as folder:
         for name in package.manifest.files:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -255,10 +261,12 @@ def _write_examples(contents: Contents, golden: Golden, folder: Path) -> None:
     from opdeploy.runtime.processing.records import document_of
 
     declared = contents.declared
-    if declared is None or not contents.records:
+    if declared is None:
         return
     session = Session(contents.model)
-    processor = Processor(declared.processing, session.inputs, session.outputs, folder)
+    processor = Processor(declared.processing, session.inputs, session.outputs, folder)  # which checks that they fit
+    if not contents.records:
+        return
     count = len(next(iter(golden.inputs.values())))
     answers = processor.answers(golden.outputs, golden.inputs)
     pairs: list[dict[str, Any]] = [

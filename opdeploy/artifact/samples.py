@@ -65,11 +65,24 @@ def fixed_batch(specs: Sequence[TensorSpec]) -> int | None:
     return max(sizes) if len(sizes) == len(first) and sizes else None
 
 
+def check_records(specs: Sequence[TensorSpec]) -> None:
+    """Raise InputError for a model that takes no records: one with no inputs, or with one that has no axis for them."""
+    if not specs:
+        raise InputError("the model has no inputs; there is nothing to try it with")
+    for spec in specs:
+        if not spec.shape:  # which ONNX Runtime also says where the number of axes is open
+            raise InputError(
+                f"the model's input {spec.name!r} states no axes, so that none is that of the records; export the "
+                "model with a batch axis"
+            )
+
+
 def read(path: Path, specs: Sequence[TensorSpec]) -> Samples:
     """Read a data file (`.npz`: an array for each input, and `labels` where there are any).
 
     Raises InputError for one that does not fit the model's inputs, or that holds what is not a number.
     """
+    check_records(specs)
     arrays = read_npz(path)
     labels = arrays.pop(LABELS, None) if LABELS not in {spec.name for spec in specs} else None
     names = [spec.name for spec in specs]
@@ -83,6 +96,8 @@ def read(path: Path, specs: Sequence[TensorSpec]) -> Samples:
     counts = {name: len(array) for name, array in inputs.items()}
     if labels is not None:
         counts[LABELS] = len(labels) if labels.ndim else 0
+        if labels.ndim and labels.size != len(labels):
+            raise InputError(f"{path}: labels has the shape {list(labels.shape)}; give one class for each record")
     if len(set(counts.values())) != 1:
         said = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise InputError(f"{path}: its arrays have different numbers of records ({said}); make them equal")
@@ -128,6 +143,11 @@ def _fitted(path: Path, spec: TensorSpec, array: NDArray[Any]) -> NDArray[Any]:
     kinds = {"U", "S", "T"} if text else {"f", "i", "u", "b"}
     if array.dtype.kind not in kinds or not (text or np.can_cast(array.dtype, wanted, "same_kind")):
         raise InputError(f"{where}: is of type {array.dtype}, but the model takes {spec.datatype.name}; convert it")
+    if array.dtype.kind == "S":  # bytes, of which ONNX Runtime would take how Python writes them
+        try:
+            array = np.strings.decode(array, "utf-8")
+        except UnicodeDecodeError:
+            raise InputError(f"{where}: holds bytes that are no UTF-8 text; decode them") from None
     with np.errstate(over="ignore"):
         result = array.astype(wanted)
     if array.dtype.kind in "iu" and not np.array_equal(result, array):
@@ -140,23 +160,22 @@ def _fitted(path: Path, spec: TensorSpec, array: NDArray[Any]) -> NDArray[Any]:
 def synthetic(session: Session, records: int, seed: int = SEED) -> Samples:
     """Draw records from a model's signature: normally distributed numbers, zeros and ones for whole numbers.
 
-    An axis that is free beyond the batch gets the first size with which the model runs. Raises OpdeployError where it
-    runs with none.
+    An axis that is free beyond the batch gets the first size with which the model runs. Raises InputError for a model
+    that takes no records, OpdeployError where it runs with no size.
     """
-    failure = OpdeployError("the model has no inputs; there is nothing to try it with")
+    check_records(session.inputs)
     free = any(not isinstance(size, int) for spec in session.inputs for size in spec.shape[1:])
+    failure = ""
     for size in _FREE_SIZES if free else (1,):
         inputs = {spec.name: _drawn(spec, records, size, seed + at) for at, spec in enumerate(session.inputs)}
         samples = Samples(inputs, f"drawn at random (seed {seed})", synthetic=True)
-        if not inputs:
-            break
         try:
             session.run(samples.batch(fixed_batch(session.inputs) or min(2, records)))
         except OpdeployError as error:
-            failure = OpdeployError(f"with records drawn at random {error}; give real ones with --data")
+            failure = str(error)
         else:
             return samples
-    raise failure
+    raise OpdeployError(f"with records drawn at random {failure}; give real ones with --data")
 
 
 def _drawn(spec: TensorSpec, records: int, free: int, seed: int) -> NDArray[Any]:

@@ -39,8 +39,8 @@ def block(session: Session, batch: Arrays, seconds: float) -> Block:
     for _ in range(WARM_UP):
         session.run(batch)
     times: list[float] = []
-    while sum(times) < seconds or len(times) < WARM_UP:
-        start = time.perf_counter()
+    end = time.perf_counter() + seconds
+    while (start := time.perf_counter()) < end or len(times) < WARM_UP:
         session.run(batch)
         times.append(time.perf_counter() - start)
     return Block(len(next(iter(batch.values()))), tuple(times))

@@ -23,7 +23,8 @@ CPU = "CPUExecutionProvider"
 Level = Literal["all", "extended", "basic", "disable"]
 """How far ONNX Runtime rewrites the graph when it loads it."""
 
-_ERRORS_ONLY = 3
+_FATAL_ONLY = 4
+"""What goes to the log: errors are raised too, and would be told twice."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +49,7 @@ class Session:
         if not model.is_file():
             raise InputError(f"{model}: no such file; name a model that exists")
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
+        options.log_severity_level = _FATAL_ONLY
         options.intra_op_num_threads = settings.threads
         options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, f"ORT_{_LEVELS[settings.level]}")
         try:

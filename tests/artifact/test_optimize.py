@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from data import load
-from nets import linear, records
+from nets import linear, records, save
 from onnx import numpy_helper
 
 from opdeploy.artifact.evidence import at_least, centred_cosine, gather, judge
@@ -210,6 +210,27 @@ Y = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.6, 0.3, 0.1]
 def evidence_of(answers: Any, **given: Any) -> Any:  # noqa: ANN401  an array, and Samples' fields
     """Gather the evidence for answers against those above."""
     return gather({"y": np.array(answers)}, {"y": Y}, Samples({"x": Y}, "four", **given))
+
+
+@pytest.mark.parametrize(
+    "answers", [np.where(np.arange(12).reshape(4, 3) == 11, np.nan, Y), np.hstack([Y, Y[:, :1]])], ids=["NaN", "wider"]
+)
+def test_what_is_no_number_or_of_another_shape_is_rejected(answers: Any) -> None:  # noqa: ANN401  an array
+    """One such answer is enough, whatever the share of right ones, and however much may be lost."""
+    verdict = judge({"y": answers}, {"y": Y}, Samples({"x": Y}, "four"), 1)
+    assert (verdict.accepted, verdict.why) == (False, "answers of another shape, or that are not finite numbers")
+
+
+def test_where_nothing_is_quantised_int8_is_skipped(tmp_path: Path) -> None:
+    """A graph that quantisation leaves as it was is no variant of INT8, and not called one."""
+    model = save(tmp_path / "m.onnx", [onnx.helper.make_node("Tan", ["x"], ["y"])], {})
+    result = optimize(
+        model, Samples({"x": records(8)}, "records"), QUICK, tmp_path, lambda *all_: candidates(*all_)[4:6]
+    )
+    assert [(item.name, item.state) for item in result.trials[1:3]] == [
+        ("int8-dynamic", "skipped"),
+        ("int8-static", "skipped"),
+    ]
 
 
 def test_agreement_and_accuracy_are_those_of_the_best_class() -> None:

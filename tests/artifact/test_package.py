@@ -17,6 +17,7 @@ import pytest
 import yaml
 from nets import linear, records
 
+from opdeploy.artifact.data import Declared
 from opdeploy.artifact.optimize import Goal, optimize
 from opdeploy.artifact.package import Contents, build, repackage
 from opdeploy.artifact.samples import Samples
@@ -24,6 +25,7 @@ from opdeploy.artifact.variants import Candidate
 from opdeploy.errors import DifferenceError, InputError
 from opdeploy.runtime.golden import Tolerance
 from opdeploy.runtime.package import Golden, choose, opened, sha256
+from opdeploy.runtime.processing.spec import Number, Processing, Regression, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,6 +217,14 @@ def test_nothing_is_left_where_it_fails(model: Path, tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_processing_that_does_not_fit_the_model_is_refused(model: Path, tmp_path: Path) -> None:
+    """A declaration is held against the model even where no records go through it."""
+    processing = Processing(Table((Number("a"),), tensor="z"), Regression("y"))
+    with pytest.raises(InputError, match="the model has no tensor 'z'"):
+        build(contents(model, declared=Declared(processing, tmp_path)), tmp_path / "net")
+    assert not (tmp_path / "net").exists()
+
+
 def test_weights_beside_the_model_travel_with_it(tmp_path: Path) -> None:
     """External data is copied and hashed, and the artefact runs without the original."""
     source = tmp_path / "source"
@@ -236,6 +246,18 @@ def test_measurements_are_added_to_an_artefact(artefact: Path, tmp_path: Path) -
         contents(tmp_path / "linear.onnx", measurements={"here": json.dumps({"knee": 1})}), tmp_path / "again.zip"
     )
     assert digest == again
+
+
+def test_a_measurement_is_not_replaced(artefact: Path, tmp_path: Path) -> None:
+    """A second one of the same name is refused, and nothing is written."""
+    with opened(artefact) as package:
+        repackage(package, {"here": "{}"}, tmp_path / "more")
+    with (
+        opened(tmp_path / "more") as package,
+        pytest.raises(InputError, match=r"here\.json: is in the artefact already"),
+    ):
+        repackage(package, {"here": "{}"}, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
 
 
 def shifted(model: Path, target: Path, *, by: float) -> None:

@@ -6,9 +6,10 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import pytest
 from nets import linear, records, save
-from onnx import helper
+from onnx import TensorProto, helper
 
 from opdeploy.artifact.samples import Samples, fixed_batch, read, synthetic
 from opdeploy.errors import InputError, OpdeployError
@@ -28,6 +29,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "not a number": ({"x": np.full((4, 8), np.nan)}, "not a finite number"),
     "too large for FP32": ({"x": np.full((4, 8), 1e300)}, "not a finite number"),
     "too few labels": ({"x": records(4), "labels": np.arange(3)}, "different numbers of records (x 4, labels 3)"),
+    "two columns of labels": ({"x": records(4), "labels": np.zeros((4, 2))}, "labels has the shape [4, 2]"),
     "one label": ({"x": records(4), "labels": np.array(1)}, "different numbers of records (x 4, labels 0)"),
 }
 
@@ -98,6 +100,34 @@ def test_numbers_are_converted_where_nothing_is_lost(tmp_path: Path, session: Se
     assert not samples.synthetic
 
 
+def test_bytes_are_text_in_utf_8(tmp_path: Path) -> None:
+    """ONNX Runtime would take what Python writes for bytes, `b'…'`; what is no UTF-8 is refused."""
+    specs = Session(signature(tmp_path / "m.onnx", TensorProto.STRING, ["n"])).inputs
+    np.savez(tmp_path / "data.npz", x=np.strings.encode(np.array(["ä", "b"]), "utf-8"))
+    assert read(tmp_path / "data.npz", specs).inputs["x"].tolist() == ["ä", "b"]
+    np.savez(tmp_path / "data.npz", x=np.array([b"\xff"]))
+    with pytest.raises(InputError, match="no UTF-8 text"):
+        read(tmp_path / "data.npz", specs)
+
+
+def signature(path: Path, kind: int, shape: list[int | str] | None) -> Path:
+    """Write a model that gives its input `x` of this type and shape again."""
+    x, y = (helper.make_tensor_value_info(name, kind, shape) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "net", [x], [y])
+    onnx.save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize("shape", [[], None], ids=["a single value", "any number of axes"])
+def test_an_input_without_axes_is_refused(tmp_path: Path, shape: list[int | str] | None) -> None:
+    """Records need an axis to stand on: the same line for data and for records drawn at random."""
+    session = Session(signature(tmp_path / "m.onnx", TensorProto.FLOAT, shape))
+    np.savez(tmp_path / "data.npz", x=np.array(1, np.float32))
+    for use in (lambda: read(tmp_path / "data.npz", session.inputs), lambda: synthetic(session, 4)):
+        with pytest.raises(InputError, match="input 'x' states no axes.*export the model with a batch axis"):
+            use()
+
+
 def test_batches_cover_all_records_in_order() -> None:
     """Batches follow each other, and the last one is what remains."""
     samples = Samples({"x": np.arange(7)}, "here")
@@ -124,8 +154,6 @@ def test_a_free_axis_gets_a_size_with_which_the_model_runs(tmp_path: Path) -> No
     """Sizes that the graph does not name are tried until one fits: here 32, which a weight asks for."""
     nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
     path = save(tmp_path / "m.onnx", nodes, {"w": np.zeros((32, 2), np.float32)})
-    import onnx
-
     model = onnx.load_model(path)
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "length"
     onnx.save_model(model, path)
@@ -134,8 +162,6 @@ def test_a_free_axis_gets_a_size_with_which_the_model_runs(tmp_path: Path) -> No
 
 def test_a_model_that_runs_with_nothing_drawn_asks_for_data(tmp_path: Path) -> None:
     """Where no size fits, the error says to give real records."""
-    import onnx
-
     nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
     path = save(tmp_path / "m.onnx", nodes, {"w": np.zeros((17, 2), np.float32)})
     model = onnx.load_model(path)

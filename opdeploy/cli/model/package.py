@@ -37,19 +37,21 @@ def package(
     from opdeploy.artifact.verify import is_artefact
     from opdeploy.cli.model.options import Source, declared, name_of, tolerance
     from opdeploy.errors import InputError
-    from opdeploy.runtime.package import opened
+    from opdeploy.runtime.package import opened, sha256
     from opdeploy.runtime.session import Session
 
     files.check_absent(target)
-    measurements = {path.stem: _measurement(path) for path in measurement or ()}
+    measurements = _measurements(measurement or [])
     if is_artefact(model):
         if any(item is not None for item in (data, processing, name, rtol, atol)):
             raise InputError(f"{model}: is an artefact, to which only measurements are added; package the ONNX file")
         with opened(model) as source:
-            digest = repackage(source, measurements, target)
+            _check_measured(measurements, set(source.manifest.files.values()), model)
+            digest = repackage(source, {path.stem: text for path, text in measurements.items()}, target)
     else:
         declaration = declared(processing)
         graph.load(model, weights=False)
+        _check_measured(measurements, {sha256(model)}, model)
         found = Source(data, declaration, label).read(Session(model))
         contents = Contents(
             name_of(name, model),
@@ -57,7 +59,7 @@ def package(
             found.samples,
             found.records,
             declaration,
-            measurements=measurements,
+            measurements={path.stem: text for path, text in measurements.items()},
             tolerance=tolerance(rtol, atol),
         )
         digest = build(contents, target)
@@ -65,8 +67,20 @@ def package(
     ui.say(f"sha256:{digest}")
 
 
+def _measurements(paths: list[Path]) -> dict[Path, str]:
+    """Read measurements; raises InputError for what is none, and for names that an artefact cannot keep."""
+    from opdeploy.errors import InputError
+    from opdeploy.runtime.manifest import is_inside
+
+    for at, path in enumerate(paths):
+        if not is_inside(path.stem):
+            raise InputError(f"{path}: cannot be kept under this name; rename it with letters, digits and hyphens")
+        if path.stem in {other.stem for other in paths[:at]}:
+            raise InputError(f"{path}: another measurement has this name too; rename one")
+    return {path: _measurement(path) for path in paths}
+
+
 def _measurement(path: Path) -> str:
-    """Read a measurement; raises InputError for what is none."""
     import json
 
     from opdeploy.errors import InputError
@@ -78,6 +92,17 @@ def _measurement(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error.strerror}; name a file that exists") from None
     except (ValueError, RecursionError):
         document = None
-    if not isinstance(document, dict) or not {"date", "machine", "points", "knee"} <= document.keys():
-        raise InputError(f"{path}: is no measurement; write one with: opdeploy model measure -o json --file {path}")
+    if not isinstance(document, dict) or not {"date", "machine", "points", "knee", "sha256"} <= document.keys():
+        raise InputError(f"{path}: is no measurement; write one with: opdeploy model measure MODEL -o json --file FILE")
     return text
+
+
+def _check_measured(measurements: dict[Path, str], hashes: set[str], model: Path) -> None:
+    """Raise InputError for a measurement of another model."""
+    import json
+
+    from opdeploy.errors import InputError
+
+    for path, text in measurements.items():
+        if json.loads(text)["sha256"] not in hashes:
+            raise InputError(f"{path}: measures another model than {model}: their hashes differ; measure this one")
