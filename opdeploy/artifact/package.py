@@ -8,7 +8,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opdeploy import document, files
 from opdeploy.artifact import evidence, external, graph
@@ -22,19 +22,26 @@ from opdeploy.runtime.session import Session, Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from opdeploy.artifact.data import Declared
     from opdeploy.artifact.optimize import Optimised, Trial
     from opdeploy.artifact.samples import Samples
     from opdeploy.runtime.golden import Tolerance
     from opdeploy.runtime.manifest import Manifest, Variant
     from opdeploy.runtime.package import Package
+    from opdeploy.runtime.processing import Processor
     from opdeploy.runtime.processing.records import Record
+    from opdeploy.runtime.session import Arrays
 
 GOLDEN = "golden/tensors.npz"
 EXAMPLES = "golden/examples.json"
 GOLDEN_RECORDS = 8
 """Golden records: enough to tell a wrong variant, few enough to be checked at every start."""
 ZIP = ".zip"
+_OWN = {MANIFEST, "golden", "measurements", "variants"}
+"""Files and folders of the artefact itself, which no declared file may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +119,18 @@ def _digest(target: Path) -> str:
 
 
 def _write(contents: Contents, folder: Path) -> None:
-    golden, tolerances = _golden(contents)
-    (folder / GOLDEN).parent.mkdir()
-    golden.save(folder / GOLDEN)
-    variants = _variants(contents, folder, golden, tolerances)
+    session = Session(contents.model)
     if contents.declared:
         _copy_declared(contents.declared, folder)
-        _write_examples(contents, golden, folder)
+    processor = _processor(contents, folder)
+    records = [contents.records[at] for at in _chosen(contents, session)] if contents.records else []
+    golden = _golden(contents, records, processor)
+    (folder / GOLDEN).parent.mkdir(exist_ok=True)
+    golden.save(folder / GOLDEN)
+    if processor and records:
+        _write_examples(records, processor, golden, folder)
+    variants = _variants(contents, folder, golden, _tolerances(contents, golden.outputs))
     _write_measurements(contents.measurements, folder)
-    session = Session(contents.model)
     manifest = manifests.Manifest(
         format=1,
         name=contents.name,
@@ -162,18 +172,29 @@ def written(manifest: Manifest) -> str:
     return document.dump(msgspec.to_builtins(manifest))
 
 
-def _golden(contents: Contents) -> tuple[Golden, dict[str, Tolerance]]:
+def _golden(contents: Contents, records: Sequence[Record], processor: Processor | None) -> Golden:
     """Return golden inputs with the answers of the graph as exported, on one thread."""
     session = Session(contents.model, Settings(threads=1, level="disable"))
+    if processor and records:
+        inputs = processor.tensors(records)  # padded among themselves, as they will be when they are checked
+    else:
+        inputs = contents.samples.take(_chosen(contents, session)).inputs
+    return Golden(inputs, session.run(inputs))
+
+
+def _chosen(contents: Contents, session: Session) -> NDArray[np.int64]:
+    """Return which samples are golden: from the first to the last, since neighbours may be of one class."""
+    import numpy as np
+
     size = fixed_batch(session.inputs) or min(GOLDEN_RECORDS, len(contents.samples))
-    inputs = contents.samples.batch(size)
-    outputs = session.run(inputs)
-    tolerances = evidence.tolerances(outputs)
-    if contents.tolerance:
-        tolerances = {
-            name: contents.tolerance if outputs[name].dtype.kind == "f" else found for name, found in tolerances.items()
-        }
-    return Golden(inputs, outputs), tolerances
+    return np.linspace(0, len(contents.samples) - 1, size).round().astype(np.int64)
+
+
+def _tolerances(contents: Contents, outputs: Arrays) -> dict[str, Tolerance]:
+    """Return what the reference's answers may differ by, as it was asked for, else as their size says."""
+    given = contents.tolerance
+    found = evidence.tolerances(outputs)
+    return {name: given if given and outputs[name].dtype.kind == "f" else item for name, item in found.items()}
 
 
 def _variants(
@@ -249,28 +270,26 @@ def _copy_declared(declared: Declared, folder: Path) -> None:
         if not source.is_file():
             raise InputError(f"{source}: no such file, but the processing names it; put it there")
         target = folder / name
-        if target.exists():
+        if name.split("/")[0] in _OWN:
             raise InputError(f"{name}: is a name that the artefact uses itself; give the file another")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
 
 
-def _write_examples(contents: Contents, golden: Golden, folder: Path) -> None:
-    """Write the golden records as people send them, with the answers that they get."""
+def _processor(contents: Contents, folder: Path) -> Processor | None:
+    """Return what the declaration makes tensors and answers with; raises InputError where it does not fit the model."""
     from opdeploy.runtime.processing import Processor
+
+    if contents.declared is None:
+        return None
+    session = Session(contents.model)
+    return Processor(contents.declared.processing, session.inputs, session.outputs, folder)
+
+
+def _write_examples(records: Sequence[Record], processor: Processor, golden: Golden, folder: Path) -> None:
+    """Write the golden records as people send them, with the answers that they get."""
     from opdeploy.runtime.processing.records import document_of
 
-    declared = contents.declared
-    if declared is None:
-        return
-    session = Session(contents.model)
-    processor = Processor(declared.processing, session.inputs, session.outputs, folder)  # which checks that they fit
-    if not contents.records:
-        return
-    count = len(next(iter(golden.inputs.values())))
     answers = processor.answers(golden.outputs, golden.inputs)
-    pairs: list[dict[str, Any]] = [
-        {"record": document_of(record), "answer": answer}
-        for record, answer in zip(contents.records[:count], answers, strict=False)
-    ]
+    pairs = [{"record": document_of(record), "answer": answer} for record, answer in zip(records, answers, strict=True)]
     (folder / EXAMPLES).write_text(json.dumps(pairs, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

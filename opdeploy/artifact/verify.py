@@ -10,7 +10,7 @@ from opdeploy.artifact import evidence, graph
 from opdeploy.artifact.samples import fixed_batch
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.runtime.golden import Difference, Tolerance, compare
-from opdeploy.runtime.package import check, choose, opened
+from opdeploy.runtime.package import check, check_processing, choose, opened
 from opdeploy.runtime.session import Session
 
 if TYPE_CHECKING:
@@ -79,8 +79,11 @@ def models(first: Path, second: Path, tolerance: Tolerance | None, records: Call
         )
 
 
-def golden(path: Path) -> dict[str, Verification]:
-    """Compare every variant of an artefact with its golden answers, by name, in the order of preference."""
+def golden(path: Path) -> tuple[dict[str, Verification], Verification | None]:
+    """Compare an artefact's variants with its golden answers, and what its processing makes here of golden records.
+
+    The variants are in the order of preference; where no processing is declared, the second is None.
+    """
     with opened(path) as package:
         found = {}
         about = package.manifest.golden
@@ -90,7 +93,14 @@ def golden(path: Path) -> dict[str, Verification]:
                 found[variant.name] = Verification(data, check(package, variant, package.open(variant)))
             except OpdeployError as error:
                 found[variant.name] = Verification(data, [], str(error))
-        return found
+        if package.manifest.golden.examples is None:
+            return found, None
+        try:
+            prepared = check_processing(package)
+            wrong = [item for item in prepared if not item.agrees]
+            return found, Verification(data, wrong or [max(prepared, key=lambda item: item.largest)])
+        except OpdeployError as error:
+            return found, Verification(data, [], str(error))
 
 
 def _said(tensors: dict[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tempfile
 import zipfile
@@ -15,7 +16,7 @@ import numpy as np
 
 from opdeploy.errors import DifferenceError, InputError, OpdeployError
 from opdeploy.runtime import manifest as manifests
-from opdeploy.runtime.golden import Difference, compare
+from opdeploy.runtime.golden import Difference, Tolerance, compare
 from opdeploy.runtime.session import Session
 
 if TYPE_CHECKING:
@@ -116,6 +117,27 @@ def check(package: Package, variant: Variant, session: Session) -> list[Differen
     """
     golden = package.golden()
     return compare(session.run(golden.inputs, list(golden.outputs)), golden.outputs, variant.tolerance)
+
+
+def check_processing(package: Package) -> list[Difference]:
+    """Return how the tensors that are made here of the golden records compare with the golden inputs.
+
+    Empty where no processing is declared. Raises InputError where a package is missing that the processing needs.
+    """
+    manifest = package.manifest
+    if manifest.processing is None or manifest.golden.examples is None:
+        return []
+    from opdeploy.runtime.processing import Processor
+    from opdeploy.runtime.processing.records import record_of
+
+    session = package.open(manifest.variants[-1])
+    processor = Processor(manifest.processing, session.inputs, session.outputs, package.folder)
+    try:
+        pairs = json.loads(package.path(manifest.golden.examples).read_text(encoding="utf-8"))
+        records = [record_of(manifest.processing.input, pair["record"]) for pair in pairs]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise InputError(f"{package.folder}: holds no golden records; package the model again") from None
+    return compare(processor.tensors(records), package.golden().inputs, Tolerance())
 
 
 def choose(package: Package) -> Chosen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COLUMNS = [{"name": f"c{at}", "type": "number", "missing": 0} for at in range(8)]
-DECLARED = {
+DECLARED: dict[str, dict[str, Any]] = {
     "input": {"kind": "table", "tensor": "x", "columns": COLUMNS},
     "output": {"kind": "classification", "tensor": "y", "labels": ["a", "b", "c"]},
 }

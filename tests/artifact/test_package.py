@@ -86,7 +86,7 @@ def test_what_was_written_is_read_again(model: Path, tmp_path: Path, name: str) 
         ]
         assert package.manifest.measurements == ("measurements/here.json",)
         golden = package.golden()
-        np.testing.assert_array_equal(golden.inputs["x"], records(12)[:8])
+        np.testing.assert_array_equal(golden.inputs["x"], records(12)[[0, 2, 3, 5, 6, 8, 9, 11]])
         chosen = choose(package)
         assert chosen.variant.name == "fp32"
         np.testing.assert_allclose(chosen.session.run(golden.inputs)["y"], golden.outputs["y"], rtol=1e-5)

@@ -123,9 +123,10 @@ def test_an_input_without_axes_is_refused(tmp_path: Path, shape: list[int | str]
     """Records need an axis to stand on: the same line for data and for records drawn at random."""
     session = Session(signature(tmp_path / "m.onnx", TensorProto.FLOAT, shape))
     np.savez(tmp_path / "data.npz", x=np.array(1, np.float32))
-    for use in (lambda: read(tmp_path / "data.npz", session.inputs), lambda: synthetic(session, 4)):
-        with pytest.raises(InputError, match="input 'x' states no axes.*export the model with a batch axis"):
-            use()
+    with pytest.raises(InputError, match="input 'x' states no axes"):
+        read(tmp_path / "data.npz", session.inputs)
+    with pytest.raises(InputError, match="input 'x' states no axes"):
+        synthetic(session, 4)
 
 
 def test_batches_cover_all_records_in_order() -> None:
