@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from opdeploy.artifact.evidence import Task
     from opdeploy.runtime.processing.records import Json, Record
     from opdeploy.runtime.processing.spec import Processing
     from opdeploy.runtime.session import Arrays, Session
@@ -88,6 +89,37 @@ def read(path: Path | None, session: Session, declared: Declared | None, label: 
     tensors = _tensors(path, records, session, declared)  # which checks the declaration, and the files that it names
     labels = _labels(path, [name for _, name in found], session, declared)
     return Data(Samples(tensors, path.name, labels=labels), records)
+
+
+def task_of(declared: Declared | None) -> Task:
+    """Return what the declared answer is; `auto` where nothing tells."""
+    from opdeploy.runtime.processing.spec import Classification, Raw
+
+    if declared is None or isinstance(declared.processing.output, Raw):
+        return "auto"
+    return "classification" if isinstance(declared.processing.output, Classification) else "other"
+
+
+def judged(declared: Declared | None, session: Session) -> Callable[[Arrays, Arrays], Arrays]:
+    """Return what makes of a model's outputs and inputs that by which variants are judged.
+
+    It is the vectors of embeddings, since those of single tokens, and of padding, are no answer; else the outputs.
+    """
+    import numpy as np
+
+    from opdeploy.runtime.processing import Processor
+    from opdeploy.runtime.processing.spec import Embedding
+
+    if declared is None or not isinstance(declared.processing.output, Embedding):
+        return lambda outputs, _: outputs
+    name = declared.processing.output.tensor
+    processor = Processor(declared.processing, session.inputs, session.outputs, declared.folder)
+
+    def vectors(outputs: Arrays, inputs: Arrays) -> Arrays:
+        answers = processor.answers(outputs, inputs)
+        return {name: np.array([answer["embedding"] for answer in answers], np.float32)}
+
+    return vectors
 
 
 def _tensors(path: Path, records: Sequence[Record], session: Session, declared: Declared) -> Arrays:

@@ -47,6 +47,8 @@ class Goal:
     rounds: int = 5
     seconds: float = 0.5
     """Length of one block of runs."""
+    judged: Callable[[Arrays, Arrays], Arrays] = lambda outputs, _: outputs
+    """Makes what is judged of a model's outputs and inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def optimize(
         judged,
         fixed or goal.batch,
         goal,
-        evidence.answers(Session(model, Settings(level="disable")), judged, fixed or goal.batch),
+        _answers(Session(model, Settings(level="disable")), judged, fixed or goal.batch, goal),
         baseline,
     )
     reference = _reference(bench)
@@ -216,8 +218,12 @@ def _tried(bench: _Bench, candidate: Candidate) -> Trial:
 
 
 def _judged(bench: _Bench, session: Session) -> Verdict:
-    outputs = evidence.answers(session, bench.samples, bench.batch)
+    outputs = _answers(session, bench.samples, bench.batch, bench.goal)
     return evidence.judge(outputs, bench.references, bench.samples, bench.goal.max_accuracy_loss, bench.goal.task)
+
+
+def _answers(session: Session, samples: Samples, batch: int, goal: Goal) -> Arrays:
+    return goal.judged(evidence.answers(session, samples, batch), samples.inputs)
 
 
 def _block(bench: _Bench, session: Session) -> Callable[[], Block]:

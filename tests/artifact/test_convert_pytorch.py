@@ -40,6 +40,10 @@ class Two(nn.Module):
     def forward(self, left, right):
         return left @ right.transpose(1, 2), left.sum(dim=(1, 2))
 
+class Words(nn.Module):
+    def forward(self, ids, mask):
+        return ids * mask + torch.arange(ids.shape[1])
+
 class Otherwise(Net):
     def forward(self, image):
         return super().forward(image) + torch.compiler.is_compiling()
@@ -58,6 +62,11 @@ class Fixed(Net):
 
 net = lambda: (Net(), torch.zeros(1, 3, 8, 8))
 two = lambda: (Two(), (torch.zeros(2, 3, 4), torch.zeros(2, 5, 4)))
+ids = torch.tensor([[3, 7, 5, 9, 2]])
+words = lambda: (Words(), (ids, ids), ({1: "tokens"}, {1: "tokens"}))
+words_of_one = lambda: (Words(), (ids, ids), {1: "tokens"})
+words_of_many = lambda: (Words(), (ids, ids), ({1: "tokens"}, {2: "tokens"}))
+words_fixed = lambda: (Words(), (ids, ids))
 otherwise = lambda: (Otherwise(), torch.zeros(1, 3, 8, 8))
 eigen = lambda: (Eigen(), torch.eye(3)[None])
 branch = lambda: (Branch(), torch.zeros(1, 3, 8, 8))
@@ -114,6 +123,31 @@ def test_several_inputs_and_outputs(models: Any, tmp_path: Path) -> None:  # noq
     ]
 
 
+def test_axes_that_a_function_says_are_free(models: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    """They are free beside the batch, under their name; those of which it says nothing have the example's size."""
+    free = convert(f"{models.__name__}:words", tmp_path / "o.onnx")
+    assert [spec.shape for spec in (*free.inputs, *free.outputs)] == [("batch", "tokens")] * 3
+    fixed = convert(f"{models.__name__}:words_fixed", tmp_path / "o.onnx")
+    assert [spec.shape for spec in (*fixed.inputs, *fixed.outputs)] == [("batch", 5)] * 3
+
+
+def test_free_axes_are_verified_at_several_sizes(models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+    """Each batch that is drawn has another size of them, the same in every input."""
+    seen = []
+
+    def look(module: Any, ids: Any, mask: Any) -> Any:  # noqa: ANN401
+        seen.append((tuple(ids.shape), tuple(mask.shape)))
+        return original(module, ids, mask)
+
+    original = models.Words.forward
+    module, *rest = models.words()
+    monkeypatch.setattr(module, "forward", look.__get__(module))
+    monkeypatch.setattr(models, "words", lambda: (module, *rest))
+    convert(f"{models.__name__}:words", tmp_path / "o.onnx")
+    assert [ids for ids, _ in seen[-4:]] == [(1, 5), (2, 4), (5, 3), (64, 2)]
+    assert all(ids == mask for ids, mask in seen)
+
+
 def test_an_exported_program(models: Any, tmp_path: Path) -> None:  # noqa: ANN401
     """Its axes are free or fixed as they were exported; it needs trust."""
     import torch
@@ -159,6 +193,8 @@ def test_a_module_that_exports_otherwise_is_refused(models: Any, tmp_path: Path,
     [
         ("eigen", "ONNX has nothing for the operator aten.linalg_eig"),
         ("branch", "its path depends on the values of its inputs"),
+        ("words_of_one", "for each input a mapping from its axis to a name"),
+        ("words_of_many", "for each input a mapping from its axis to a name"),
         ("nothing", "must return a torch.nn.Module and an example"),
         ("fails", "fails: ZeroDivisionError"),
         ("absent", "no attribute 'absent'"),

@@ -42,6 +42,8 @@ class Exported:
     """Inputs that came with the source."""
     ranges: Mapping[str, NDArray[Any]] | None = None
     """Values, by input or by column, around which to draw: thresholds of trees, known categories."""
+    free: tuple[str, ...] = ()
+    """Axes beside the batch that the source says are free: they get several sizes."""
     labelled: bool = False
     """Whether the outputs are a label and the scores that it is the highest of."""
 

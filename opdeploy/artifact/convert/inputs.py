@@ -113,17 +113,23 @@ def drawn(specs: Sequence[TensorSpec], exported: Exported, size: int | None) -> 
     import numpy as np
 
     rng = np.random.default_rng(SEED)
-    for count in [size] * FIXED_BATCHES if size else BATCHES:
-        yield {spec.name: _values(rng, spec, count, exported) for spec in specs}
+    for at, count in enumerate([size] * FIXED_BATCHES if size else BATCHES):
+        yield {spec.name: _values(rng, spec, count, exported, shorter=at) for spec in specs}
 
 
-def _values(rng: np.random.Generator, spec: TensorSpec, count: int, exported: Exported) -> NDArray[Any]:
+def _values(
+    rng: np.random.Generator, spec: TensorSpec, count: int, exported: Exported, *, shorter: int = 0
+) -> NDArray[Any]:
+    """Draw an input; axes that the source says are free are so much shorter than in its example, which it takes."""
     import numpy as np
 
     example = (exported.examples or {}).get(spec.name)
     sizes = [axis if isinstance(axis, int) else OTHER_AXIS for axis in spec.shape]
     if example is not None and example.ndim == len(sizes):
-        sizes = list(example.shape)
+        sizes = [
+            max(1, had - shorter) if axis in exported.free else had
+            for axis, had in zip(spec.shape, example.shape, strict=True)
+        ]
     shape = (count, *sizes[1:]) if sizes and not isinstance(spec.shape[0], int) else tuple(sizes)
     known = (exported.ranges or {}).get(spec.name)
     dtype = spec.datatype.dtype

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,22 +65,28 @@ def _module(source: Source, options: Options) -> Exported:
     """Export what a function returns: a module, and an example of its inputs."""
     import torch
 
-    module, arguments = _called(source)
+    module, arguments, free = _called(source)
     module.eval()
     if options.dynamic_batch:
         arguments = tuple(_repeated(argument) for argument in arguments)
+        free = tuple({0: "batch"} | axes for axes in free)
     with torch.inference_mode():
         wanted = len(_tensors(module(*arguments)))
-    free = {0: torch.export.Dim("batch")} if options.dynamic_batch else None
+    sizes = {name: torch.export.Dim(name) for axes in free for name in axes.values()}
     model = _to_onnx(
         source,
         module,
         arguments,
-        dynamic_shapes=tuple(free if argument.ndim else None for argument in arguments) if free else None,
+        dynamic_shapes=tuple(
+            {at: sizes[name] for at, name in axes.items() if at < argument.ndim}
+            for argument, axes in zip(arguments, free, strict=True)
+        )
+        if sizes
+        else None,
         output_names=_output_names(wanted),
         opset_version=options.opset,
     )
-    return _exported(model, module, arguments)
+    return replace(_exported(model, module, arguments), free=tuple(name for name in sizes if name != "batch"))
 
 
 def _script(source: Source, options: Options) -> Exported:
@@ -123,8 +130,8 @@ def _zeros(source: Source, options: Options) -> Arrays:
     }
 
 
-def _called(source: Source) -> tuple[Any, tuple[Any, ...]]:
-    """Return the module that the named function returns, and its arguments as a tuple of tensors."""
+def _called(source: Source) -> tuple[Any, tuple[Any, ...], tuple[dict[int, str], ...]]:
+    """Return the module that the named function returns, its arguments, and for each the axes that are free."""
     import torch
 
     place, _, name = source.name.partition(":")
@@ -139,13 +146,31 @@ def _called(source: Source) -> tuple[Any, tuple[Any, ...]]:
         raise InputError(f"{source.name}: fails: {type(error).__name__}: {one_line(error)}") from None
     finally:
         sys.path.pop(0)
-    if not (isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], torch.nn.Module)):  # noqa: PLR2004
+    if not (isinstance(made, tuple) and len(made) in (2, 3) and isinstance(made[0], torch.nn.Module)):
         raise InputError(f"{source.name}: must return a torch.nn.Module and an example of its inputs")
-    module, example = made
+    module, example, *rest = made
     arguments = example if isinstance(example, tuple) else (example,)
     if not arguments or not all(isinstance(argument, torch.Tensor) for argument in arguments):
         raise InputError(f"{source.name}: the example of inputs must be a tensor, or a tuple of tensors")
-    return module, arguments
+    return module, arguments, _free(source, rest[0] if rest else ({},) * len(arguments), arguments)
+
+
+def _free(source: Source, named: Any, arguments: tuple[Any, ...]) -> tuple[dict[int, str], ...]:  # noqa: ANN401 - whatever the function returns
+    """Return the axes that are free beside the batch: for each argument a mapping from axis to name."""
+    axes = named if isinstance(named, tuple) else (named,)
+    if len(axes) != len(arguments) or not all(
+        isinstance(item, dict)
+        and all(
+            isinstance(at, int) and 0 < at < argument.ndim and isinstance(name, str) and name.isidentifier()
+            for at, name in item.items()
+        )
+        for item, argument in zip(axes, arguments, strict=False)
+    ):
+        raise InputError(
+            f"{source.name}: the third that it returns must say which axes are free beside the first: for each input a "
+            'mapping from its axis to a name, such as {1: "tokens"}'
+        )
+    return axes
 
 
 def _repeated(argument: Any) -> Any:  # noqa: ANN401 - a tensor; torch is not loaded yet

@@ -40,7 +40,8 @@ def optimize(
         Task,
         typer.Option(
             "--task",
-            help="Whether the largest score is an answer's class; auto: where there are labels or probabilities.",
+            help="Whether the largest score is an answer's class; auto: as declared, else where there are labels or "
+            "probabilities.",
         ),
     ] = "auto",
     rounds: Rounds = 5,
@@ -54,6 +55,7 @@ def optimize(
     """
     from opdeploy import files, ui
     from opdeploy.artifact import graph
+    from opdeploy.artifact.data import judged, task_of
     from opdeploy.artifact.optimize import Goal
     from opdeploy.artifact.optimize import optimize as optimised
     from opdeploy.artifact.package import Contents, build
@@ -64,8 +66,10 @@ def optimize(
     called = name_of(name, model)
     graph.load(model, weights=False)
     declaration = declared(processing)
-    found = Source(data, declaration, label).read(Session(model))
-    goal = Goal(batch, max_accuracy_loss, task, rounds, seconds)
+    session = Session(model)
+    found = Source(data, declaration, label).read(session)
+    judged_as = task_of(declaration) if task == "auto" else task
+    goal = Goal(batch, max_accuracy_loss, judged_as, rounds, seconds, judged(declaration, session))
     with tempfile.TemporaryDirectory(prefix="opdeploy-") as folder:
         with ui.progress("trying") as watch:
             result = optimised(model, found.samples, goal, Path(folder), watch=watch)
