@@ -36,9 +36,7 @@ def verdict(photograph: Photograph, answer: dict[str, Any]) -> str:
 
 def main() -> None:
     """Print each photograph with its answer, and how many are right."""
-    parser = argparse.ArgumentParser(
-        description="Hold an artefact's answers to the photographs against the right ones."
-    )
+    parser = argparse.ArgumentParser(description="Hold an artefact's answers against the right ones.")
     parser.add_argument("artefact", type=Path)
     artefact: Path = parser.parse_args().artefact
     photographs = load()
