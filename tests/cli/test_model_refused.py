@@ -112,6 +112,7 @@ CASES: dict[str, tuple[str, str]] = {
     "a file is there": ("package model.onnx --data good.npz -o text.json", "is there already"),
     "a folder is there": ("optimize model.onnx --data good.npz -o artefact", "is there already"),
     "no such folder": ("package model.onnx --data good.npz -o gone/out.zip", "there is no folder gone"),
+    "no folder for the answer": ("measure model.onnx --data good.npz --file gone/m.json", "there is no folder gone"),
     "a folder for the answer": ("measure model.onnx --data good.npz --file artefact -o json", "is a directory"),
     # Options
     "a negative tolerance": ("package model.onnx --rtol -1 -o out", "'--rtol'"),
