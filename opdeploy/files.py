@@ -21,21 +21,32 @@ def write(path: Path, content: bytes) -> None:
     Raises InputError when there is no place to write to, OpdeployError when the writing fails; both leave what was
     there as it was.
     """
-    mode = _mode(path)
-    if mode is not None and stat.S_ISDIR(mode):
-        raise InputError(f"{path}: is a directory; name a file in it")
+    mode = check_place(path)
     if mode is not None and not stat.S_ISREG(mode):  # a pipe or a device, which cannot be replaced
         with _explained(path), path.open("wb") as stream:
             stream.write(content)
         return
-    if mode is not None and not os.access(path, os.W_OK):
-        raise InputError(f"{path}: cannot be written: it is write-protected; name another file")
     target = path.resolve()  # a link stays, and what it leads to is written
     permissions = 0o666 if mode is None else stat.S_IMODE(mode)
     with _beside(path, target, content, permissions) as part, _explained(path):
         if mode is not None:
             part.chmod(permissions)  # what the umask took away
         part.replace(target)
+
+
+def check_place(path: Path) -> int | None:
+    """Raise InputError when there is no place for `write` to write to; return the mode of what is there already.
+
+    For commands that would work for minutes before they write.
+    """
+    mode = _mode(path)
+    if mode is None and not path.parent.is_dir():
+        raise InputError(f"{path}: cannot be written: there is no folder {path.parent}; make it, or name another file")
+    if mode is not None and stat.S_ISDIR(mode):
+        raise InputError(f"{path}: is a directory; name a file in it")
+    if mode is not None and stat.S_ISREG(mode) and not os.access(path, os.W_OK):
+        raise InputError(f"{path}: cannot be written: it is write-protected; name another file")
+    return mode
 
 
 def create(path: Path, content: bytes) -> None:

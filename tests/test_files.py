@@ -95,7 +95,7 @@ def loop(place: Path) -> Path:
 
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "folder": (lambda place: folder(place / "there"), "is a directory; name a file in it"),
-    "no such folder": (lambda place: place / "absent" / "file", "No such file or directory"),
+    "no such folder": (lambda place: place / "absent" / "file", "there is no folder"),
     "a file as a folder": (lambda place: place / "file" / "file", "Not a directory"),
     "a name too long": (lambda place: place / ("a" * 256), "File name too long"),
     "a loop of links": (lambda place: loop(place / "loop"), "Too many levels of symbolic links"),

@@ -64,7 +64,7 @@ def test_an_unknown_suffix_is_told_with_the_formats(
 
 
 UNWRITABLE = {
-    "missing folder": ("absent/a.csv", 2, "No such file or directory"),
+    "missing folder": ("absent/a.csv", 2, "there is no folder"),
     "folder": ("folder.csv", 2, "is a directory; name a file in it"),
     "name too long": ("a" * 252 + ".csv", 2, "File name too long"),
     "a file as a folder": ("old.csv/a.csv", 2, "Not a directory"),

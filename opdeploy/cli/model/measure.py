@@ -55,11 +55,13 @@ def measure(
     Each thread count has a process of its own. Of an artefact, the variant is measured that would be served here, with
     its settings. The JSON is what `opdeploy model package --measurement` takes.
     """
-    from opdeploy import ui
+    from opdeploy import files, ui
     from opdeploy.artifact.measure import Sweep
     from opdeploy.cli.model.options import Source, declared
 
     form = format_of(output, file, get_args(Output))
+    if file:
+        files.check_place(file)
     sweep = Sweep(tuple(batch or Sweep().batches), tuple(threads or ()), rounds, seconds)
     with ui.progress("measuring") as watch:
         found = _measured(model, Source(data, declared(processing), label), sweep, watch)

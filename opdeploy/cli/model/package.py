@@ -49,12 +49,13 @@ def package(
             _check_measured(measurements, set(source.manifest.files.values()), model)
             digest = repackage(source, {path.stem: text for path, text in measurements.items()}, target)
     else:
+        called = name_of(name, model)
         declaration = declared(processing)
         graph.load(model, weights=False)
         _check_measured(measurements, {sha256(model)}, model)
         found = Source(data, declaration, label).read(Session(model))
         contents = Contents(
-            name_of(name, model),
+            called,
             model,
             found.samples,
             found.records,
