@@ -60,7 +60,7 @@ def test_a_model_of_boosted_trees(tmp_path: Path, name: str, classes: int) -> No
     np.savez(tmp_path / "own.npz", features=FEATURES)
     drawn = convert(str(path), tmp_path / "o.onnx", trust=path.suffix == ".pkl")
     own = convert(str(path), tmp_path / "o.onnx", trust=path.suffix == ".pkl", data=tmp_path / "own.npz")
-    assert (drawn.verified.records, own.verified.records) == (72, 401)
+    assert (drawn.verified.records, own.verified.records) == (72, 400)
     assert [(spec.name, spec.shape) for spec in own.inputs] == [("features", ("batch", 5))]
     outputs = [("label", ("batch",)), ("probabilities", ("batch", classes))] if classes else [("value", ("batch", 1))]
     assert [(spec.name, spec.shape) for spec in own.outputs] == outputs
