@@ -133,13 +133,13 @@ def optimize(
     for candidate in propose(model, calibration, fixed):
         watch(candidate.name)
         trials.append(_tried(bench, candidate))
-    fastest = _fastest(trials)
-    for candidate in threaded(Candidate(fastest.name, fastest.precision, fastest.settings, graph=fastest.graph)):
+    quickest = fastest(trials)
+    for candidate in threaded(Candidate(quickest.name, quickest.precision, quickest.settings, graph=quickest.graph)):
         watch(candidate.name)
         trials.append(_tried(bench, candidate))
-    fastest = _fastest(trials)
+    quickest = fastest(trials)
     return Optimised(
-        trials=[replace(trial, state="best") if trial is fastest else trial for trial in trials],
+        trials=[replace(trial, state="best") if trial is quickest else trial for trial in trials],
         batch=bench.batch,
         verified=verified_here(),
         judged_on=f"{len(judged)} records, {samples.source}",
@@ -230,7 +230,18 @@ def _block(bench: _Bench, session: Session) -> Callable[[], Block]:
     return partial(block, session, bench.samples.batch(bench.batch), bench.goal.seconds)
 
 
-def _fastest(trials: Sequence[Trial]) -> Trial:
-    """Return the fastest accepted variant; the reference, where no other is clearly faster."""
-    best = max((item for item in trials if item.state == "accepted"), key=lambda item: item.speed_up or 0)
-    return best if (best.speed_up or 0) >= NOISE else trials[0]
+def fastest(trials: Sequence[Trial]) -> Trial:
+    """Return the fastest accepted variant, of those that are as fast the one with the best answers.
+
+    It is the reference, where no other is clearly faster.
+    """
+    accepted = [item for item in trials if item.state == "accepted"]
+    most = max(item.speed_up or 0 for item in accepted)
+    return max((item for item in accepted if (item.speed_up or 0) * NOISE >= most), key=_rightness)
+
+
+def _rightness(trial: Trial) -> tuple[float, ...]:
+    found = trial.evidence
+    if found is None:
+        return (0, 0, 0, 0)
+    return (found.accuracy or 0, found.agreement or 0, found.cosine or 0, trial.speed_up or 0)

@@ -29,6 +29,6 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  any value of a field, any JSON v
         case Path():
             return value.name
         case msgspec.Struct():
-            return _plain(msgspec.to_builtins(value))
+            return {key: _plain(item) for key, item in msgspec.structs.asdict(value).items()}  # defaults too
         case _:
             return value

@@ -24,7 +24,7 @@ class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rtol: float = 1e-4
     atol: float = 1e-5
     mismatches: float = 0.0
-    """Share of the elements that need not agree: 0 but for variants whose labels may differ now and then."""
+    """Share of the elements that need not agree, 0 but for lossy variants; what is not finite agrees or is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _compare(name: str, answer: NDArray[Any], reference: NDArray[Any], tolerance
     where = tuple(map(int, np.unravel_index(int(excess.argmax()), excess.shape)))
     return Difference(
         name,
-        agrees=share <= tolerance.mismatches,
+        agrees=share <= tolerance.mismatches and bool(np.isfinite(excess).all()),
         largest=float(distance.max()),
         mismatches=share,
         where=where,
