@@ -126,6 +126,7 @@ def optimize(
         evidence.answers(Session(model, Settings(level="disable")), judged, fixed or goal.batch),
         baseline,
     )
+    watch("the model as it is")
     reference = _reference(bench)
     trials = [reference]
     for candidate in propose(model, calibration, fixed):
