@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +17,7 @@ from opdeploy.artifact.machine import Machine, describe, usable_cpus
 from opdeploy.errors import OpdeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
 
     from opdeploy.artifact.samples import Samples
@@ -176,8 +174,7 @@ def _in_own_process(task: Callable[[], T]) -> T:
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(task, sender), daemon=True)
-    with _interrupts_ignored():  # as the process then does: Ctrl-C reaches both, and one word of it is enough
-        process.start()
+    process.start()
     sender.close()
     try:
         answer: T | Exception = receiver.recv()
@@ -195,23 +192,12 @@ def _in_own_process(task: Callable[[], T]) -> T:
 
 def _answer(task: Callable[[], T], sender: Connection) -> None:
     """Run a task in the process that was made for it, and send what it returns or raises."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both, and the other one ends this
     try:
         answer: T | Exception = task()
     except Exception as error:  # noqa: BLE001  it is raised again on the other side
         answer = error
     sender.send(answer)
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # where signals are not handled anyway
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _probe(model: Path, samples: Samples, settings: Settings, sweep: Sweep) -> tuple[Loading, dict[int, list[Block]]]:

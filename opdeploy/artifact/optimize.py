@@ -128,6 +128,7 @@ def optimize(
         _answers(Session(model, Settings(level="disable")), judged, fixed or goal.batch, goal),
         baseline,
     )
+    watch("the model as it is")
     reference = _reference(bench)
     trials = [reference]
     for candidate in propose(model, calibration, fixed):
