@@ -57,7 +57,7 @@ def verify(
         source = Source(data, declared(processing), label)
         found = variants = {other.name: verifying.models(model, other, tolerance(rtol, atol), source.read)}
     _deliver(found, form, file)
-    if golden:
+    if golden and any(item.agrees for item in variants.values()):
         _say_served(variants)
     wrong = [name for name, item in found.items() if not item.agrees]
     if wrong and (not golden or PROCESSING in wrong or len(wrong) == len(found)):
@@ -67,12 +67,11 @@ def verify(
 def _say_served(found: dict[str, Verification]) -> None:
     from opdeploy import ui
 
-    served = next((name for name, item in found.items() if item.agrees), None)
+    served = next(name for name, item in found.items() if item.agrees)
     for name, item in found.items():
         if not item.agrees:
             ui.warn(f"{name} does not give the golden answers on this machine")
-    if served:
-        ui.say(f"{served} would be served here")
+    ui.say(f"{served} would be served here")
 
 
 def _deliver(found: dict[str, Verification], form: Output, file: Path | None) -> None:
