@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,9 +37,9 @@ def loads(path: Path, provider: str, size: int) -> str | None:
     return _why(_run(["session", str(memory), str(path), provider], b""))
 
 
-def boosts(path: Path, package: str) -> str | None:
-    """Return why LightGBM or XGBoost cannot load a file of its own; None when it can."""
-    return _why(_run(["booster", str(MEMORY + 4 * path.stat().st_size), str(path), package], b""))
+def boosts(path: Path) -> str | None:
+    """Return why LightGBM cannot load a file of its own; None when it can."""
+    return _why(_run(["booster", str(MEMORY + 4 * path.stat().st_size), str(path)], b""))
 
 
 def _why(done: subprocess.CompletedProcess[bytes] | None) -> str | None:
@@ -100,8 +99,10 @@ def _session(path: str, provider: str) -> None:
         raise RuntimeError("the provider is installed, but does not start here")
 
 
-def _booster(path: str, package: str) -> None:
-    import_module(package).Booster(model_file=path)
+def _booster(path: str) -> None:
+    import lightgbm
+
+    lightgbm.Booster(model_file=path)
 
 
 def _main(task: str, memory: str, *arguments: str) -> int:

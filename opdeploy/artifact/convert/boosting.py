@@ -28,11 +28,14 @@ def export(source: Source, options: Options) -> Exported:
     Raises InputError for what is missing, damaged, or cannot be converted.
     """
     package = need(source.kind, source.kind, source.name)
-    why = confined.boosts(source.path, source.kind)
+    why = confined.boosts(source.path) if source.kind == "lightgbm" else None
     if why is not None:
-        why = one_line(RuntimeError(why.partition("Stack trace:")[0]), 160)
         raise InputError(f"{source.name}: cannot be loaded: {why}; save the model again")
-    model = package.Booster(model_file=source.name)
+    try:
+        model = package.Booster(model_file=source.name)
+    except Exception as error:  # noqa: BLE001 - a damaged file fails in any way
+        said = one_line(RuntimeError(str(error).partition("Stack trace:")[0]), 160)
+        raise InputError(f"{source.name}: cannot be loaded: {said}; save the model again") from None
     if source.kind == "xgboost" and _objective(model) == "multi:softmax":
         model.set_param({"objective": "multi:softprob"})  # the same trees, and probabilities beside the label
     return export_model(source, model, options)
