@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opdeploy.artifact import cost, external, graph, structure, tensors
+from opdeploy.artifact.convert import sources
 from opdeploy.artifact.inspect import framework_of, inspect_model, is_generative
 from opdeploy.artifact.operators import Operators, operators
 from opdeploy.artifact.providers import Provider, providers
 from opdeploy.artifact.windows import WindowsMl, windows_ml
+from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,9 +101,12 @@ def look(path: Path) -> Inspection | Glance:
 
 def _glance(path: Path) -> Glance:
     facts = inspect_model(path)
-    convertible = facts.framework not in (None, "llm") and path.suffix.lower() != ".tflite"
-    command = f"opdeploy model convert {shlex.quote(str(path))} -o model.onnx" if convertible else None
-    return Glance(str(path), facts.framework, facts.size_mb, command)
+    try:
+        kind = sources.find(str(path)).kind
+    except InputError:  # nothing that can be converted
+        return Glance(str(path), facts.framework, facts.size_mb, None)
+    framework = facts.framework or (kind if kind in ("lightgbm", "xgboost") else None)
+    return Glance(str(path), framework, facts.size_mb, f"opdeploy model convert {shlex.quote(str(path))} -o model.onnx")
 
 
 def _inspection(path: Path, model: onnx.ModelProto) -> Inspection:

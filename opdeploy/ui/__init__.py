@@ -87,7 +87,7 @@ def progress(what: str) -> Iterator[Callable[[str], None]]:
 
     def watch(step: str) -> None:
         if shown:
-            sys.stderr.write(f"\r\x1b[K{what}: {_printable(step)} …")
+            sys.stderr.write(f"\r\x1b[K{what}: {printable(step)} …")
             sys.stderr.flush()
 
     try:
@@ -97,13 +97,13 @@ def progress(what: str) -> Iterator[Callable[[str], None]]:
             sys.stderr.write("\r\x1b[K")
 
 
-def _printable(message: str) -> str:
-    # What users name may hold line ends, or codes that would steer the terminal.
+def printable(message: str) -> str:
+    """Return a text on one line, without what would steer a terminal: names in files may hold anything."""
     return "".join(char if char.isprintable() else " " for char in " ".join(message.split()))
 
 
 def _talk(message: str, colour: str = "") -> None:
-    line = _printable(message)
+    line = printable(message)
     coloured = colour and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     sys.stderr.write(f"\x1b[{colour}m{line}\x1b[0m\n" if coloured else line + "\n")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from opdeploy.artifact.inspection import Inspection
-from opdeploy.ui import new_table
+from opdeploy.ui import new_table, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,13 +14,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from opdeploy.artifact.inspection import Glance, Tensor
+    from opdeploy.artifact.providers import Provider
 
+_LONGEST_NAME, _LONGEST_NOTE = 60, 200
+"""Characters that are shown: names may be as long as one likes, and the JSON has all of them."""
 _RUNS = {"all": "yes", "part": "in part", "none": "no", "unknown": "not tried"}
 
 
 def show(console: Console, seen: Inspection | Glance) -> None:
     """Print what is known of a model: facts, then what goes in and out, then what can run it."""
-    console.print(seen.file, style="bold", markup=False)
+    console.print(printable(seen.file), style="bold", markup=False)
     if not isinstance(seen, Inspection):
         rows = [("framework", seen.framework or "unknown"), ("size", f"{seen.size_mb:,.3f} MB")]
         _show(console, ("fact", "value"), [*rows, *([("to ONNX", seen.convert)] if seen.convert else [])])
@@ -32,16 +36,15 @@ def show(console: Console, seen: Inspection | Glance) -> None:
     _show(
         console,
         ("execution provider", "installed", "runs it", "note"),
-        [
-            (
-                item.name.removesuffix("ExecutionProvider"),
-                "yes" if item.installed else "no",
-                _RUNS[item.runs],
-                item.note,
-            )
-            for item in seen.providers
-        ],
+        _providers(seen.providers),
     )
+
+
+def _providers(providers: Iterable[Provider]) -> Iterable[Sequence[str]]:
+    """Give a row for those that stand one after the other and of which the same is known."""
+    for (installed, runs, note), same in groupby(providers, lambda item: (item.installed, item.runs, item.note)):
+        names = ", ".join(item.name.removesuffix("ExecutionProvider") for item in same)
+        yield names, "yes" if installed else "no", _RUNS[runs], _short(note, _LONGEST_NOTE)
 
 
 def _show(console: Console, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -49,33 +52,42 @@ def _show(console: Console, heads: Sequence[str], rows: Iterable[Sequence[str]])
 
     table = new_table(*heads)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(text)) for text in row))
     console.print(table)
+
+
+def _short(text: str, most: int = _LONGEST_NAME) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(_short, names))
 
 
 def _facts(seen: Inspection) -> Iterable[tuple[str, str]]:
     """Give what is known in the order in which one asks for it."""
     yield "framework", seen.framework or "unknown"
-    yield "producer", seen.producer or "unknown"
+    yield "producer", _short(seen.producer) or "unknown"
     yield "kind", "generative (it hands keys and values on)" if seen.generative else "single-pass"
     yield (
         "versions",
-        ", ".join([f"IR {seen.ir_version}", *(f"{name} {number}" for name, number in seen.opsets.items())]),
+        _listed([f"IR {seen.ir_version}", *(f"{name} {number}" for name, number in seen.opsets.items())]),
     )
     yield "size", f"{seen.size_mb:,.3f} MB"
     if seen.external_data:
-        yield "weights in", ", ".join(seen.external_data)
+        yield "weights in", _listed(seen.external_data)
     yield "parameters", f"{seen.parameters:,}"
     yield "cost of a record", "not counted" if seen.gflops is None else f"{seen.gflops:g} GFLOPs"
     yield "bytes of a record", "not fixed" if seen.record_bytes is None else f"{seen.record_bytes:,}"
-    yield "operators", ", ".join(f"{name} {times}" for name, times in seen.operators.items())
+    yield "operators", _listed(f"{name} {times}" for name, times in seen.operators.items())
     if seen.functions:
         yield "functions", f"{seen.functions}, each counted once among the operators; their cost is not counted"
-    yield "custom operators", ", ".join(seen.custom_operators) or "none"
+    yield "custom operators", _listed(seen.custom_operators) or "none"
     yield "Windows ML", seen.windows_ml.runs_from or "none runs it"
 
 
 def _tensor(tensor: Tensor) -> tuple[str, str, str]:
+    name = _short(tensor.name)
     if tensor.shape is None:
-        return tensor.name, tensor.datatype, "any"
-    return tensor.name, tensor.datatype, " x ".join("?" if size is None else str(size) for size in tensor.shape) or "1"
+        return name, tensor.datatype, "any"
+    return name, tensor.datatype, " x ".join("?" if size is None else _short(str(size)) for size in tensor.shape) or "1"

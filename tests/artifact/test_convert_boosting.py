@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from opdeploy.artifact.convert import convert
-from opdeploy.errors import DifferenceError
+from opdeploy.errors import DifferenceError, InputError
 from opdeploy.runtime.golden import Tolerance
 
 for package in ("lightgbm", "xgboost", "onnxmltools"):
@@ -84,3 +84,22 @@ def test_values_on_a_threshold_after_a_scaler(tmp_path: Path) -> None:
     some = Tolerance(mismatches=0.2)
     done = convert(str(tmp_path / "m.pkl"), tmp_path / "o.onnx", trust=True, data=tmp_path / "own.npz", tolerance=some)
     assert 0 < done.verified.mismatches < 0.2
+
+
+@pytest.mark.parametrize("name", ["m.txt", "m.json", "m.ubj"])
+def test_a_file_cut_short_is_refused(tmp_path: Path, name: str) -> None:
+    """LightGBM would end the process, and with it the command."""
+    path = saved(trained("lightgbm" if name == "m.txt" else "xgboost", 3), tmp_path / name)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"cannot be loaded: .*; save the model again") as raised:
+        convert(str(path), tmp_path / "o.onnx")
+    assert "Stack trace" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_booster_that_gives_labels(tmp_path: Path) -> None:
+    """It is converted with its probabilities, from the same trees."""
+    matrix = xgboost.DMatrix(FEATURES, LABELS[3])
+    xgboost.train({"objective": "multi:softmax", "num_class": 3}, matrix, 3).save_model(tmp_path / "m.json")
+    done = convert(str(tmp_path / "m.json"), tmp_path / "o.onnx")
+    assert [spec.name for spec in done.outputs] == ["label", "probabilities"]

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from opdeploy.artifact.convert import convert
-from opdeploy.errors import InputError
+from opdeploy.errors import InputError, OpdeployError
 from opdeploy.runtime.tensors import BY_ONNX, TensorSpec
 
 if TYPE_CHECKING:
@@ -56,11 +56,28 @@ class Branch(Net):
     def forward(self, image):
         return super().forward(image if image.sum() > 0 else -image)
 
+class Unused(nn.Module):
+    def forward(self, left, right):
+        return left * 2
+
+class Blank(nn.Module):
+    def forward(self, left):
+        return torch.log(-left * left - 1)
+
+class Places(nn.Module):
+    def forward(self, left):
+        return torch.nonzero(left > 0), left * 2
+
+class Raises(nn.Module):
+    def forward(self, left):
+        raise RuntimeError("no\\nway")
+
 class Fixed(Net):
     def forward(self, image):
         return super().forward(image).reshape(2, 5)
 
 net = lambda: (Net(), torch.zeros(1, 3, 8, 8))
+blank, places, raises = (lambda kind=kind: (kind(), torch.zeros(2, 3)) for kind in (Blank, Places, Raises))
 two = lambda: (Two(), (torch.zeros(2, 3, 4), torch.zeros(2, 5, 4)))
 ids = torch.tensor([[3, 7, 5, 9, 2]])
 words = lambda: (Words(), (ids, ids), ({1: "tokens"}, {1: "tokens"}))
@@ -198,6 +215,7 @@ def test_a_module_that_exports_otherwise_is_refused(models: Any, tmp_path: Path,
         ("nothing", "must return a torch.nn.Module and an example"),
         ("fails", "fails: ZeroDivisionError"),
         ("absent", "no attribute 'absent'"),
+        ("raises", "fails on these inputs: no way; check"),
     ],
 )
 def test_what_cannot_be_converted_is_named(models: Any, tmp_path: Path, name: str, message: str) -> None:  # noqa: ANN401
@@ -205,6 +223,42 @@ def test_what_cannot_be_converted_is_named(models: Any, tmp_path: Path, name: st
     with pytest.raises(InputError, match=message):
         convert(f"{models.__name__}:{name}", tmp_path / "o.onnx")
     assert not (tmp_path / "o.onnx").exists()
+
+
+def test_answers_that_are_no_numbers_show_nothing(models: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    """NaN on both sides is no agreement."""
+    with pytest.raises(OpdeployError, match="gives no finite number as 'output'"):
+        convert(f"{models.__name__}:blank", tmp_path / "o.onnx")
+    assert not (tmp_path / "o.onnx").exists()
+
+
+def test_an_axis_of_another_size_is_not_called_batch(models: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    """Where something is found is as long as that is often."""
+    done = convert(f"{models.__name__}:places", tmp_path / "o.onnx")
+    assert [spec.shape[0] == "batch" for spec in done.outputs] == [False, True]
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"a": np.zeros((4, 3), np.float32), "b": np.zeros((4, 3), np.float32)}, "takes 2 inputs, and uses 1"),
+        ({"a": np.array([["x"]]), "b": np.array([["y"]])}, "PyTorch takes numbers"),
+        ({"a": np.zeros((4, 3), np.float32)}, "fails on these inputs"),
+    ],
+    ids=["unused", "text", "too few"],
+)
+def test_inputs_that_torchscript_does_not_take(
+    models: Any,  # noqa: ANN401
+    tmp_path: Path,
+    data: dict[str, Any],
+    message: str,
+) -> None:
+    """One line says what is wrong."""
+    models.torch.jit.script(models.Unused()).save(tmp_path / "m.pt")
+    np.savez(tmp_path / "d.npz", **data)
+    with pytest.raises(InputError, match=message):
+        convert(str(tmp_path / "m.pt"), tmp_path / "o.onnx", trust=True, data=tmp_path / "d.npz")
 
 
 def test_a_module_that_is_not_there(tmp_path: Path) -> None:
@@ -216,4 +270,18 @@ def test_a_module_that_is_not_there(tmp_path: Path) -> None:
 def test_large_weights_lie_beside_the_model(models: Any, tmp_path: Path) -> None:  # noqa: ANN401
     """What one protobuf message cannot hold is written to a file of its own."""
     convert(f"{models.__name__}:net", tmp_path / "o.onnx", most_bytes=1000)
+    convert(f"{models.__name__}:net", tmp_path / "o.onnx", most_bytes=1000)  # over what is there already
     assert (tmp_path / "o.onnx.data").stat().st_size > 2000
+
+
+@pytest.mark.parametrize("obstacle", ["folder", "link"])
+def test_large_weights_that_cannot_lie_there(models: Any, tmp_path: Path, obstacle: str) -> None:  # noqa: ANN401
+    """Neither file is written."""
+    if obstacle == "folder":
+        (tmp_path / "o.onnx.data").mkdir()
+    else:
+        (tmp_path / "o.onnx").symlink_to("elsewhere.onnx")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match="name another file"):
+        convert(f"{models.__name__}:net", tmp_path / "o.onnx", most_bytes=1000)
+    assert sorted(tmp_path.iterdir()) == before

@@ -29,7 +29,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from sklearn.svm import SVC, LinearSVC
 
 from opdeploy.artifact.convert import convert
-from opdeploy.errors import DifferenceError, InputError
+from opdeploy.errors import DifferenceError, InputError, OpdeployError
 from opdeploy.runtime.golden import Tolerance
 
 if TYPE_CHECKING:
@@ -253,14 +253,46 @@ def test_what_is_not_fitted_is_refused(run: Convert, model: Any, message: str) -
         ({"features": np.zeros((4, 2))}, r"has the shape \[4, 2\]"),
         ({"features": np.zeros((0, 3))}, "no records"),
         ({"features": np.array([["a", "b", "c"]])}, "write numbers"),
+        ({"features": np.full((4, 3), np.nan)}, "fails on the inputs of the check|no finite number"),
     ],
-    ids=["shape", "empty", "text"],
+    ids=["shape", "empty", "text", "nan"],
 )
 def test_data_that_does_not_fit_is_refused(run: Convert, tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     """The line says what is wrong with it."""
     np.savez(tmp_path / "d.npz", **arrays)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(OpdeployError, match=message):
         run(LogisticRegression().fit(MATRIX, LABELS), data=tmp_path / "d.npz")
+
+
+@pytest.mark.parametrize(("chosen", "inputs"), [(slice("a", "b"), "abc"), (slice(None, "b"), "abc"), (slice(1), "abc")])
+def test_columns_by_a_slice(run: Convert, chosen: slice, inputs: str) -> None:
+    """A slice of names has its last one in it, as pandas has it."""
+    table = pd.DataFrame(MATRIX, columns=list("abc"))
+    chosen_columns = ColumnTransformer([("scale", StandardScaler(), chosen)], remainder="passthrough")
+    done = run(make_pipeline(chosen_columns, LogisticRegression()).fit(table, LABELS))
+    assert "".join(spec.name for spec in done.inputs) == inputs
+
+
+def test_classes_that_are_true_and_false(run: Convert) -> None:
+    """They are 1 and 0."""
+    done = run(LogisticRegression().fit(MATRIX, MATRIX[:, 0] > 0))
+    assert done.outputs[0].datatype.name == "INT64"
+
+
+@pytest.mark.parametrize(("values", "fits"), [([1.0, 0.0], True), ([1.5, 0.0], False), ([np.nan, 0.0], False)])
+def test_whole_numbers_are_not_rounded(run: Convert, tmp_path: Path, values: list[float], *, fits: bool) -> None:
+    """A category that is a whole number takes no other."""
+    table = pd.DataFrame({"a": [0, 1, 2, 1], "b": [0.0, 1.0, 2.0, 3.0]})
+    model = make_pipeline(
+        ColumnTransformer([("code", OneHotEncoder(handle_unknown="ignore"), ["a"])], remainder="passthrough"),
+        LogisticRegression(),
+    ).fit(table, [0, 1, 0, 1])
+    np.savez(tmp_path / "d.npz", a=np.array(values), b=np.array([0.0, 1.0]))
+    if fits:
+        assert run(model, data=tmp_path / "d.npz").verified.records == 2
+    else:
+        with pytest.raises(InputError, match="'a' holds numbers that INT64 cannot"):
+            run(model, data=tmp_path / "d.npz")
 
 
 def test_the_command_prints_what_was_verified(tmp_path: Path, opdeploy: Opdeploy) -> None:

@@ -43,7 +43,13 @@ def save(name, function):
     tf.saved_model.save(module, name, signatures={"serving_default": module.function})
 
 save("beta", lambda a: {"y": tf.math.betainc(a, a, a)})
-save("reads", lambda a: {"y": a + tf.strings.to_number(tf.io.read_file("/etc/hostname"))})
+
+def writes(a):
+    tf.print("written", output_stream="file://trace")
+    return {"y": a + 1}
+
+save("writes", writes)
+keras.Sequential([layers.Dense(2)]).save("unbuilt.keras")
 tf.saved_model.save(tf.Module(), "unsigned")
 """
 
@@ -62,7 +68,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("name", "output"), [("saved", "output_0"), ("m.keras", "output"), ("m.h5", "output")])
 def test_a_network(made: Path, tmp_path: Path, name: str, output: str) -> None:
     """Each file gives the same tensors, with a free batch axis, and layers as they are after training."""
-    done = convert(str(made / name), tmp_path / "o.onnx")
+    done = convert(str(made / name), tmp_path / "o.onnx", trust=name == "saved")
     assert [spec.shape for spec in done.inputs] == [("batch", 8, 8, 1)]
     assert [(spec.name, spec.shape) for spec in done.outputs] == [(output, ("batch", 3))]
     assert (done.opset, done.verified.batches) == (18, (1, 2, 5, 64))
@@ -80,7 +86,7 @@ def test_several_inputs_and_outputs(made: Path, tmp_path: Path) -> None:
 
 def test_a_fixed_batch(made: Path, tmp_path: Path) -> None:
     """It is one record."""
-    assert convert(str(made / "saved"), tmp_path / "o.onnx", dynamic_batch=False).batch == 1
+    assert convert(str(made / "saved"), tmp_path / "o.onnx", trust=True, dynamic_batch=False).batch == 1
 
 
 @pytest.mark.parametrize("name", ["lambda.keras", "lambda.h5"])
@@ -95,14 +101,14 @@ def test_a_lambda_layer_needs_trust(made: Path, tmp_path: Path, name: str) -> No
     ("name", "message"),
     [
         ("beta", "ONNX has nothing for the operator Betainc"),
-        ("reads", "has the operation ReadFile, which reaches outside"),
         ("unsigned", "has no signature serving_default"),
+        ("unbuilt.keras", "does not say which inputs it takes; build it"),
     ],
 )
 def test_what_cannot_be_converted_is_named(made: Path, tmp_path: Path, name: str, message: str) -> None:
     """The line says which operation it is."""
     with pytest.raises(InputError, match=message):
-        convert(str(made / name), tmp_path / "o.onnx")
+        convert(str(made / name), tmp_path / "o.onnx", trust=name != "unbuilt.keras")
     assert not (tmp_path / "o.onnx").exists()
 
 
@@ -113,7 +119,27 @@ def test_damaged_files_are_refused(made: Path, tmp_path: Path) -> None:
     (tmp_path / "saved" / "saved_model.pb").write_bytes((made / "saved" / "saved_model.pb").read_bytes()[:999])
     for name in ("m.h5", "saved"):
         with pytest.raises(InputError, match=r"cannot be loaded|damaged"):
-            convert(str(tmp_path / name), tmp_path / "o.onnx")
+            convert(str(tmp_path / name), tmp_path / "o.onnx", trust=True)
+
+
+def test_a_saved_model_needs_trust(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a program: one that appends to a file does so only where it is trusted."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"a program that TensorFlow runs, .*; give --trust"):
+        convert(str(made / "writes"), tmp_path / "o.onnx")
+    assert not (tmp_path / "trace").exists()
+    convert(str(made / "writes"), tmp_path / "o.onnx", trust=True)
+    assert (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize("version", ["3.9.2", "3.13.2"])
+def test_an_old_keras_needs_trust(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    """It runs code that is hidden in a model, whatever it is told."""
+    import keras
+
+    monkeypatch.setattr(keras, "__version__", version)
+    with pytest.raises(InputError, match=f"Keras {version} runs code .* install keras>=3.14"):
+        convert(str(made / "m.keras"), tmp_path / "o.onnx")
 
 
 def test_what_tensorflow_prints_stays_out(made: Path, tmp_path: Path, opdeploy: Opdeploy) -> None:

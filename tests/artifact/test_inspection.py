@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -162,24 +163,27 @@ def test_windows_itself_has_no_operators_of_onnx_runtime() -> None:
     assert windows_ml(3, {"": 7}, contrib=False, custom=True).runs_from is None
 
 
-FILES: dict[str, tuple[str | None, str | None]] = {
-    "a.pt2": ("pytorch", "opdeploy model convert {} -o model.onnx"),
-    "a b.joblib": ("sklearn", "opdeploy model convert {} -o model.onnx"),
-    "a.tflite": ("tensorflow", None),
-    "a.gguf": ("llm", None),
-    "a.bin": (None, None),
+FILES: dict[str, tuple[bytes, str | None, bool]] = {
+    "a.h5": (b"\x89HDF\r\n\x1a\n", "keras", True),
+    "a b.joblib": (b"", "sklearn", True),
+    "a.txt": (b"tree\nversion=v4\n", "lightgbm", True),
+    "a.json": (b'{"learner":{}}', "xgboost", True),
+    "a.pth": (b"", "pytorch", False),
+    "a.tflite": (b"", "tensorflow", False),
+    "a.gguf": (b"", "llm", False),
+    "a.bin": (b"", None, False),
 }
 
 
-@pytest.mark.parametrize(("name", "framework", "command"), [(name, *told) for name, told in FILES.items()])
+@pytest.mark.parametrize(("name", "head", "framework", "converts"), [(name, *told) for name, told in FILES.items()])
 def test_other_files_are_told_by_their_name(
-    tmp_path: Path, name: str, framework: str | None, command: str | None
+    tmp_path: Path, name: str, head: bytes, framework: str | None, *, converts: bool
 ) -> None:
-    """Little is known of them but how to make ONNX of them."""
+    """Little is known of them but how to make ONNX of them, where that can be done."""
     path = tmp_path / name
-    path.write_bytes(bytes(2500))
-    quoted = f"'{path}'" if " " in name else str(path)
-    assert look(path) == Glance(str(path), framework, 0.0025, command and command.format(quoted))
+    path.write_bytes(head.ljust(2500, b"\0"))
+    command = f"opdeploy model convert {shlex.quote(str(path))} -o model.onnx" if converts else None
+    assert look(path) == Glance(str(path), framework, 0.0025, command)
 
 
 def test_the_record_is_json(seen: Look) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import onnx
 import pytest
 from onnx_models import external
 
@@ -63,6 +64,30 @@ def test_another_format_says_how_to_convert_it(opdeploy: Opdeploy, tmp_path: Pat
     ran = opdeploy("model", "inspect", path, COLUMNS="300")
     assert f"opdeploy model convert {path} -o model.onnx" in ran.out
     assert opdeploy("model", "inspect", path, "-o", "json").json["framework"] == "sklearn"
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_names_cannot_steer_the_terminal(opdeploy: Opdeploy, tmp_path: Path, columns: int) -> None:
+    """A name in a file may hold anything, and is shown on one line, cut short."""
+    name = "\x1b[31mred\x1b]0;title\x07\n\u202e[bold]" + "x" * 300
+    value = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["\x1b[2J", 3])
+    node = onnx.helper.make_node("Mine\x1b[1m", [name], ["y"], domain="evil\n.com")
+    out = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid("evil\n.com", 1)]
+    graph = onnx.helper.make_graph([node], "g", [value], [out])
+    made = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9, producer_name="p\x1b[1A")
+    path = tmp_path / "a\x1b[31m.onnx"
+    onnx.save_model(made, path)
+    ran = opdeploy("model", "inspect", path, COLUMNS=str(columns))
+    assert ran.code == 0
+    assert all(char.isprintable() or char == "\n" for char in ran.out)
+    assert max(map(len, ran.out.splitlines()[1:])) <= columns
+    assert ran.out.count("x" * 20) <= 2
+
+
+def test_what_is_known_of_several_providers_stands_once(opdeploy: Opdeploy, digits: Path) -> None:
+    """Those that are not installed share a row."""
+    assert opdeploy("model", "inspect", digits).out.count("not installed here") < 3
 
 
 @pytest.mark.parametrize(("content", "problem"), [(b"text" * 99, "is not ONNX"), (b"", "is empty")])

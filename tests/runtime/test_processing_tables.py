@@ -246,6 +246,8 @@ def test_rows_that_do_not_fit(record: Any, extra: str, message: str) -> None:  #
         ([COLUMNS[0] | {"missing": 1e5}], [tensor("age", "FP16", "n", 1)], 'processing.input: column "age" has a num'),
         ([{"name": "c", "type": "category", "categories": ["a"], "unknown": -1}], [tensor("c", "UINT8", "n", 1)],
          'processing.input: column "c" has categories, or a number for unknown ones, that uint8 cannot hold'),
+        ([{"name": "c", "type": "category", "categories": ["a"], "unknown": 100_000}], [tensor("c", "FP16", "n", 1)],
+         'processing.input: column "c" has categories, or a number for unknown ones, that float16 cannot hold'),
     ],
 )  # fmt: skip
 def test_a_declaration_that_does_not_fit_the_model(columns: list[Any], inputs: list[Any], message: str) -> None:

@@ -138,6 +138,7 @@ def test_what_is_refused(package: Path, record: Any, message: str) -> None:  # n
         ({"tokenizer": "link.json"}, "processing.input.tokenizer: 'link.json' is outside the package"),
         ({"tokenizer": "\0"}, "processing.input.tokenizer: '\\x00' cannot be read as UTF-8 text"),
         ({"tokenizer": "bytes.json"}, "processing.input.tokenizer: 'bytes.json' cannot be read as UTF-8 text"),
+        ({"tokenizer": "circle.json"}, "processing.input.tokenizer: "),
         ({"tokenizer": "empty.json"}, "processing.input.tokenizer: is not a tokenizer.json: "),
         ({"types": "mask"}, "processing.input: ids, mask and types are not all different tensors"),
     ],
@@ -150,6 +151,7 @@ def test_a_declaration_that_does_not_fit(package: Path, fields: dict[str, Any], 
         outside = package.with_name("outside.json")
         outside.write_text("{}", encoding="utf-8")
         (package / "link.json").symlink_to(outside)
+        (package / "circle.json").symlink_to("circle.json")
     with pytest.raises(InputError) as caught:
         texts(package, **fields)
     assert str(caught.value).startswith(message)

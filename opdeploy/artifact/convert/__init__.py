@@ -92,7 +92,10 @@ def convert(  # noqa: PLR0913 - as many as the command has options
             size = graphs.save(exported.model, path, most_bytes)
         tell(f"verifying {output.name}")
         with _quiet(debug=debug):
-            session = Session(path)
+            try:
+                session = Session(path)
+            except InputError as error:  # which names a file that will be gone
+                raise InputError(str(error).replace(str(path), source)) from None
             verified = verify(source, exported, session, given, allowed)
         _move(folder, output)
     needed = graphs.opset(exported.model)
@@ -175,7 +178,7 @@ def _quiet(*, debug: bool) -> Iterator[None]:
 
 @contextmanager
 def _folder(output: Path) -> Iterator[Path]:
-    """Give a folder beside the output, so that what is verified is moved and not copied; leave none there."""
+    """Give a folder beside the output, so that weights are moved and not copied; leave none there."""
     try:
         made = Path(tempfile.mkdtemp(prefix=".opdeploy-", dir=output.parent))
     except OSError as error:
@@ -190,5 +193,10 @@ def _move(folder: Path, output: Path) -> None:
     """Put the verified files where they belong: the weights first, since the model names them."""
     beside = folder / f"{output.name}.data"
     if beside.exists():
-        beside.replace(output.with_name(beside.name))
+        if output.is_symlink() or (output.exists() and not os.access(output, os.W_OK)):
+            raise InputError(f"{output}: is a link or write-protected, and its weights go beside it; name another file")
+        try:
+            beside.replace(output.with_name(beside.name))
+        except OSError as error:
+            raise InputError(f"{output}.data: cannot be written: {error.strerror}; name another file with -o") from None
     files.write(output, (folder / output.name).read_bytes())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.artifact import confined
 from opdeploy.artifact.convert import converters, trees
 from opdeploy.artifact.convert.exported import Exported, Options, need, one_line, renamed
 from opdeploy.errors import InputError
@@ -27,10 +28,16 @@ def export(source: Source, options: Options) -> Exported:
     Raises InputError for what is missing, damaged, or cannot be converted.
     """
     package = need(source.kind, source.kind, source.name)
+    why = confined.boosts(source.path) if source.kind == "lightgbm" else None
+    if why is not None:
+        raise InputError(f"{source.name}: cannot be loaded: {why}; save the model again")
     try:
         model = package.Booster(model_file=source.name)
     except Exception as error:  # noqa: BLE001 - a damaged file fails in any way
-        raise InputError(f"{source.name}: cannot be loaded: {one_line(error, 160)}; save the model again") from None
+        said = one_line(RuntimeError(str(error).partition("Stack trace:")[0]), 160)
+        raise InputError(f"{source.name}: cannot be loaded: {said}; save the model again") from None
+    if source.kind == "xgboost" and _objective(model) == "multi:softmax":
+        model.set_param({"objective": "multi:softprob"})  # the same trees, and probabilities beside the label
     return export_model(source, model, options)
 
 
@@ -101,5 +108,8 @@ def _classes(model: Any, package: str) -> bool:  # noqa: ANN401 - a booster of e
     """Return whether a booster tells classes apart."""
     if package == "lightgbm":
         return str(model.dump_model(num_iteration=1)["objective"]).startswith(("binary", "multiclass"))
-    objective = json.loads(model.save_config())["learner"]["objective"]["name"]
-    return objective in ("binary:logistic", "multi:softprob", "multi:softmax")
+    return _objective(model) in ("binary:logistic", "multi:softprob")
+
+
+def _objective(booster: Any) -> str:  # noqa: ANN401 - a booster of XGBoost
+    return str(json.loads(booster.save_config())["learner"]["objective"]["name"])

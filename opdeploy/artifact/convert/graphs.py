@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import onnx
 
 
+LEAST_BESIDE = 1024
+"""Bytes of a tensor from which it goes to the file beside the model; what is smaller may be a shape."""
+
+
 def check_operators(source: str, model: onnx.ModelProto) -> None:
     """Raise InputError for a step that the exporter passed on as it was, since ONNX has nothing like it."""
     import onnx
@@ -44,7 +48,11 @@ def tidy(model: onnx.ModelProto, *, dynamic_batch: bool) -> None:
         for at, dim in enumerate(dims):
             if dim.HasField("dim_value"):
                 continue
-            if at == 0 and free and (value in free or dim.dim_param in first or not dim.dim_param.startswith("s")):
+            if (
+                at == 0
+                and free
+                and (value in free or dim.dim_param in {*first, ""} or dim.dim_param.startswith("unk__"))
+            ):
                 if dynamic_batch:
                     dim.dim_param = "batch"
                 else:
@@ -68,7 +76,10 @@ def save(model: onnx.ModelProto, path: Path, most_bytes: int) -> int:
             for tensor in model.graph.initializer:
                 if not tensor.HasField("raw_data") and tensor.data_type != onnx.TensorProto.STRING:  # only that moves
                     tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor), tensor.name))
-            onnx.save_model(model, path, save_as_external_data=True, location=f"{path.name}.data", size_threshold=1024)
+                # As save_as_external_data does, which refuses where the working directory has a file of this name.
+                if len(tensor.raw_data) >= LEAST_BESIDE:
+                    onnx.external_data_helper.set_external_data(tensor, f"{path.name}.data")
+            onnx.save_model(model, path)
         else:
             path.write_bytes(model.SerializeToString(deterministic=True))
     except OSError as error:

@@ -91,11 +91,14 @@ def _as(array: NDArray[Any], spec: TensorSpec, path: Path) -> NDArray[Any]:
         flat = ["" if value is None or value != value else str(value) for value in array.reshape(-1).tolist()]  # noqa: PLR0124 - NaN
         return np.array(flat, object).reshape(array.shape)
     try:
-        return array.astype(spec.datatype.dtype)
+        cast = array.astype(spec.datatype.dtype)
     except (TypeError, ValueError):
         raise InputError(
             f"{path}: {spec.name!r} holds {array.dtype}, not {spec.datatype.name}; write numbers"
         ) from None
+    if cast.dtype.kind in "iub" and not np.array_equal(cast, array):
+        raise InputError(f"{path}: {spec.name!r} holds numbers that {spec.datatype.name} cannot; write whole ones")
+    return cast
 
 
 def batches(arrays: Arrays, size: int | None) -> Iterator[Arrays]:

@@ -27,6 +27,8 @@ def export(source: Source, options: Options) -> Exported:
     package = type(model).__module__.partition(".")[0]
     if package in ("lightgbm", "xgboost"):
         return boosting.export_model(source, model, options)
-    if not hasattr(model, "get_params") or not (hasattr(model, "predict") or hasattr(model, "transform")):
-        raise InputError(f"{source.name}: holds {type(model).__name__}, which is no estimator of scikit-learn")
+    if not hasattr(model, "get_params"):
+        raise InputError(f"{source.name}: holds {type(model).__name__}, which is no estimator; write the model itself")
+    if not (hasattr(model, "predict") or hasattr(model, "transform")):
+        raise InputError(f"{source.name}: holds {type(model).__name__}, which neither predicts nor transforms")
     return sklearn.export(source, model, options)

@@ -56,9 +56,9 @@ def _program(source: Source, options: Options) -> Exported:
     if named or not all(isinstance(argument, torch.Tensor) for argument in arguments):
         raise InputError(f"{source.name}: takes other inputs than tensors by position; export it so again")
     module = program.module()
-    wanted = len(_tensors(module(*arguments)))
+    wanted = len(_tensors(_run(source, module, arguments)))
     model = _to_onnx(source, program, None, output_names=_output_names(wanted), opset_version=options.opset)
-    return _exported(model, module, arguments)
+    return _exported(source, model, module, arguments)
 
 
 def _module(source: Source, options: Options) -> Exported:
@@ -70,8 +70,7 @@ def _module(source: Source, options: Options) -> Exported:
     if options.dynamic_batch:
         arguments = tuple(_repeated(argument) for argument in arguments)
         free = tuple({0: "batch"} | axes for axes in free)
-    with torch.inference_mode():
-        wanted = len(_tensors(module(*arguments)))
+    wanted = len(_tensors(_run(source, module, arguments)))
     sizes = {name: torch.export.Dim(name) for axes in free for name in axes.values()}
     model = _to_onnx(
         source,
@@ -86,7 +85,8 @@ def _module(source: Source, options: Options) -> Exported:
         output_names=_output_names(wanted),
         opset_version=options.opset,
     )
-    return replace(_exported(model, module, arguments), free=tuple(name for name in sizes if name != "batch"))
+    exported = _exported(source, model, module, arguments)
+    return replace(exported, free=tuple(name for name in sizes if name != "batch"))
 
 
 def _script(source: Source, options: Options) -> Exported:
@@ -99,6 +99,9 @@ def _script(source: Source, options: Options) -> Exported:
         raise InputError(f"{source.name}: cannot be loaded: {one_line(error)}; save it again") from None
     examples = options.data or _zeros(source, options)
     names = list(examples)
+    for name, array in examples.items():
+        if array.dtype.kind not in "biuf":
+            raise InputError(f"{source.name}: {name!r} holds {array.dtype}, and PyTorch takes numbers; give these")
     arguments = tuple(torch.from_numpy(array[:BATCH]) for array in examples.values())
     wanted = len(_tensors(_run(source, module, arguments)))
     outputs = _output_names(wanted)
@@ -113,7 +116,7 @@ def _script(source: Source, options: Options) -> Exported:
         dynamic_axes=free,
         opset_version=options.opset,
     )
-    return _exported(model, module, arguments)
+    return _exported(source, model, module, arguments)
 
 
 def _zeros(source: Source, options: Options) -> Arrays:
@@ -246,13 +249,19 @@ def _run(source: Source, module: Any, arguments: Sequence[Any]) -> Any:  # noqa:
         with torch.inference_mode():
             return module(*arguments)
     except Exception as error:  # noqa: BLE001 - a module fails in any way
-        raise InputError(f"{source.name}: fails on these inputs: {one_line(error)}; check their shapes") from None
+        said = str(error).strip()
+        why = said.splitlines()[-1] if "Traceback of TorchScript" in said else one_line(error)
+        raise InputError(f"{source.name}: fails on these inputs: {why}; check their shapes and types") from None
 
 
-def _exported(model: onnx.ModelProto, module: Any, arguments: Sequence[Any]) -> Exported:  # noqa: ANN401
+def _exported(source: Source, model: onnx.ModelProto, module: Any, arguments: Sequence[Any]) -> Exported:  # noqa: ANN401
     import torch
 
     names = [value.name for value in model.graph.input]
+    if len(names) != len(arguments):
+        raise InputError(
+            f"{source.name}: takes {len(arguments)} inputs, and uses {len(names)} of them; leave out the others"
+        )
 
     def answer(inputs: Arrays) -> list[NDArray[Any]]:
         with torch.inference_mode():

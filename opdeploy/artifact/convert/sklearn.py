@@ -63,7 +63,7 @@ def _to_onnx(
 
     converters.register(model, source)
     types = {"number": data_types.FloatTensorType, "whole": data_types.Int64TensorType}
-    adapted = converters.with_exact_thresholds(steps.with_empty_texts(copy.deepcopy(model)))
+    adapted = converters.with_exact_thresholds(steps.with_listed_columns(steps.with_empty_texts(copy.deepcopy(model))))
     shape = {name: [None] if kind == "texts" else [None, widths[name]] for name, kind in kinds.items()}
     try:
         graph: onnx.ModelProto = convert_sklearn(
@@ -130,4 +130,6 @@ def _dense(answer: Any) -> NDArray[Any]:  # noqa: ANN401 - an array, or a sparse
     import numpy as np
 
     array = np.asarray(answer.todense() if hasattr(answer, "todense") else answer)
+    if array.dtype.kind == "b":  # which skl2onnx makes whole numbers of
+        return array.astype(np.int64)
     return array.astype(object) if array.dtype.kind in "UT" else array

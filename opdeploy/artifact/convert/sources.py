@@ -16,11 +16,14 @@ RUNS_CODE: dict[Kind, str] = {
     "pickle": "is a pickle, and loading one runs whatever code is in it",
     "torchscript": "is TorchScript, which is a program of its own",
     "torch program": "is a torch.export archive, which PyTorch loads through pickle, and that runs any code in it",
+    "saved model": "is a SavedModel, a program that TensorFlow runs, and that may read and write any file",
 }
 """Why a kind is loaded only where the user trusts it.
 
 PyTorch: `torch.export.load` "uses pickle under the hood" (its documentation, 2.13), and "TorchScript models should be
-treated the same way as locally executable code from an unknown source" (SECURITY.md; both read on 2026-11-23).
+treated the same way as locally executable code from an unknown source" (SECURITY.md). TensorFlow: "using untrusted
+models or graphs is equivalent to running untrusted code" (SECURITY.md); so tf.print appends to any file. All read on
+2026-11-23.
 """
 
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")

@@ -100,7 +100,11 @@ def _names(chosen: Any, names: list[str]) -> list[str]:  # noqa: ANN401 - whatev
     if isinstance(chosen, str):
         return [chosen]
     if isinstance(chosen, slice):
-        return names[chosen] if not isinstance(chosen.start, str) else names[names.index(chosen.start) :]
+        if not isinstance(chosen.start, str) and not isinstance(chosen.stop, str):
+            return names[chosen]
+        first = 0 if chosen.start is None else names.index(chosen.start)
+        last = len(names) - 1 if chosen.stop is None else names.index(chosen.stop)  # of names, the last counts too
+        return names[first : last + 1 : chosen.step]
     array = np.asarray(chosen)
     if array.dtype.kind in "bi":
         return [names[int(at)] for at in (np.flatnonzero(array) if array.dtype.kind == "b" else array)]
@@ -139,6 +143,18 @@ def _kind(stage: Any, at: int = 0) -> Type:  # noqa: ANN401 - any estimator
                 return "text"
             return "whole" if dtype.kind == "i" and attribute == "categories_" else "number"
     return "number"
+
+
+def with_listed_columns(model: Any) -> Any:  # noqa: ANN401 - any estimator
+    """Change a model so that it lists the columns which it took as a slice of names: skl2onnx knows none of these."""
+    for _, inner in walk(model):
+        names = getattr(inner, "feature_names_in_", None)
+        if hasattr(inner, "transformers_") and names is not None:
+            inner.transformers_ = [
+                (name, step, _names(chosen, list(names)) if isinstance(chosen, slice) else chosen)
+                for name, step, chosen in inner.transformers_
+            ]
+    return model
 
 
 def is_missing(value: object) -> bool:

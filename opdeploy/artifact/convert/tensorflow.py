@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from opdeploy.artifact.convert.sources import Source
     from opdeploy.runtime.session import Arrays
 
-TRUSTED_OPERATIONS = re.compile(r"ReadFile|WriteFile|PyFunc|MatchingFiles|Dataset")
-"""Operations of a SavedModel that reach outside it."""
+SAFE_KERAS = (3, 14)
+"""The first Keras that is known to keep an archive from running code or writing elsewhere, so that it needs no trust.
+
+GitHub advisories GHSA-4f3f-g24h-fr8m (code, fixed in 3.13.2) and GHSA-hqp4-2352-xf5r (paths, fixed in 3.14.0), both
+read on 2026-11-23.
+"""
 
 
 def export(source: Source, options: Options, *, trust: bool = False) -> Exported:
@@ -27,9 +31,7 @@ def export(source: Source, options: Options, *, trust: bool = False) -> Exported
     """
     tf = need("tensorflow", "tensorflow", source.name)
     tf2onnx = need("tf2onnx", "tensorflow", source.name)
-    call, signature = (
-        _saved(tf, source, trust=trust) if source.kind == "saved model" else _keras(tf, source, trust=trust)
-    )
+    call, signature = _saved(tf, source) if source.kind == "saved model" else _keras(tf, source, trust=trust)
     if not options.dynamic_batch:
         signature = [tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, spec.name) for spec in signature]
     names = [spec.name for spec in signature]
@@ -52,10 +54,8 @@ def export(source: Source, options: Options, *, trust: bool = False) -> Exported
     return Exported(model, answer)
 
 
-def _saved(tf: Any, source: Source, *, trust: bool) -> tuple[Callable[[dict[str, Any]], dict[str, Any]], Sequence[Any]]:  # noqa: ANN401
+def _saved(tf: Any, source: Source) -> tuple[Callable[[dict[str, Any]], dict[str, Any]], Sequence[Any]]:  # noqa: ANN401
     """Return the function that a SavedModel serves by default, and its inputs."""
-    if not trust:
-        _check_operations(source)
     try:
         loaded = tf.saved_model.load(source.name)
         served = loaded.signatures["serving_default"]
@@ -74,33 +74,22 @@ def _saved(tf: Any, source: Source, *, trust: bool) -> tuple[Callable[[dict[str,
     return call, signature
 
 
-def _check_operations(source: Source) -> None:
-    """Raise InputError where a SavedModel's graph reaches outside it."""
-    from google.protobuf.message import DecodeError
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    saved = SavedModel()
-    try:
-        saved.ParseFromString((source.path / "saved_model.pb").read_bytes())
-    except DecodeError:
-        raise InputError(f"{source.name}: saved_model.pb is damaged, or only a part of it; export it again") from None
-    for graph in saved.meta_graphs:
-        functions = (node for function in graph.graph_def.library.function for node in function.node_def)
-        for node in (*graph.graph_def.node, *functions):
-            if TRUSTED_OPERATIONS.search(node.op):
-                raise InputError(
-                    f"{source.name}: has the operation {node.op}, which reaches outside the model when it runs; give "
-                    "--trust if you know who made it"
-                )
-
-
 def _keras(tf: Any, source: Source, *, trust: bool) -> tuple[Callable[[dict[str, Any]], dict[str, Any]], Sequence[Any]]:  # noqa: ANN401
     """Return a Keras model as a function of its named inputs, and these."""
     keras = need("keras", "tensorflow", source.name)
+    if not trust and tuple(map(int, keras.__version__.split(".")[:2])) < SAFE_KERAS:
+        raise InputError(
+            f"{source.name}: Keras {keras.__version__} runs code that is hidden in a model; install keras>="
+            f"{'.'.join(map(str, SAFE_KERAS))}, or give --trust if you know who made it"
+        )
     try:
         model = keras.models.load_model(source.name, compile=False, safe_mode=not trust)
     except Exception as error:  # noqa: BLE001 - a damaged model, or a layer that is not there, fails in any way
         raise InputError(f"{source.name}: {_refused(error, trust=trust)}") from None
+    if not model.built or not getattr(model, "inputs", None):
+        raise InputError(
+            f"{source.name}: does not say which inputs it takes; build it with keras.Input, and save it again"
+        )
     inputs = [tf.TensorSpec(item.shape, item.dtype, item.name) for item in model.inputs]
 
     def call(tensors: dict[str, Any]) -> dict[str, Any]:

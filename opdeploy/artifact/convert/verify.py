@@ -40,8 +40,10 @@ def verify(
     """Compare source and result, on the user's inputs where there are any, else on some that are drawn.
 
     Raises DifferenceError that says where they differ by more than the tolerance, InputError for inputs that do not
-    fit, OpdeployError where the source fails on them.
+    fit, OpdeployError where the source fails on them, or gives nothing that could differ.
     """
+    import numpy as np
+
     from opdeploy.runtime.golden import compare
 
     size = fixed_batch(session.inputs)
@@ -50,11 +52,13 @@ def verify(
     else:
         batches = inputs.drawn(session.inputs, exported, size)
     sizes: list[int] = []
+    blank = {spec.name for spec in session.outputs}
     largest = mismatches = 0.0
     for batch in batches:
         answers = session.run(batch)
-        differences = compare(answers, _references(source, exported, session, batch, answers, tolerance), tolerance)
-        for difference in differences:
+        references = _references(source, exported, session, batch, answers, tolerance)
+        blank -= {name for name, array in references.items() if array.dtype.kind != "f" or np.isfinite(array).any()}
+        for difference in compare(answers, references, tolerance):
             if not difference.agrees:
                 raise DifferenceError(
                     f"{source}: the ONNX model does not answer as its source does, so nothing was written: {difference}"
@@ -64,6 +68,11 @@ def verify(
         sizes.append(len(next(iter(batch.values()))))
     if not sizes:
         raise InputError(f"{given and given[1]}: has fewer records than one batch of the model, {size}; give more")
+    if blank:
+        raise OpdeployError(
+            f"{source}: gives no finite number as {min(blank)!r} on the inputs of the check, which shows nothing; give "
+            "others with --data"
+        )
     records = sum(sizes) if given is None or size else sum(sizes) - sizes[0]  # the first stands in two of them
     return Verified(records, tuple(sorted(set(sizes))), given is not None, largest, mismatches)
 
@@ -77,7 +86,10 @@ def _references(
     except Exception as error:  # noqa: BLE001 - a model fails in any way
         raise OpdeployError(f"{source}: fails on the inputs of the check: {one_line(error)}; give --data") from None
     if len(made) != len(session.outputs):
-        raise OpdeployError(f"{source}: gives {len(made)} outputs, but its ONNX model {len(session.outputs)}")
+        raise OpdeployError(
+            f"{source}: cannot be verified: it gives {len(made)} outputs, but its ONNX model {len(session.outputs)}; "
+            "its exporter does not know this kind of model"
+        )
     named = {spec.name: _shaped(array, answers[spec.name]) for spec, array in zip(session.outputs, made, strict=True)}
     if exported.labelled:
         label, scores = (spec.name for spec in session.outputs)

@@ -85,7 +85,9 @@ def _lines(done: Converted) -> list[str]:
 
 
 def _said(spec: TensorSpec) -> str:
-    return f"{spec.name} {spec.datatype.name} [{', '.join(str(size or '?') for size in spec.shape)}]"
+    from opdeploy import ui
+
+    return ui.printable(f"{spec.name} {spec.datatype.name} [{', '.join(str(size or '?') for size in spec.shape)}]")
 
 
 def _spec(text: str) -> TensorSpec:

@@ -20,7 +20,7 @@ def inspect(
 ) -> None:
     """Show what a model's file tells: what goes in and out, operators, size, cost, and what can run it.
 
-    The model is looked at, and never run. Of other formats than ONNX only name and size are read.
+    The model is looked at, and never run. Of other formats than ONNX only name, size and the first bytes are read.
     """
     import json
 

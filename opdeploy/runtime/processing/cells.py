@@ -231,7 +231,7 @@ def _codes(column: Category, dtype: np.dtype[Any]) -> NDArray[Any]:
     codes = [*range(count), column.unknown if isinstance(column.unknown, int) else 0]
     with np.errstate(over="ignore"):
         cells: NDArray[Any] = np.array(codes, object).astype(np.float64).astype(dtype)
-    if [int(cell) for cell in cells.tolist()] != codes:
+    if cells.tolist() != codes:
         raise BadCellError(0, column.name, f"has categories, or a number for unknown ones, that {dtype} cannot hold")
     return cells.reshape(-1, 1)
 

@@ -53,5 +53,5 @@ def read_file(folder: Path, name: str, field: str) -> str:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InputError(f"{field}: {name!r} has more than {MAX_FILE_BYTES // 10**6} MB")
         return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a circle, up to Python 3.12
         raise InputError(f"{field}: {name!r} cannot be read as UTF-8 text: {error}") from None
