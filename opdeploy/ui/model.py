@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opdeploy.ui import new_table
+from opdeploy.ui import new_table, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ def show_trials(console: Console, result: Optimised) -> None:
     console.print(table)
     console.print()
     for line in (*_reasons(trials), "", *_about(result)):
-        console.print(line, markup=False)
+        console.print(printable(line), markup=False)
 
 
 def _cells(trial: Trial, *, labelled: bool) -> tuple[str, ...]:
@@ -102,17 +102,18 @@ def show_verification(console: Console, found: Mapping[str, Verification]) -> No
     lines = []
     for name, item in found.items():
         if item.failure:
-            table.add_row(*map(Text, (name, "", "fails", "")))
+            table.add_row(*map(Text, (printable(name), "", "fails", "")))
             lines.append(f"{name}: {item.failure}")
         for difference in item.differences:
             result = "agrees" if difference.agrees else f"differs in {difference.mismatches:.2%}"
-            table.add_row(*map(Text, (name, difference.output, result, f"{difference.largest:.3g}")))
+            cells = (name, difference.output, result, f"{difference.largest:.3g}")
+            table.add_row(*map(Text, map(printable, cells)))
             if difference.mismatches:
                 lines.append(f"{name}: {difference}")
     console.print(table)
     console.print()
     for line in (*lines, *(f"Compared on {data}." for data in sorted({item.data for item in found.values()}))):
-        console.print(line, markup=False)
+        console.print(printable(line), markup=False)
 
 
 def show_measurement(console: Console, found: Measurement) -> None:
@@ -130,7 +131,7 @@ def show_measurement(console: Console, found: Measurement) -> None:
     console.print(table)
     console.print()
     for line in (*_results(found), _machine(found.machine)):
-        console.print(line, markup=False)
+        console.print(printable(line), markup=False)
 
 
 def _results(found: Measurement) -> list[str]:
