@@ -24,7 +24,7 @@ import resnet
 from opdeploy.artifact.evidence import answers, gather
 from opdeploy.artifact.machine import describe
 from opdeploy.artifact.samples import Samples
-from opdeploy.artifact.timing import alternate, block, speed_up
+from opdeploy.artifact.timing import alternate, block, speed_ups
 from opdeploy.artifact.variants import quiet, static_int8
 from opdeploy.runtime.session import Session, Settings
 
@@ -100,7 +100,7 @@ def compared(name: str, folder: Path) -> dict[str, float]:
         }
         blocks = alternate(tasks, ROUNDS)
         rates = {path: statistics.median(item.rate for item in taken) for path, taken in blocks.items()}
-        ratios = {path: speed_up(taken, blocks[fp32]) for path, taken in blocks.items()}
+        ratios = {path: statistics.median(speed_ups(taken, blocks[fp32])) for path, taken in blocks.items()}
         best = max(int8, tensor, key=lambda path: ratios[path])
         for path in sessions:
             print(f"{path.stem} at batch {size}: {rates[path]:.1f} images/s, {ratios[path]:.2f} times fp32")

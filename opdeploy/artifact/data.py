@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from opdeploy.artifact.evidence import Task
+    from opdeploy.runtime.processing import Processor
     from opdeploy.runtime.processing.records import Json, Record
     from opdeploy.runtime.processing.spec import Processing
     from opdeploy.runtime.session import Arrays, Session
@@ -38,6 +39,20 @@ class Declared:
 
     processing: Processing
     folder: Path
+    source: Path | None = None
+    """The file that it was read from."""
+
+    def processor(self, session: Session, files: Path | None = None) -> Processor:
+        """Return what makes tensors and answers as declared, with files of its own folder unless another is given.
+
+        Raises InputError, which names the declaration, where it does not fit the model.
+        """
+        from opdeploy.runtime.processing import Processor
+
+        try:
+            return Processor(self.processing, session.inputs, session.outputs, files or self.folder)
+        except InputError as error:
+            raise InputError(f"{self.source}: {error}" if self.source else str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,7 @@ def declaration(path: Path) -> Declared:
     if isinstance(value, dict) and value.keys() == {"processing"}:
         value = value["processing"]
     try:
-        return Declared(msgspec.convert(value, Processing), path.parent)
+        return Declared(msgspec.convert(value, Processing), path.parent, path)
     except (msgspec.ValidationError, ValueError) as error:
         raise InputError(f"{path}: {' '.join(str(error).split())}; docs/processing.md has every field") from None
 
@@ -87,7 +102,7 @@ def read(path: Path | None, session: Session, declared: Declared | None, label: 
         raise InputError(f"{path}: holds no records; put some in")
     records = tuple(record for record, _ in found)
     tensors = _tensors(path, records, session, declared)  # which checks the declaration, and the files that it names
-    labels = _labels(path, [name for _, name in found], session, declared)
+    labels = _labels(path, [name for _, name in found], session, declared, label)
     return Data(Samples(tensors, path.name, labels=labels), records)
 
 
@@ -103,17 +118,19 @@ def task_of(declared: Declared | None) -> Task:
 def judged(declared: Declared | None, session: Session) -> Callable[[Arrays, Arrays], Arrays]:
     """Return what makes of a model's outputs and inputs that by which variants are judged.
 
-    It is the vectors of embeddings, since those of single tokens, and of padding, are no answer; else the outputs.
+    It is the scores of declared classes, whatever else the model tells; the vectors of embeddings, since those of
+    tokens and of padding are no answer; else the outputs.
     """
     import numpy as np
 
-    from opdeploy.runtime.processing import Processor
-    from opdeploy.runtime.processing.spec import Embedding
+    from opdeploy.runtime.processing.spec import Classification, Embedding
 
-    if declared is None or not isinstance(declared.processing.output, Embedding):
+    if declared is None or not isinstance(declared.processing.output, Classification | Embedding):
         return lambda outputs, _: outputs
     name = declared.processing.output.tensor
-    processor = Processor(declared.processing, session.inputs, session.outputs, declared.folder)
+    if isinstance(declared.processing.output, Classification):
+        return lambda outputs, _: {name: outputs[name]}
+    processor = declared.processor(session)
 
     def vectors(outputs: Arrays, inputs: Arrays) -> Arrays:
         answers = processor.answers(outputs, inputs)
@@ -125,9 +142,7 @@ def judged(declared: Declared | None, session: Session) -> Callable[[Arrays, Arr
 def _tensors(path: Path, records: Sequence[Record], session: Session, declared: Declared) -> Arrays:
     import numpy as np
 
-    from opdeploy.runtime.processing import Processor
-
-    processor = Processor(declared.processing, session.inputs, session.outputs, declared.folder)
+    processor = declared.processor(session)
     size = fixed_batch(session.inputs)
     try:
         if size is None:
@@ -207,18 +222,20 @@ def _images(path: Path, _: Declared, __: str) -> Iterator[tuple[Record, Any]]:
             yield file.read_bytes(), file.parent.name if file.parent != path else None
 
 
-def _labels(path: Path, found: Sequence[Any], session: Session, declared: Declared) -> NDArray[Any] | None:
-    """Return the labels as the model gives them: text where it gives text, else the number of each."""
+def _labels(path: Path, found: Sequence[Any], session: Session, declared: Declared, key: str) -> NDArray[Any] | None:
+    """Return the labels by their numbers among those that are declared; where none are, as the model gives them."""
     import numpy as np
 
     given = [label for label in found if label not in (None, "")]
+    if not given and key != LABEL:
+        raise InputError(f"{path}: no record has a {document.shown(key)}, which --label names; mend one of the two")
     if not given:
         return None
     if len(given) < len(found):
         raise InputError(f"{path}: {len(found) - len(given)} records have no label, others have; label all or none")
-    if any(spec.datatype.name == "BYTES" for spec in session.outputs):
-        return np.array([str(label) for label in given], dtype=object)
     names = _names(declared)
+    if not names and any(spec.datatype.name == "BYTES" for spec in session.outputs):
+        return np.array([str(label) for label in given], dtype=object)
     numbers = {name: number for number, name in enumerate(names)}
     result = [numbers.get(str(label), _number(label)) for label in given]
     if None in result:

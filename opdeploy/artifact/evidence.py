@@ -76,7 +76,7 @@ def tolerances(references: Mapping[str, NDArray[Any]]) -> dict[str, Tolerance]:
             size = float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0
             found[name] = Tolerance(rtol=RTOL, atol=float(f"{RTOL * size:.3g}"))
         else:
-            found[name] = Tolerance(rtol=0, atol=0)
+            found[name] = Tolerance(rtol=0.0, atol=0.0)
     return found
 
 
@@ -100,7 +100,7 @@ def widened(
             allowed = round(SLACK * (1 - TYPICAL), 3)
             found[difference.output] = Tolerance(tolerance.rtol, max(tolerance.atol, atol), allowed)
         elif difference.mismatches:
-            found[difference.output] = Tolerance(rtol=0, atol=0, mismatches=min(1.0, SLACK * difference.mismatches))
+            found[difference.output] = Tolerance(rtol=0.0, atol=0.0, mismatches=min(1.0, SLACK * difference.mismatches))
         else:
             found[difference.output] = tolerance
     return found

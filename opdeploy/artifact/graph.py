@@ -95,7 +95,9 @@ def empty(path: Path) -> InputError:
 
 def not_onnx(path: Path) -> InputError:
     """Return the error for a file whose content is not that of an ONNX model."""
-    return InputError(f"{path}: is not ONNX, or only a part of it; export or copy the model again")
+    return InputError(
+        f"{path}: is not ONNX, or only a part of it; export or copy it again, or convert it: opdeploy model convert"
+    )
 
 
 def unreadable(path: Path, error: OSError) -> InputError:

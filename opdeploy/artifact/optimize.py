@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from opdeploy.artifact import evidence, graph, variants
 from opdeploy.artifact.machine import describe
 from opdeploy.artifact.samples import fixed_batch
-from opdeploy.artifact.timing import alternate, block, speed_up
+from opdeploy.artifact.timing import alternate, block, speed_ups
 from opdeploy.artifact.variants import Candidate, candidates, quiet, threaded
 from opdeploy.errors import DifferenceError, OpdeployError
 from opdeploy.runtime.manifest import Verified
@@ -61,8 +61,12 @@ class Trial:
     state: State
     why: str
     records_per_second: float | None = None
+    reference_records_per_second: float | None = None
+    """Of the reference, in the same rounds."""
     speed_up: float | None = None
     """Against the reference, run by turns."""
+    spread: tuple[float, float] | None = None
+    """The least and the largest speed-up of a round."""
     evidence: Evidence | None = None
     graph: Path | None = None
     """File of its graph."""
@@ -82,6 +86,12 @@ class Optimised:
     def best(self) -> Trial:
         """The variant to serve."""
         return next(trial for trial in self.trials if trial.state == "best")
+
+    @property
+    def rate(self) -> float:
+        """Records per second of the reference: the median over all trials, since a machine is not always as fast."""
+        rates = [item.reference_records_per_second or item.records_per_second for item in self.trials]
+        return median(rate for rate in rates if rate)
 
     @property
     def reference(self) -> Trial:
@@ -186,7 +196,9 @@ def _reference(bench: _Bench) -> Trial:
         )
     rate = median(item.rate for item in alternate({"": _block(bench, bench.baseline)}, bench.goal.rounds)[""])
     name = variants.precision(bench.model)
-    return Trial(name, name, Settings(), "accepted", "the reference", rate, 1.0, verdict.evidence, bench.model)
+    return Trial(
+        name, name, Settings(), "accepted", "the reference", rate, rate, 1.0, None, verdict.evidence, bench.model
+    )
 
 
 def _tried(bench: _Bench, candidate: Candidate) -> Trial:
@@ -203,6 +215,7 @@ def _tried(bench: _Bench, candidate: Candidate) -> Trial:
         verdict = _judged(bench, session)
         tasks = {"": _block(bench, bench.baseline), "mine": _block(bench, session)}
         blocks = alternate(tasks, bench.goal.rounds)
+        ratios = speed_ups(blocks["mine"], blocks[""])
     except variants.NotApplicableError as error:
         return replace(trial, why=str(error))
     except Exception as error:  # noqa: BLE001  the tools raise what they like, and none of it is the user's fault
@@ -212,7 +225,9 @@ def _tried(bench: _Bench, candidate: Candidate) -> Trial:
         state="accepted" if verdict.accepted else "rejected",
         why=verdict.why,
         records_per_second=median(item.rate for item in blocks["mine"]),
-        speed_up=speed_up(blocks["mine"], blocks[""]),
+        reference_records_per_second=median(item.rate for item in blocks[""]),
+        speed_up=median(ratios),
+        spread=(min(ratios), max(ratios)),
         evidence=verdict.evidence,
         graph=file,
     )

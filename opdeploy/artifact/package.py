@@ -40,6 +40,7 @@ EXAMPLES = "golden/examples.json"
 GOLDEN_RECORDS = 8
 """Golden records: enough to tell a wrong variant, few enough to be checked at every start."""
 ZIP = ".zip"
+_OTHER_SUFFIXES = {".7z", ".gz", ".json", ".onnx", ".tar", ".tgz", ".xz", ".yaml", ".yml"}
 _OWN = {MANIFEST, "golden", "measurements", "variants"}
 """Files and folders of the artefact itself, which no declared file may take."""
 
@@ -73,6 +74,13 @@ def build(contents: Contents, target: Path) -> str:
     return _digest(target)
 
 
+def check_target(target: Path) -> None:
+    """Raise InputError where no artefact can be written: something is there, or the name is that of another thing."""
+    if target.suffix.lower() in _OTHER_SUFFIXES:
+        raise InputError(f"{target}: an artefact is a folder, or one file that ends in .zip; name it so")
+    files.check_absent(target)
+
+
 def repackage(package: Package, measurements: Mapping[str, str], target: Path) -> str:
     """Write an artefact again, with more measurements, and return its digest.
 
@@ -97,13 +105,13 @@ def repackage(package: Package, measurements: Mapping[str, str], target: Path) -
 @contextmanager
 def _whole(target: Path) -> Iterator[Path]:
     """Give a folder, which takes the target's place when all went well, packed where that is a file."""
-    files.check_absent(target)
+    check_target(target)
     try:
         with tempfile.TemporaryDirectory(prefix=".opdeploy-", dir=target.parent) as temporary:
             whole = Path(temporary) / "artefact"
             whole.mkdir()
             yield whole
-            if target.suffix == ZIP:
+            if target.suffix.lower() == ZIP:
                 folder, whole = whole, Path(temporary) / "artefact.zip"
                 pack(folder, whole)
             files.check_absent(target)  # another may have made it meanwhile
@@ -122,7 +130,7 @@ def _write(contents: Contents, folder: Path) -> None:
     session = Session(contents.model)
     if contents.declared:
         _copy_declared(contents.declared, folder)
-    processor = _processor(contents, folder)
+    processor = contents.declared.processor(session, folder) if contents.declared else None
     records = [contents.records[at] for at in _chosen(contents, session)] if contents.records else []
     golden = _golden(contents, records, processor)
     (folder / GOLDEN).parent.mkdir(exist_ok=True)
@@ -274,16 +282,6 @@ def _copy_declared(declared: Declared, folder: Path) -> None:
             raise InputError(f"{name}: is a name that the artefact uses itself; give the file another")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-
-
-def _processor(contents: Contents, folder: Path) -> Processor | None:
-    """Return what the declaration makes tensors and answers with; raises InputError where it does not fit the model."""
-    from opdeploy.runtime.processing import Processor
-
-    if contents.declared is None:
-        return None
-    session = Session(contents.model)
-    return Processor(contents.declared.processing, session.inputs, session.outputs, folder)
 
 
 def _write_examples(records: Sequence[Record], processor: Processor, golden: Golden, folder: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -55,9 +54,9 @@ def alternate(tasks: Mapping[K, Callable[[], Block]], rounds: int) -> dict[K, li
     return blocks
 
 
-def speed_up(blocks: Sequence[Block], baseline: Sequence[Block]) -> float:
-    """Return the median over the rounds of how much faster the blocks are than those of the baseline."""
-    return median(mine.rate / other.rate for mine, other in zip(blocks, baseline, strict=True))
+def speed_ups(blocks: Sequence[Block], baseline: Sequence[Block]) -> list[float]:
+    """Return for each round how much faster the block is than that of the baseline."""
+    return [mine.rate / other.rate for mine, other in zip(blocks, baseline, strict=True)]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -200,6 +200,8 @@ def half(model: Path, target: Path) -> None:
 @contextlib.contextmanager
 def _prepared(model: Path) -> Iterator[Path]:
     """Give the graph with shapes and without what can be computed beforehand, as quantisation wants it."""
+    if not any(opset.domain in ("", "ai.onnx") for opset in load(model, weights=False).opset_import):
+        raise NotApplicableError("it has no operators that are quantised")
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory(prefix="opdeploy-") as folder:

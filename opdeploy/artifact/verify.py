@@ -30,6 +30,8 @@ class Verification:
     differences: list[Difference]
     failure: str = ""
     """Why there are no answers to compare."""
+    allowed: str = "what the artefact states"
+    """By how much answers may differ, in words."""
 
     @property
     def agrees(self) -> bool:
@@ -53,7 +55,7 @@ def runnable(path: Path) -> Iterator[Session]:
 
 def is_artefact(path: Path) -> bool:
     """Tell whether a path is meant to be an artefact, a folder or one file."""
-    return path.is_dir() or path.suffix == ".zip"
+    return path.is_dir() or path.suffix.lower() == ".zip"
 
 
 def models(first: Path, second: Path, tolerance: Tolerance | None, records: Callable[[Session], Data]) -> Verification:
@@ -76,6 +78,7 @@ def models(first: Path, second: Path, tolerance: Tolerance | None, records: Call
         return Verification(
             f"{len(samples)} records, {samples.source}",
             compare(found, wanted, tolerance or evidence.tolerances(wanted)),
+            allowed=_allowed(tolerance),
         )
 
 
@@ -101,6 +104,12 @@ def golden(path: Path) -> tuple[dict[str, Verification], Verification | None]:
             return found, Verification(data, wrong or [max(prepared, key=lambda item: item.largest)])
         except OpdeployError as error:
             return found, Verification(data, [], str(error))
+
+
+def _allowed(tolerance: Tolerance | None) -> str:
+    if tolerance is None:
+        return f"{evidence.RTOL:.1%} of the value and of the output's root mean square"
+    return f"{tolerance.atol:g} + {tolerance.rtol:g} of the value"
 
 
 def _said(tensors: dict[str, str]) -> str:

@@ -47,8 +47,10 @@ class Difference:
         if not self.answer:
             return f"{self.output}: agrees; the largest difference is {self.largest:.2g}"
         at = f"[{', '.join(map(str, self.where))}]" if self.where else ""
-        verdict = "agrees" if self.agrees else "differs"
-        return f"{self.output}{at}: {verdict}: {self.answer}, not {self.reference} ({self.mismatches:.2%} of elements)"
+        share = f"{self.mismatches:.2%} of elements"
+        if self.agrees:
+            return f"{self.output}{at}: {self.answer} instead of {self.reference}, as allowed ({share})"
+        return f"{self.output}{at}: differs: {self.answer}, not {self.reference} ({share})"
 
 
 def compare(
@@ -114,4 +116,5 @@ def _excess(
 
 
 def _shown(element: Any) -> str:  # noqa: ANN401 - any element of an array
-    return f"{element:.7g}" if isinstance(element, (float, np.floating)) else repr(element)[:60]
+    value = element.item() if isinstance(element, np.generic) else element
+    return f"{value:.7g}" if isinstance(value, float) else repr(value)[:60]

@@ -23,31 +23,39 @@ def show_trials(console: Console, result: Optimised) -> None:
     from rich.text import Text
 
     labelled = any(trial.evidence and trial.evidence.accuracy is not None for trial in result.trials)
-    figures = ("records/s", "speed-up", "accuracy" if labelled else "agree", "cosine")
+    figures = ("records/s", "speed-up", "±", "accuracy" if labelled else "agree", "cosine")
     table = new_table("variant", *figures, "result", right=figures)
     for column in table.columns[1:]:
         column.no_wrap = True
     trials = sorted(result.trials, key=lambda item: -(item.speed_up or 0))
     for trial in trials:
         style = "bold" if trial.state == "best" else "" if trial.state == "accepted" else "dim"
-        table.add_row(*map(Text, _cells(trial, labelled=labelled)), style=style)
+        table.add_row(*map(Text, _cells(trial, result.rate, labelled=labelled)), style=style)
     console.print(table)
     console.print()
     for line in (*_reasons(trials), "", *_about(result)):
         console.print(printable(line), markup=False)
 
 
-def _cells(trial: Trial, *, labelled: bool) -> tuple[str, ...]:
+def _cells(trial: Trial, rate: float, *, labelled: bool) -> tuple[str, ...]:
     found = trial.evidence
     share = None if found is None else found.accuracy if labelled else found.agreement
     return (
         trial.name,
-        _figure(trial.records_per_second),
+        "" if trial.speed_up is None else _figure(rate * trial.speed_up),
         "" if trial.speed_up is None else f"{trial.speed_up:.2f}",
+        _spread(trial),
         _percent(share),
         "" if found is None or found.cosine is None else f"{found.cosine:.4f}",
         trial.state,
     )
+
+
+def _spread(trial: Trial) -> str:
+    """Write half of what lies between the slowest and the fastest round, as a share of the speed-up."""
+    if trial.spread is None or not trial.speed_up:
+        return ""
+    return f"{(trial.spread[1] - trial.spread[0]) / 2 / trial.speed_up:.0%}"
 
 
 def _reasons(trials: Sequence[Trial]) -> list[str]:
@@ -66,9 +74,10 @@ def _about(result: Optimised) -> list[str]:
 
     best, verified = result.best, result.verified
     sets = ", ".join(verified.instruction_sets) or "instruction sets unknown"
-    rate = f"{_figure(best.records_per_second)} records/s at batch {result.batch}"
+    speed_up = best.speed_up or 1
+    rate = f"{_figure(result.rate * speed_up)} records/s at batch {result.batch}"
     lines = [
-        f"Best: {best.name}, {rate}, {best.speed_up or 1:.2f} times {result.reference.name}.",
+        f"Best: {best.name}, {rate}, {speed_up:.2f} times {result.reference.name}.{_over(result)}",
         f"Measured and verified on {verified.cpu or 'this processor'} ({sets}), ONNX Runtime {verified.onnxruntime}.",
         f"Judged on {result.judged_on}; calibrated with {result.calibrated_with}.",
     ]
@@ -82,6 +91,15 @@ def _about(result: Optimised) -> list[str]:
             "golden check at start decides which is served."
         )
     return lines
+
+
+def _over(result: Optimised) -> str:
+    """Say why a faster variant is not the best one, where there is one."""
+    faster = [item for item in result.trials if item.state == "accepted" and item.speed_up and result.best.speed_up]
+    faster = [item for item in faster if (item.speed_up or 0) > (result.best.speed_up or 0)]
+    if not faster:
+        return ""
+    return f" {', '.join(item.name for item in faster)}: as fast within 5 %, with answers that are no better."
 
 
 def _trust(found: Evidence) -> list[str]:
@@ -112,7 +130,8 @@ def show_verification(console: Console, found: Mapping[str, Verification]) -> No
                 lines.append(f"{name}: {difference}")
     console.print(table)
     console.print()
-    for line in (*lines, *(f"Compared on {data}." for data in sorted({item.data for item in found.values()}))):
+    said = sorted({f"Compared on {item.data}; allowed: {item.allowed}." for item in found.values()})
+    for line in (*lines, *said):
         console.print(printable(line), markup=False)
 
 
@@ -137,9 +156,11 @@ def show_measurement(console: Console, found: Measurement) -> None:
 def _results(found: Measurement) -> list[str]:
     knee = found.knee
     best = f"batch {knee.batch}, {_threads(knee.threads)}, {_figure(knee.records_per_second)} records/s"
+    largest = max(point.batch for point in found.points)
+    more = "larger batches were not tried" if knee.batch == largest else "larger batches add little but latency"
     what = f"{found.model}, {found.provider}, ONNX Runtime {found.onnxruntime}, {found.date}"
     return [
-        f"Knee: {best}; larger batches add little but latency.",
+        f"Knee: {best}; {more}.",
         *(
             f"With {_threads(item.threads)}: loads in {item.load_s:.2g} s, takes {item.peak_memory_mb:,.0f} MB at most."
             for item in found.loading

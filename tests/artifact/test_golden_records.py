@@ -10,9 +10,11 @@ import pytest
 import yaml
 from nets import FEATURES, linear, records
 
-from opdeploy.artifact.data import Declared, read
-from opdeploy.artifact.package import Contents, build
+from opdeploy.artifact.data import Declared, declaration, judged, read
+from opdeploy.artifact.evidence import gather
+from opdeploy.artifact.package import Contents, build, repackage
 from opdeploy.artifact.verify import golden
+from opdeploy.errors import InputError
 from opdeploy.runtime.package import check_processing, opened
 from opdeploy.runtime.processing.spec import Classification, Number, Processing, Table
 from opdeploy.runtime.session import Session
@@ -88,3 +90,61 @@ def test_what_are_no_golden_records_is_one_line(artefact: Path, opdeploy: Opdepl
     assert ran.code == 5
     assert "Traceback" not in ran.err
     assert "holds no golden records" in ran.out.replace("\n", " ")
+
+
+LABELLED = ("red", "green", "blue")
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Return a table with the label that the model gives, as a file of rows."""
+    session = Session(linear(tmp_path / "linear.onnx"))
+    answers = session.run({"x": records(40)})["y"].argmax(axis=1)
+    rows = [
+        {f"c{at}": value for at, value in enumerate(row)} | {"colour": LABELLED[answer]}
+        for row, answer in zip(records(40).tolist(), answers, strict=True)
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return tmp_path / "rows.jsonl"
+
+
+def declared_with(labels: tuple[str, ...], folder: Path) -> Declared:
+    """Declare classes with these labels."""
+    columns = tuple(Number(f"c{number}") for number in range(FEATURES))
+    return Declared(Processing(Table(columns, tensor="x"), Classification("y", labels=labels)), folder)
+
+
+@pytest.mark.parametrize(("labels", "accuracy"), [(LABELLED, 1.0), (LABELLED[::-1], None)])
+def test_accuracy_is_that_of_the_declared_answer(
+    labelled: Path, labels: tuple[str, ...], accuracy: float | None
+) -> None:
+    """Labels in another order are other answers, and the accuracy says so."""
+    declared = declared_with(labels, labelled.parent)
+    session = Session(labelled.parent / "linear.onnx")
+    samples = read(labelled, session, declared, "colour").samples
+    assert samples.labels is not None
+    outputs = judged(declared, session)(session.run(samples.inputs), samples.inputs)
+    found = gather(outputs, outputs, samples, "classification").accuracy
+    assert found is not None
+    assert (found == accuracy) if accuracy else (found < 0.6)
+
+
+@pytest.mark.parametrize(
+    ("labels", "key", "why"),
+    [(("yes", "no", "perhaps"), "colour", "is none of those"), (LABELLED, "color", "which --label names")],
+)
+def test_labels_that_are_not_there_are_refused(labelled: Path, labels: tuple[str, ...], key: str, why: str) -> None:
+    """Neither a label that the declaration does not know nor a key that no record has is passed over."""
+    session = Session(labelled.parent / "linear.onnx")
+    with pytest.raises(InputError, match=why):
+        read(labelled, session, declared_with(labels, labelled.parent), key)
+
+
+def test_an_artefact_with_whole_numbers_is_the_same_when_it_is_packaged_again(tmp_path: Path, root: Path) -> None:
+    """A copy, also as one file, has the digest of the original."""
+    model = root / "examples" / "penguins" / "model.onnx"
+    declared = declaration(root / "examples" / "penguins" / "processing.yaml")
+    data = read(root / "examples" / "penguins" / "penguins.csv", Session(model), declared, "species")
+    digest = build(Contents("penguins", model, data.samples, data.records, declared), tmp_path / "a")
+    with opened(tmp_path / "a") as package:
+        assert repackage(package, {}, tmp_path / "b.zip") == digest

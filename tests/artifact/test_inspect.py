@@ -421,7 +421,7 @@ def with_name(name: bytes) -> bytes:
     return bytes(proto.SerializeToString().replace(b"INPUT", name))
 
 
-NOT_ONNX = "is not ONNX, or only a part of it; export or copy the model again"
+NOT_ONNX = "is not ONNX, or only a part of it; export or copy it again, or convert it: opdeploy model convert"
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_text("a model, honestly\n" * 40), NOT_ONNX),
     "zeros": (lambda path: path.write_bytes(bytes(1000)), NOT_ONNX),

@@ -98,7 +98,7 @@ def test_the_fastest_accepted_variant_is_kept(optimised: Optimised) -> None:
 def made(name: str, speed_up: float, cosine: float, state: State = "accepted") -> Trial:
     """Return what might come of a variant."""
     found = Evidence("records", 100, classes=True, agreement=1.0, cosine=cosine)
-    return Trial(name, "int8", Settings(), state, "why", 100 * speed_up, speed_up, found)
+    return Trial(name, "int8", Settings(), state, "why", 100 * speed_up, 100, speed_up, None, found)
 
 
 @pytest.mark.parametrize(

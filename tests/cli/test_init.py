@@ -157,7 +157,7 @@ REFUSED = {
     "a model that is not there": (["gone.onnx"], "gone.onnx: no such file; name a model that exists"),
     "a model that is none": (
         ["text.onnx"],
-        "text.onnx: is not ONNX, or only a part of it; export or copy the model again",
+        "text.onnx: is not ONNX, or only a part of it; export or copy it again, or convert it: opdeploy model convert",
     ),
     "a folder": (["."], ".: is a directory, and no SavedModel of TensorFlow; name the model's file in it"),
     "no folder to write in": (

@@ -84,7 +84,7 @@ def test_equal_models_verify(model: Callable[..., Any]) -> None:
     for other in ("model.onnx", "net", "net.zip"):
         ran = model("verify", "model.onnx", other, "--data", "data.npz")
         assert (ran.code, ran.err) == (0, "")
-        assert "Compared on 40 records, data.npz." in ran.out
+        assert "Compared on 40 records, data.npz; allowed: 0.1% of the value" in ran.out
 
 
 def test_other_numbers_exit_with_5_and_say_where(model: Callable[..., Any]) -> None:
@@ -115,7 +115,7 @@ def test_golden_answers_tell_which_variant_is_served(model: Callable[..., Any]) 
     """With --golden the artefact's own records and tolerances count."""
     ran = model("verify", "net.zip", "--golden")
     assert (ran.code, ran.err) == (0, "fp32 would be served here\n")
-    assert "Compared on 8 golden records." in ran.out
+    assert "Compared on 8 golden records; allowed: what the artefact states." in ran.out
 
 
 def test_a_variant_that_is_wrong_here_is_told(model: Callable[..., Any], folder: Path, opdeploy: Opdeploy) -> None:
@@ -174,7 +174,8 @@ def optimised(folder: Path, opdeploy: Opdeploy) -> Any:  # noqa: ANN401  how the
 
 def test_optimize_shows_every_variant_and_why(optimised: Any) -> None:  # noqa: ANN401  how the command ended
     """One row for each, which fits 80 columns; reasons stand below, those that are alike together."""
-    assert (optimised.code, optimised.err) == (0, "wrote digits.zip\n")
+    assert optimised.code == 0
+    assert re.fullmatch(r"wrote digits\.zip\nsha256:[0-9a-f]{64}\n", optimised.err)
     lines = optimised.out.splitlines()
     assert max(map(len, lines)) <= 80
     rows = [line.split() for line in lines[2 : lines.index("")]]
@@ -217,7 +218,7 @@ def test_a_terminal_shows_progress_and_the_table(
     shown = terminal(*command, *QUICK, **variables)
     assert "\r\x1b[Ktrying: int8-static …" in shown
     assert "\x1b[3" not in shown
-    assert shown.rstrip().endswith(f"wrote {tmp_path / 'net'}")
+    assert f"\nwrote {tmp_path / 'net'}\nsha256:" in shown
 
 
 @pytest.fixture

@@ -109,7 +109,7 @@ CASES: dict[str, tuple[str, str]] = {
     "no data file": ("measure model.onnx --data gone.npz", "gone.npz: no such file"),
     "rows without declaration": ("package model.onnx --data rows.csv -o out", "say with --processing"),
     # Targets
-    "a file is there": ("package model.onnx --data good.npz -o text.json", "is there already"),
+    "a file is there": ("package model.onnx --data good.npz -o rows.csv", "is there already"),
     "a folder is there": ("optimize model.onnx --data good.npz -o artefact", "is there already"),
     "no such folder": ("package model.onnx --data good.npz -o gone/out.zip", "there is no folder gone"),
     "no folder for the answer": ("measure model.onnx --data good.npz --file gone/m.json", "there is no folder gone"),
@@ -120,7 +120,9 @@ CASES: dict[str, tuple[str, str]] = {
     "no batch": ("measure model.onnx --batch 0", "'--batch'"),
     "no name": ("package model.onnx --name Big_Model -o out", "--name Big_Model: is no DNS label"),
     "one model alone": ("verify model.onnx", "name another model"),
-    "two ways to verify": ("verify artefact model.onnx --golden", "name another model"),
+    "another suffix": ("package model.onnx --data good.npz -o out.tar.gz", "one file that ends in .zip"),
+    "no golden answers": ("verify model.onnx --golden", "make one with: opdeploy model package"),
+    "two ways to verify": ("verify artefact model.onnx --golden", "leave out one of the two"),
     "a tolerance for golden answers": ("verify artefact --golden --rtol 1", "--golden: records and tolerances"),
     "no such format": ("verify artefact --golden --file out.xml", "no format is called .xml"),
     # Declarations

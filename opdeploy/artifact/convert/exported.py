@@ -65,8 +65,8 @@ def one_line(error: BaseException, most: int = 300) -> str:
 
 
 def renamed(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:
-    """Rename an output of a graph, where it has one of that name."""
-    for value in model.graph.output:
+    """Rename an input or output of a graph, where it has one of that name."""
+    for value in (*model.graph.input, *model.graph.output):
         value.name = new if value.name == old else value.name
     for node in model.graph.node:
         node.output[:] = [new if name == old else name for name in node.output]

@@ -64,6 +64,8 @@ def fitted(data: Arrays, specs: Sequence[TensorSpec], path: Path) -> Arrays:
         array = data.get(spec.name)
         if array is None and len(specs) == 1:
             columns = list(data.values())
+            if len(columns) > 1 and len({column.shape for column in columns}) > 1:
+                raise InputError(f"{path}: its arrays have different shapes; name the one for {spec.name!r} so")
             array = columns[0] if len(columns) == 1 else np.column_stack(columns)
         if array is None:
             raise InputError(

@@ -83,6 +83,8 @@ def _to_onnx(
                 ", or write it with steps of scikit-learn"
             ) from None
         raise InputError(f"{source.name}: cannot be converted: {one_line(error)}") from None
+    for made, name in zip([value.name for value in graph.graph.input], kinds, strict=True):
+        graph = renamed(graph, made, name)  # skl2onnx writes "mean radius" as mean_radius
     return graph
 
 

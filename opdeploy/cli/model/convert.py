@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 
 def convert(
-    source: Annotated[str, typer.Argument(help="A model's file or folder, or module:function (see below).")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A model's file or folder, or module:function (see above).")
+    ],
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The ONNX file to write.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="The ONNX file to write, over an older one if need be."),
+    ],
     data: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Inputs to verify on: .npz, an array by input; or .csv, a column by input."),
@@ -71,7 +76,7 @@ def convert(
 def _lines(done: Converted) -> list[str]:
     told = done.verified
     opset = f"opset {done.opset}" if done.opset else "operators of ai.onnx.ml alone"
-    records = "records of the data given" if told.given else "records drawn from a fixed seed"
+    records = "records of the data given" if told.given else "records drawn from a fixed seed (your own: --data)"
     differ = f"; {told.mismatches:.2%} of an output's elements differ by more" if told.mismatches else ""
     allowed = f"{done.tolerance.atol:g} + {done.tolerance.rtol:g} of the value"
     return [

@@ -89,7 +89,7 @@ def _measured(model: Path, source: Source, sweep: Sweep, watch: Callable[[str], 
 
     if not is_artefact(model):
         graph.load(model, weights=False)
-        return measured(model, source.read(Session(model)).samples, Settings(), sweep, watch)
+        return measured(model, source.read(Session(model), judged=False).samples, Settings(), sweep, watch)
     with opened(model) as package:
         chosen = choose(package)
         if source.path:

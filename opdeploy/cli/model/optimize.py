@@ -53,16 +53,16 @@ def optimize(
     Each variant takes turns with the model as it is, and its answers are held against those of the graph as exported,
     and against labels where there are any. The artefact holds the best one, and the model as it is as second variant.
     """
-    from opdeploy import files, ui
+    from opdeploy import ui
     from opdeploy.artifact import graph
     from opdeploy.artifact.data import judged, task_of
     from opdeploy.artifact.optimize import Goal
     from opdeploy.artifact.optimize import optimize as optimised
-    from opdeploy.artifact.package import Contents, build
+    from opdeploy.artifact.package import Contents, build, check_target
     from opdeploy.cli.model.options import Source, declared, name_of
     from opdeploy.runtime.session import Session
 
-    files.check_absent(target)
+    check_target(target)
     called = name_of(name, model)
     graph.load(model, weights=False)
     declaration = declared(processing)
@@ -82,9 +82,10 @@ def optimize(
             result,
             {"optimize": _json(result)},
         )
-        build(contents, target)
+        digest = build(contents, target)
     _deliver(result, report)
     ui.say(f"wrote {target}")
+    ui.say(f"sha256:{digest}")
 
 
 def _json(result: Optimised) -> str:

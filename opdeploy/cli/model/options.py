@@ -68,13 +68,13 @@ class Source(NamedTuple):
     declared: Declared | None
     label: str
 
-    def read(self, session: Session) -> Data:
-        """Read the records that were named, else draw some, and say so."""
+    def read(self, session: Session, *, judged: bool = True) -> Data:
+        """Read the records that were named, else draw some, and say so where answers are judged by them."""
         from opdeploy import ui
         from opdeploy.artifact import data
 
         found = data.read(self.path, session, self.declared, self.label)
-        if found.samples.synthetic:
+        if found.samples.synthetic and judged:
             ui.warn(
                 f"no data was given: {len(found.samples)} records were {found.samples.source}, "
                 "which shows that a model runs, not that its answers are right; give real ones with --data"

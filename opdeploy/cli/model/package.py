@@ -31,16 +31,16 @@ def package(
 
     The same input gives the same artefact. Of an artefact, it writes a copy: with more measurements, or as one file.
     """
-    from opdeploy import files, ui
+    from opdeploy import ui
     from opdeploy.artifact import graph
-    from opdeploy.artifact.package import Contents, build, repackage
+    from opdeploy.artifact.package import Contents, build, check_target, repackage
     from opdeploy.artifact.verify import is_artefact
     from opdeploy.cli.model.options import Source, declared, name_of, tolerance
     from opdeploy.errors import InputError
     from opdeploy.runtime.package import opened, sha256
     from opdeploy.runtime.session import Session
 
-    files.check_absent(target)
+    check_target(target)
     measurements = _measurements(measurement or [])
     if is_artefact(model):
         if any(item is not None for item in (data, processing, name, rtol, atol)):

@@ -44,7 +44,11 @@ def verify(
     from opdeploy.errors import DifferenceError, InputError
 
     form = format_of(output, file, get_args(Output))
-    if golden == (other is not None):
+    if golden and other is not None:
+        raise InputError(f"{other}: --golden holds one artefact against itself; leave out one of the two")
+    if golden and not verifying.is_artefact(model):
+        raise InputError(f"{model}: is no artefact, and has no golden answers; make one with: opdeploy model package")
+    if not golden and other is None:
         raise InputError(
             f"{model}: name another model to compare it with, or give --golden for an artefact's own answers"
         )
