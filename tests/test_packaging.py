@@ -154,6 +154,17 @@ def test_the_installed_command_reads_the_compiled_catalogue(
     assert counted == f"{len(load_catalogue().profiles)} False"
 
 
+@pytest.mark.parametrize("command", [["measure"], ["optimize", "-o", "out"], ["package", "-o", "out"]])
+def test_an_extra_that_is_missing_is_asked_for_by_name(installed: Path, root: Path, command: list[str]) -> None:
+    """Without the packages that work with models, one line says which is missing and how to get it."""
+    model = root / "examples" / "digits" / "model.onnx"
+    done = subprocess.run(
+        [str(installed / "opdeploy"), "model", *command, str(model)], capture_output=True, check=False, encoding="utf-8"
+    )
+    assert done.returncode == 2
+    assert done.stderr == "error: the package msgspec is missing; pip install 'opdeploy[model]'\n"
+
+
 def test_the_installed_command_writes_the_same_file_to_start_from(
     in_installation: Callable[..., str], tmp_path: Path, opdeploy: Opdeploy
 ) -> None:

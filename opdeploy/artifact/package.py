@@ -78,6 +78,8 @@ def check_target(target: Path) -> None:
     """Raise InputError where no artefact can be written: something is there, or the name is that of another thing."""
     if target.suffix.lower() in _OTHER_SUFFIXES:
         raise InputError(f"{target}: an artefact is a folder, or one file that ends in .zip; name it so")
+    if not target.name:
+        raise InputError(f"{target}: is no name for an artefact; name a folder or a file that is not there yet")
     files.check_absent(target)
 
 

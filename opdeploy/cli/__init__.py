@@ -15,9 +15,11 @@ import typer.exceptions
 
 from opdeploy import __version__
 from opdeploy.cli import compare, continuum, docs, heatmap, init, model, platforms, recommend, schema
-from opdeploy.errors import OpdeployError
+from opdeploy.errors import InputError, OpdeployError
 
 INTERRUPTED = 130
+_OF_MODELS = {"msgspec", "numpy", "onnx", "onnxruntime", "psutil", "sympy"}
+"""Packages of the extra `model`, without which no model is worked with."""
 _STOPS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 app = typer.Typer(
@@ -105,6 +107,8 @@ def _explained(error: BaseException) -> tuple[str, int]:
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "opdeploy"
             return f"{error.format_message().rstrip('.')} (see {command} --help)", error.exit_code
+        case ModuleNotFoundError() if str(error.name).partition(".")[0] in _OF_MODELS:
+            return f"the package {error.name} is missing; pip install 'opdeploy[model]'", InputError.exit_code
         case KeyboardInterrupt() | typer.Abort():
             return "interrupted", INTERRUPTED
         case OSError():

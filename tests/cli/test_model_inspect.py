@@ -111,3 +111,18 @@ def test_weights_beside_the_model_do_not_contradict_its_size(
         model = {"path": "model.onnx", "size_mb": size_mb}
         ran = opdeploy("recommend", write({"name": "a", "serving": {"pattern": "stream"}, "model": model}))
         assert ("although the file has 2 MB" in ran.err) == warned
+
+
+@pytest.mark.parametrize("name", ["digits", "digits.zip"])
+def test_an_artefact_shows_its_manifest(opdeploy: Opdeploy, digits: Path, tmp_path: Path, name: str) -> None:
+    """What an artefact says of itself, with its digest; one that was changed is refused."""
+    made = opdeploy("model", "package", digits, "-o", tmp_path / name)
+    digest = made.err.splitlines()[-1].removeprefix("sha256:")
+    told = opdeploy("model", "inspect", tmp_path / name, "-o", "json").json
+    assert (told["sha256"], told["variants"][0]["name"]) == (digest, "fp32")
+    shown = opdeploy("model", "inspect", tmp_path / name)
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.startswith(f"sha256: {digest}\n")
+    if name == "digits":
+        (tmp_path / name / "golden" / "tensors.npz").write_bytes(b"")
+        assert opdeploy("model", "inspect", tmp_path / name).code == 2

@@ -120,6 +120,7 @@ CASES: dict[str, tuple[str, str]] = {
     "no batch": ("measure model.onnx --batch 0", "'--batch'"),
     "no name": ("package model.onnx --name Big_Model -o out", "--name Big_Model: is no DNS label"),
     "one model alone": ("verify model.onnx", "name another model"),
+    "a folder's own name": ("package model.onnx --data good.npz -o .", "is no name for an artefact"),
     "another suffix": ("package model.onnx --data good.npz -o out.tar.gz", "one file that ends in .zip"),
     "no golden answers": ("verify model.onnx --golden", "make one with: opdeploy model package"),
     "two ways to verify": ("verify artefact model.onnx --golden", "leave out one of the two"),

@@ -13,14 +13,17 @@ Output = Literal["table", "json"]
 
 
 def inspect(
-    model: Annotated[Path, typer.Argument(metavar="FILE", help="The model's file.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The model's file, or an artefact.", show_default=False)
+    ],
     *,
     output: Annotated[Output | None, typer.Option("--output", "-o", help="Format.", show_default="table")] = None,
     file: File = None,
 ) -> None:
     """Show what a model's file tells: what goes in and out, operators, size, cost, and what can run it.
 
-    The model is looked at, and never run. Of other formats than ONNX only name, size and the first bytes are read.
+    The model is looked at, and never run. Of other formats than ONNX only name, size and the first bytes are read. Of
+    an artefact, every hash is checked, and its manifest shown.
     """
     import json
 
@@ -32,6 +35,9 @@ def inspect(
         from opdeploy.errors import InputError
 
         raise InputError(f"--file {file}: is the model, which is not overwritten; name another")
+    if (model / "model.yaml").is_file() or model.suffix.lower() == ".zip":
+        ui.deliver(_manifest(model, form), file)
+        return
     seen = look(model)
     if form == "json":
         ui.deliver(json.dumps(seen.record(), indent=2), file)
@@ -39,3 +45,17 @@ def inspect(
     from opdeploy.ui.inspection import show
 
     ui.tables(lambda console: show(console, seen), file)
+
+
+def _manifest(artefact: Path, form: Output) -> str:
+    """Return what an artefact says of itself, and its digest; raises InputError where a hash is not right."""
+    import json
+
+    import msgspec
+
+    from opdeploy import document
+    from opdeploy.runtime.package import opened
+
+    with opened(artefact) as package:
+        told = {"sha256": package.digest, **msgspec.to_builtins(package.manifest)}
+    return json.dumps(told, indent=2) if form == "json" else document.dump(told)

@@ -65,6 +65,9 @@ def measure(
     sweep = Sweep(tuple(batch or Sweep().batches), tuple(threads or ()), rounds, seconds)
     with ui.progress("measuring") as watch:
         found = _measured(model, Source(data, declared(processing), label), sweep, watch)
+    if batch and {point.batch for point in found.points}.isdisjoint(batch):
+        taken = found.points[0].batch
+        ui.warn(f"{model}: takes {taken} records at a time, and no other number, so --batch had no effect")
     if form == "json":
         import json
 

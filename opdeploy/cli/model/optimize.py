@@ -83,6 +83,10 @@ def optimize(
             {"optimize": _json(result)},
         )
         digest = build(contents, target)
+    if batch not in (1, result.batch):
+        ui.warn(
+            f"{model}: takes {result.batch} records at a time, and no other number, so --batch {batch} had no effect"
+        )
     _deliver(result, report)
     ui.say(f"wrote {target}")
     ui.say(f"sha256:{digest}")
