@@ -129,13 +129,15 @@ def optimize(
     baseline = Session(model)
     fixed = fixed_batch(baseline.inputs)
     calibration, judged = _halves(samples)
+    # As exported, a quantised graph is computed in fp32 between its steps of 8 bits, which is not what it is for.
+    as_exported = Settings() if variants.precision(model) == "int8" else Settings(level="disable")
     bench = _Bench(
         model,
         folder,
         judged,
         fixed or goal.batch,
         goal,
-        _answers(Session(model, Settings(level="disable")), judged, fixed or goal.batch, goal),
+        _answers(Session(model, as_exported), judged, fixed or goal.batch, goal),
         baseline,
     )
     watch("the model as it is")

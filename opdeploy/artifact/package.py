@@ -248,7 +248,9 @@ def _checked(variant: Variant, folder: Path, golden: Golden) -> Variant:
     session = Session(folder / variant.file, variant.settings)
     outputs = session.run(golden.inputs, list(golden.outputs))
     needed = variant.tolerance
-    if variant.evidence is not None:  # that its answers are good enough was found on many more records
+    # That a variant's answers are good enough was found on many more records; and a graph that was quantised elsewhere
+    # gives answers in 8 bits, which the graph as exported, computed in fp32, does not give to the last of them.
+    if variant.evidence is not None or variant.precision == "int8":
         needed = evidence.widened(outputs, golden.outputs, variant.tolerance)
     wrong = next((item for item in compare(outputs, golden.outputs, needed) if not item.agrees), None)
     if wrong is not None:

@@ -61,12 +61,13 @@ def candidates(model: Path, calibration: Samples, batch: int | None) -> list[Can
     import onnxruntime
 
     installed = onnxruntime.get_available_providers()
+    kind = precision(model)
     calibrated = partial(static_int8, model, calibration=calibration, batch=batch or _CALIBRATION_BATCH)
     found = [
-        Candidate("fp32-extended", "fp32", Settings(level="extended")),
-        Candidate("fp32-basic", "fp32", Settings(level="basic")),
-        Candidate("fp32-as-exported", "fp32", Settings(level="disable")),
-        Candidate("fp32-fused", "fp32", make=partial(fused, model)),
+        Candidate(f"{kind}-extended", kind, Settings(level="extended")),
+        Candidate(f"{kind}-basic", kind, Settings(level="basic")),
+        Candidate(f"{kind}-as-exported", kind, Settings(level="disable")),
+        Candidate(f"{kind}-fused", kind, make=partial(fused, model)),
         Candidate("int8-dynamic", "int8", make=partial(dynamic_int8, model)),
         Candidate("int8-static", "int8", make=calibrated),
         Candidate("int8-static-reduced", "int8", make=partial(calibrated, reduce_range=True)),
@@ -75,10 +76,10 @@ def candidates(model: Path, calibration: Samples, batch: int | None) -> list[Can
     for provider in installed:
         settings = Settings(provider=provider)
         if provider in GPUS:
-            found.append(Candidate(f"fp32-{GPUS[provider]}", "fp32", settings))
+            found.append(Candidate(f"{kind}-{GPUS[provider]}", kind, settings))
             found.append(Candidate(f"fp16-{GPUS[provider]}", "fp16", settings, partial(half, model)))
         elif provider in OTHERS:
-            found.append(Candidate(f"fp32-{OTHERS[provider]}", "fp32", settings))
+            found.append(Candidate(f"{kind}-{OTHERS[provider]}", kind, settings))
             found.append(Candidate(f"int8-static-{OTHERS[provider]}", "int8", settings, calibrated))
     if not set(installed) & set(GPUS):
         found.append(Candidate("fp16", "fp16", skipped="it is for a GPU, and ONNX Runtime finds none here"))
@@ -200,13 +201,15 @@ def half(model: Path, target: Path) -> None:
 @contextlib.contextmanager
 def _prepared(model: Path) -> Iterator[Path]:
     """Give the graph with shapes and without what can be computed beforehand, as quantisation wants it."""
+    if precision(model) == "int8":
+        raise NotApplicableError("it is quantised already")
     if not any(opset.domain in ("", "ai.onnx") for opset in load(model, weights=False).opset_import):
         raise NotApplicableError("it has no operators that are quantised")
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory(prefix="opdeploy-") as folder:
         prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(model, prepared, skip_symbolic_shape=True)  # that would need sympy
+        quant_pre_process(model, prepared, skip_symbolic_shape=True)  # onnx's own shapes do
         yield prepared
 
 

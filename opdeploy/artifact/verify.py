@@ -101,7 +101,7 @@ def golden(path: Path) -> tuple[dict[str, Verification], Verification | None]:
         try:
             prepared = check_processing(package)
             wrong = [item for item in prepared if not item.agrees]
-            return found, Verification(data, wrong or [max(prepared, key=lambda item: item.largest)])
+            return found, Verification(data, wrong or sorted(prepared, key=lambda item: -item.largest)[:1])
         except OpdeployError as error:
             return found, Verification(data, [], str(error))
 

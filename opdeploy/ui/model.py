@@ -85,7 +85,7 @@ def _about(result: Optimised) -> list[str]:
         lines += _trust(best.evidence)
     if best.precision == "int8" and not VNNI & set(verified.instruction_sets):
         lines.append("This processor has no VNNI: on one that has, INT8 is faster, and its sums do not saturate.")
-    if best.precision == "int8":
+    if best.precision == "int8" != result.reference.precision:
         lines.append(
             f"On an x86 without VNNI its sums may saturate: {result.reference.name} stays in the artefact, and the "
             "golden check at start decides which is served."

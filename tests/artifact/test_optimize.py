@@ -15,10 +15,12 @@ from onnx import numpy_helper
 
 from opdeploy.artifact.evidence import at_least, centred_cosine, gather, judge
 from opdeploy.artifact.optimize import NOISE, Goal, Optimised, Trial, fastest, optimize
+from opdeploy.artifact.package import Contents, build
 from opdeploy.artifact.samples import Samples
 from opdeploy.artifact.variants import Candidate, candidates
 from opdeploy.errors import OpdeployError
 from opdeploy.runtime.manifest import Evidence
+from opdeploy.runtime.package import choose, opened
 from opdeploy.runtime.session import Session, Settings
 
 if TYPE_CHECKING:
@@ -290,3 +292,18 @@ def test_embeddings_are_judged_by_their_cosine() -> None:
 def test_few_records_prove_little(share: float, count: int, least: float) -> None:
     """Wilson's lower bound, computed with scipy 1.17: binomtest(k, n).proportion_ci(0.90, "wilson").low."""
     assert at_least(share, count) == pytest.approx(least, abs=1e-4)
+
+
+def test_a_graph_that_came_quantised_is_taken_as_it_is(optimised: Optimised, held_out: Samples, tmp_path: Path) -> None:
+    """Its reference is what ONNX Runtime makes of it, not what it would be in fp32, and the artefact takes it."""
+    graph = trial(optimised, "int8-static").graph
+    assert graph
+    result = optimize(graph, held_out, QUICK, tmp_path, lambda *all_: candidates(*all_)[:6])
+    assert trial(result, "int8-static").why == "it is quantised already"
+    assert [item.name for item in result.trials[:4]] == ["int8", "int8-extended", "int8-basic", "int8-as-exported"]
+    assert {item.precision for item in result.trials} == {"int8"}
+    for number, found in enumerate((result, None)):
+        build(Contents("digits", graph, held_out, optimised=found), tmp_path / f"{number}")
+        with opened(tmp_path / f"{number}") as package:
+            assert not choose(package).rejected
+            assert package.manifest.variants[-1].tolerance["probabilities"].atol < 0.05
