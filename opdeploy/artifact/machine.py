@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from opdeploy.runtime.cpus import usable_cpus
+
 INSTRUCTION_SETS = (
     *("avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16"),
     *("amx_tile", "amx_int8", "amx_bf16", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2"),
@@ -16,7 +18,6 @@ INSTRUCTION_SETS = (
 """Those that decide how fast a model runs, and how INT8 is added up, by the names that Linux has for them."""
 VNNI = frozenset({"avx_vnni", "avx512_vnni"})
 """With one of them x86 adds products of INT8 up in 32 bits; without, sums of two may saturate at 16."""
-_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +53,6 @@ def describe() -> Machine:
         gpus=_gpus(),
         system=f"{platform.system()} {platform.machine()}",
     )
-
-
-def usable_cpus() -> float:
-    """Return how many logical processors this process may use: its affinity, and the quota of its container."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = _CGROUP_QUOTA.read_text(encoding="ascii").split()
-    except (OSError, ValueError):
-        return float(count)
-    return float(count) if quota == "max" else min(float(count), int(quota) / int(period))
 
 
 def _cpu() -> tuple[str | None, frozenset[str]]:

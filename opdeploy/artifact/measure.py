@@ -13,8 +13,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, TypeVar
 
-from opdeploy.artifact.machine import Machine, describe, usable_cpus
+from opdeploy.artifact.machine import Machine, describe
 from opdeploy.errors import OpdeployError
+from opdeploy.runtime.cpus import usable_cpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

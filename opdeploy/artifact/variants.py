@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.artifact.graph import load
-from opdeploy.artifact.machine import usable_cpus
+from opdeploy.runtime.cpus import usable_cpus
 from opdeploy.runtime.session import CPU, Settings
 
 if TYPE_CHECKING:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+import numpy as np
 import onnxruntime
 
 from opdeploy.errors import InputError, OpdeployError
-from opdeploy.runtime.tensors import BY_ONNX, TensorSpec
+from opdeploy.runtime.cpus import limited_threads
+from opdeploy.runtime.tensors import BY_ONNX, TensorSpec, bf16_bits, bf16_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provider: str = CPU
     """ONNX Runtime's name of what computes."""
     threads: int = 0
-    """Of one run; 0 leaves it to ONNX Runtime: one for each physical core."""
+    """Of one run; 0 for one for each physical core, or as many as the container may use."""
     level: Level = "all"
 
 
@@ -50,7 +53,7 @@ class Session:
             raise InputError(f"{model}: no such file; name a model that exists")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _FATAL_ONLY
-        options.intra_op_num_threads = settings.threads
+        options.intra_op_num_threads = settings.threads or limited_threads()
         options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, f"ORT_{_LEVELS[settings.level]}")
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=[settings.provider])
@@ -62,6 +65,10 @@ class Session:
             )
         self.inputs = tuple(_spec(model, node) for node in self._session.get_inputs())
         self.outputs = tuple(_spec(model, node) for node in self._session.get_outputs())
+        kinds = {spec.datatype.name for spec in (*self.inputs, *self.outputs)}
+        if {"BF16", "BYTES"} <= kinds:  # text cannot go by OrtValue, and BF16 cannot go otherwise
+            raise InputError(f"{model}: has tensors of BF16 and of text, which do not go together; cast BF16 to FP32")
+        self._run = self._run_bf16 if "BF16" in kinds else self._session.run
 
     def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] | None = None) -> Arrays:
         """Return the wanted outputs by name, in the order asked for; all, where none are named.
@@ -70,10 +77,37 @@ class Session:
         """
         names = [spec.name for spec in self.outputs] if outputs is None else list(outputs)
         try:
-            arrays = self._session.run(names, dict(inputs))
+            arrays = self._run(names, dict(inputs))
         except Exception as error:  # noqa: BLE001 - the runtime's errors have no base class of their own
             raise OpdeployError(f"the model fails on these inputs: {_one_line(error)}") from None
         return dict(zip(names, arrays, strict=True))
+
+    def _run_bf16(self, names: list[str], inputs: Arrays) -> list[NDArray[Any]]:
+        """Run a model with tensors of BF16, which ONNX Runtime takes and gives as bits only."""
+        types = {spec.name: spec.datatype.name for spec in self.inputs}
+        values = {name: _value(array, types[name]) for name, array in inputs.items()}
+        return [_array(value) for value in self._session.run_with_ort_values(names, values)]
+
+
+_BFLOAT16 = 16
+"""Of TensorProto.DataType in onnx.proto."""
+
+
+def _value(array: NDArray[Any], kind: str) -> Any:  # noqa: ANN401 - ONNX Runtime has no type stubs
+    if kind == "BF16":
+        return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(bf16_bits(array), _BFLOAT16)
+    return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
+
+
+def _array(value: Any) -> NDArray[Any]:  # noqa: ANN401 - ONNX Runtime has no type stubs
+    """Return the tensor of an OrtValue, a copy of it where it is BF16, whose memory ends with the value."""
+    if value.data_type() != "tensor(bfloat16)":
+        array: NDArray[Any] = value.numpy()
+        return array
+    shape = tuple(value.shape())
+    size = value.tensor_size_in_bytes()
+    bits = np.frombuffer(ctypes.string_at(value.data_ptr(), size) if size else b"", np.uint16)
+    return bf16_values(bits).reshape(shape)
 
 
 _LEVELS: dict[Level, str] = {

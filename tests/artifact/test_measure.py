@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
@@ -14,7 +14,7 @@ import pytest
 from nets import linear, records
 
 from opdeploy.artifact import measure as measuring
-from opdeploy.artifact.machine import INSTRUCTION_SETS, describe, usable_cpus
+from opdeploy.artifact.machine import INSTRUCTION_SETS, describe
 from opdeploy.artifact.measure import Measurement, Point, Sweep, knee, measure, peak_memory_mb
 from opdeploy.artifact.report import finite
 from opdeploy.artifact.samples import Samples
@@ -166,17 +166,3 @@ def test_this_machine_is_described() -> None:
     assert 0 < machine.usable_cpus <= (os.cpu_count() or 1)
     assert set(machine.instruction_sets) <= set(INSTRUCTION_SETS)
     assert machine.system.split()[0] in {"Linux", "Darwin", "Windows"}
-
-
-@pytest.mark.parametrize(
-    ("content", "most"), [("max 100000", None), ("150000 100000", 1.5), ("", None), ("nonsense", None)]
-)
-def test_the_quota_of_a_container_counts(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str, most: float | None
-) -> None:
-    """Where the control group allows less than the processors there are, that is what may be used."""
-    quota = tmp_path / "cpu.max"
-    quota.write_text(content)
-    monkeypatch.setattr("opdeploy.artifact.machine._CGROUP_QUOTA", quota)
-    free: Any = float(len(os.sched_getaffinity(0)))
-    assert usable_cpus() == (free if most is None else min(free, most))
