@@ -1,0 +1,158 @@
+"""Builds images: with BuildKit through the docker program where that can, else with the engine's classic builder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from opdeploy.clients.docker.explained import explained
+from opdeploy.errors import InputError, OpdeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from docker import DockerClient
+
+    from opdeploy.clients.docker.images import Watch
+
+Builder = Literal["auto", "buildkit", "classic"]
+PROXIES = tuple(
+    form(f"{name}_proxy") for name in ("http", "https", "ftp", "no", "all") for form in (str.upper, str.lower)
+)
+"""Build arguments that every builder knows without a declaration, and keeps out of the image's history
+(docs.docker.com/reference/dockerfile/#predefined-args, read 2026-11-25)."""
+_KEPT_LINES = 30
+_SHOWN_LINES = 3
+
+
+class BuildError(OpdeployError):
+    """An image was not built."""
+
+    def __init__(self, message: str, lines: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.lines = lines
+        """The end of the build's log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to build, and how."""
+
+    folder: Path
+    """The context, with a Dockerfile."""
+    tag: str
+    platform: str = "linux/amd64"
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    network: str | None = None
+    """Of the steps that run: `none`, `host`, or one of the engine's; where it is not given, the engine's default."""
+    builder: Builder = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An image that was built."""
+
+    id: str
+    builder: Literal["buildkit", "classic"]
+
+
+def build(client: DockerClient, order: Order, watch: Watch, program: str | None) -> Built:
+    """Build an image, and show every line of the log as it comes.
+
+    The proxies of the environment, and of docker's configuration, are passed to the steps that run. `program` is the
+    docker command line, which BuildKit needs. Raises BuildError where a step fails, InputError where BuildKit is asked
+    for and is not there.
+    """
+    program = program or shutil.which("docker")
+    capable = order.builder != "classic" and program is not None and _has_buildkit(program)
+    if order.builder == "buildkit" and not capable:
+        raise InputError("BuildKit needs the docker program with buildx; install docker-buildx, or build with classic")
+    proxies = {name: os.environ[name] for name in PROXIES if os.environ.get(name)}
+    arguments = {**proxies, **order.arguments}
+    log: deque[str] = deque(maxlen=_KEPT_LINES)
+
+    def seen(line: str) -> None:
+        text = "".join(char for char in line.rstrip() if char.isprintable())
+        if text:
+            log.append(text)
+            watch(text)
+
+    if capable and program is not None:
+        return Built(_buildkit(program, order, arguments, seen, log), "buildkit")
+    return Built(_classic(client, order, arguments, seen, log), "classic")
+
+
+def _has_buildkit(program: str) -> bool:
+    # Ask for the help of the very command that would build: older programs have BuildKit in them, newer need buildx.
+    command = [program, "build", "--help"]
+    return subprocess.run(command, env=_environment({}), capture_output=True, check=False).returncode == 0  # noqa: S603  a program of the user's
+
+
+def _buildkit(program: str, order: Order, arguments: Mapping[str, str], seen: Watch, log: deque[str]) -> str:
+    with tempfile.TemporaryDirectory(prefix="opdeploy-") as folder:
+        identity = Path(folder, "id")
+        command = [program, "build", "--progress=plain", f"--platform={order.platform}", f"--tag={order.tag}"]
+        command.append(f"--iidfile={identity}")
+        if order.network:
+            command.append(f"--network={order.network}")
+        for name in arguments:
+            command += ["--build-arg", name]  # its value goes by the environment: everyone can read a command line
+        code = _run([*command, str(order.folder)], _environment(arguments), seen)
+        if code or not identity.is_file():
+            raise _failed(order, log)
+        return identity.read_text(encoding="utf-8").strip()
+
+
+def _environment(arguments: Mapping[str, str]) -> dict[str, str]:
+    # Attestations would make an index of the image, and an index has no platform.
+    return {**os.environ, **arguments, "DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], seen: Watch) -> int:
+    """Run a program, show what it prints, and return its exit code; it ends when this does."""
+    process = subprocess.Popen(  # noqa: S603  a list of arguments, and a program of the user's
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    with process:
+        try:
+            for line in process.stdout or ():
+                seen(line.decode("utf-8", "replace"))
+        except BaseException:
+            process.terminate()  # it cancels the build in the engine
+            raise
+    return process.returncode
+
+
+def _classic(client: DockerClient, order: Order, arguments: Mapping[str, str], seen: Watch, log: deque[str]) -> str:
+    identity = ""
+    with explained(f"{order.tag}: the image was not built", "see that the engine runs, and build again"):
+        lines = client.api.build(
+            path=str(order.folder),
+            tag=order.tag,
+            platform=order.platform,
+            buildargs=dict(arguments),
+            network_mode=order.network,
+            rm=True,
+            forcerm=True,
+            decode=True,
+        )
+        for line in lines:
+            for text in (line.get("stream") or line.get("status") or line.get("error") or "").splitlines():
+                seen(text)
+            if "error" in line:
+                raise _failed(order, log)
+            identity = (line.get("aux") or {}).get("ID", identity)
+    if not identity:
+        raise _failed(order, log)
+    return identity
+
+
+def _failed(order: Order, log: deque[str]) -> BuildError:
+    end = " | ".join([line for line in log if line.strip("- ")][-_SHOWN_LINES:])
+    return BuildError(f"{order.tag}: the image was not built: {end}; see the log above for the step", tuple(log))

@@ -1,0 +1,119 @@
+"""A connection to a Docker engine, and what can be asked of it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opdeploy.clients.docker import building, containers, images
+from opdeploy.clients.docker.explained import NoEngineError, explained, reason
+from opdeploy.clients.docker.images import silent
+from opdeploy.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from docker import DockerClient
+
+    from opdeploy.clients.docker.building import Built, Order
+    from opdeploy.clients.docker.containers import Container, Run
+    from opdeploy.clients.docker.images import Image, Watch
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an engine says of itself."""
+
+    version: str
+    api: str
+    os: str
+    architecture: str
+    cpus: int
+    memory: int
+    """Bytes of the engine's machine."""
+
+
+class Engine:
+    """A Docker engine."""
+
+    def __init__(self, client: DockerClient, program: str | None = None) -> None:
+        """Take a connected client; `program` is the docker command line for BuildKit, else the first on the path."""
+        self._client = client
+        self._program = program
+
+    def about(self) -> About:
+        """Return the engine's version and machine."""
+        with explained("the Docker engine does not describe itself", "see that it runs"):
+            version, info = self._client.version(), self._client.info()
+        return About(
+            version["Version"], version["ApiVersion"], version["Os"], version["Arch"], info["NCPU"], info["MemTotal"]
+        )
+
+    def build(self, order: Order, watch: Watch = silent) -> Built:
+        """Build an image; see `building.build`."""
+        return building.build(self._client, order, watch, self._program)
+
+    def image(self, reference: str) -> Image:
+        """Describe an image that the engine has; raises OpdeployError where it has none of that name."""
+        return images.inspect(self._client, reference)
+
+    def tag(self, reference: str, name: str) -> None:
+        """Give an image another name."""
+        with explained(f"{reference}: was not named {name}", "build or pull it first, and check the name"):
+            self._client.images.get(reference).tag(name)
+
+    def push(self, reference: str, watch: Watch = silent) -> str:
+        """Push an image and return `repository@sha256:…`; see `images.push`."""
+        return images.push(self._client, reference, watch)
+
+    def remove_image(self, reference: str) -> None:
+        """Remove a name of an image, and the image with its layers where that was the last; none is no error."""
+        from docker.errors import ImageNotFound
+
+        with explained(f"{reference}: was not removed", "remove what uses it first"):
+            try:
+                self._client.images.remove(reference)
+            except ImageNotFound:
+                return
+
+    def prune(self, label: str) -> int:
+        """Remove the unnamed images that carry a label, `key` or `key=value`, and return the bytes that it freed.
+
+        The classic builder keeps the stages of a build so, as its cache.
+        """
+        with explained(f"images with the label {label} were not removed", "remove them with docker image prune"):
+            freed = self._client.images.prune(filters={"dangling": True, "label": label})
+        return int(freed.get("SpaceReclaimed") or 0)
+
+    def running(self, run: Run) -> AbstractContextManager[Container]:
+        """Run a container until the end of the block; see `containers.running`."""
+        return containers.running(self._client, run)
+
+
+@contextmanager
+def connected(program: str | None = None) -> Iterator[Engine]:
+    """Connect to the engine that the docker command line would use: that of DOCKER_HOST, else of the docker context.
+
+    Raises NoEngineError where none answers, InputError where the SDK is not installed.
+    """
+    try:
+        import docker
+        from docker.errors import DockerException
+        from requests.exceptions import RequestException
+    except ModuleNotFoundError as error:
+        raise InputError(f"the package {error.name} is missing; install opdeploy[docker]") from None
+    where = os.environ.get("DOCKER_HOST") or "the engine of the docker context"
+    try:
+        client = docker.from_env(version="auto", use_ssh_client=True)
+    except (DockerException, RequestException, OSError, ValueError) as error:
+        raise NoEngineError(
+            f"{where}: no Docker engine answers: {reason(error)}; start it, or name another with DOCKER_HOST "
+            "or docker context use"
+        ) from error
+    try:
+        yield Engine(client, program)
+    finally:
+        client.close()
