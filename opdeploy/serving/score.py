@@ -34,11 +34,27 @@ IMAGES = ("image/jpeg", "image/png", "image/bmp", "image/webp", "application/oct
 
 
 class Model(Protocol):
-    """The model that scores."""
+    """What a server shows of the model that it serves."""
+
+    @property
+    def name(self) -> str:
+        """Its name in paths."""
+
+    @property
+    def version(self) -> str:
+        """Its version in paths."""
+
+    @property
+    def variant(self) -> str | None:
+        """Which variant of an artefact runs."""
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """Its input tensors."""
+        """The tensors that it takes."""
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The tensors that it gives."""
 
     @property
     def processing(self) -> Processing | None:
