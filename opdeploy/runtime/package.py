@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from opdeploy.errors import DifferenceError, InputError, OpdeployError
 from opdeploy.runtime import manifest as manifests
 from opdeploy.runtime.golden import Difference, Tolerance, compare
-from opdeploy.runtime.session import Session
+from opdeploy.runtime.session import CPU, CUDA, NO_GPU, Session, has_cuda
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,14 +141,16 @@ def check_processing(package: Package) -> list[Difference]:
     return compare(processor.tensors(records), package.golden().inputs, Tolerance())
 
 
-def choose(package: Package) -> Chosen:
+def choose(package: Package, threads: int = 0, *, require_gpu: bool = False) -> Chosen:
     """Return the first variant that runs here and reproduces the golden answers.
 
-    A variant of INT8 may saturate on a processor without VNNI, so what was right elsewhere is checked again. Raises
-    DifferenceError where none does.
+    A variant of INT8 may saturate on a processor without VNNI, so what was right elsewhere is checked again. `threads`
+    of a run are those of the variant where it is 0.
+
+    Raises InputError where a GPU is required and ONNX Runtime has none, DifferenceError where no variant is right.
     """
     rejected: dict[str, str] = {}
-    for variant in package.manifest.variants:
+    for variant in _candidates(package.manifest, threads, require_gpu=require_gpu):
         try:
             session = package.open(variant)
             differences = check(package, variant, session)
@@ -159,10 +162,28 @@ def choose(package: Package) -> Chosen:
             return Chosen(variant, session, differences, rejected)
         rejected[variant.name] = str(wrong)
     reasons = "; ".join(f"{name}: {reason}" for name, reason in rejected.items())
+    where = "on a GPU of this machine" if require_gpu else "on this machine"
     raise DifferenceError(
-        f"{package.manifest.name}: no variant reproduces the golden answers on this machine ({reasons}); "
+        f"{package.manifest.name}: no variant reproduces the golden answers {where} ({reasons}); "
         "verify the model on a machine of this kind, and package it again"
     )
+
+
+def _candidates(manifest: Manifest, threads: int, *, require_gpu: bool) -> list[Variant]:
+    """Return the variants to try, in order: where there is a GPU that none is for, the reference on it before all."""
+    found = list(manifest.variants)
+    if has_cuda() and all(variant.settings.provider == CPU for variant in found):
+        reference = found[-1]
+        settings = msgspec.structs.replace(reference.settings, provider=CUDA)
+        found.insert(0, msgspec.structs.replace(reference, name=f"{reference.name}-cuda", settings=settings))
+    if require_gpu:
+        found = [variant for variant in found if variant.settings.provider != CPU]
+    if not found:
+        raise InputError(f"{manifest.name}: a GPU is required, and {NO_GPU}")
+    if threads:
+        settings_of = (msgspec.structs.replace(variant.settings, threads=threads) for variant in found)
+        found = [msgspec.structs.replace(v, settings=s) for v, s in zip(found, settings_of, strict=True)]
+    return found
 
 
 def pack(folder: Path, file: Path) -> None:

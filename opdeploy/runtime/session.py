@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     """An array for each tensor, by name."""
 
 CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+NO_GPU = "this ONNX Runtime has no CUDA; install onnxruntime-gpu, on a machine with an NVIDIA GPU"
 Level = Literal["all", "extended", "basic", "disable"]
 """How far ONNX Runtime rewrites the graph when it loads it."""
 
@@ -38,6 +40,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 0
     """Of one run; 0 for one for each physical core, or as many as the container may use."""
     level: Level = "all"
+
+
+def has_cuda() -> bool:
+    """Tell whether this ONNX Runtime is built for NVIDIA GPUs; there need be none here."""
+    return CUDA in onnxruntime.get_available_providers()
 
 
 class Session:

@@ -1,24 +1,34 @@
-"""Serve one ONNX model: `python -m opdeploy.serving --model model.onnx --name digits`."""
+"""Serve one model: `python -m opdeploy.serving --model ARTEFACT`."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import ipaddress
 import logging
 import os
-import re
 import signal
 import socket
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from opdeploy.errors import OpdeployError
+from opdeploy.serving import logs, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
-    from opdeploy.serving.app import App
+    from granian.server.embed import Server
 
-_LAST_PORT = 65535
+    from opdeploy.serving.app import App
+    from opdeploy.serving.model import Served
+    from opdeploy.serving.settings import Settings
+
+_CONNECTIONS = 4096
+"""At most; idle ones count."""
+_SPARE_FILES = 128
+"""Files that are open beside connections."""
+_HEAD_MILLISECONDS = 75_000
+"""For the head of a request, and so for an idle connection: longer than proxies keep theirs, commonly 60 s."""
 
 _log = logging.getLogger("opdeploy.serving")
 
@@ -26,54 +36,140 @@ _log = logging.getLogger("opdeploy.serving")
 def main() -> int:
     """Serve until SIGTERM or SIGINT, then answer the requests that are under way and end.
 
-    Returns 0 after such a signal, 1 where the server ends by itself or cuts a request off, and 2 where it cannot start.
+    Returns 0 after such a signal, 1 where the server ends by itself or cuts a request off, 2 where it cannot start, and
+    5 where the model does not give its golden answers.
     """
-    arguments = _parser().parse_args()
-    logging.basicConfig(format="%(name)s: %(message)s", level=logging.INFO)
     # Until the server runs there is nothing to finish.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    # Here and not above, so that a signal during these long imports is met by the handler too.
+    logs.configure()
     try:
-        from opdeploy.errors import OpdeployError
-        from opdeploy.runtime.session import Session
-        from opdeploy.serving.app import App
-    except ModuleNotFoundError as error:
-        _log.error("the package %s is missing; install opdeploy[serve]", error.name)
-        return 2
-    host, port = str(arguments.host), arguments.port
-    try:
-        model = Session(arguments.model)
-        _require_free(arguments.host, port)
+        told = settings.read()
+        _require_free(told.host, told.port)
     except (OpdeployError, OSError) as error:
         _log.error("%s", error)
         return 2
-    _log.info("serving %s on %s port %d", arguments.name, host, port)
-    return asyncio.run(_serve(App(model, arguments.name, arguments.version), host, port, arguments.grace))
+    # Here and not above, so that a signal during these long imports is met by the handler too.
+    try:
+        from opdeploy.serving.model import load
+    except ModuleNotFoundError as error:
+        return _missing(error)
+    return asyncio.run(_serve(told, load))
 
 
-async def _serve(app: App, host: str, port: int, grace: float) -> int:
-    from granian.constants import Interfaces
+async def _serve(settings: Settings, load: Callable[[Settings], Served]) -> int:
+    started = time.monotonic()
+    # The model loads while the server is imported and starts.
+    loading = asyncio.create_task(asyncio.to_thread(load, settings))
+    try:
+        from opdeploy.serving.app import App
+        from opdeploy.serving.metrics import Metrics
+    except ModuleNotFoundError as error:
+        return _missing(error)
+    metrics = Metrics()
+    app = App(settings, metrics)
+    server = _server(app, settings)
+    stop = _stopped()
+    serving = asyncio.create_task(server.serve())
+    _log.info("listening", extra={"host": settings.host, "port": settings.port})
+    await _first(loading, stop, serving)
+    if loading.done():
+        if (code := _started(app, loading)) is not None:
+            return code
+        metrics.load_seconds.set(time.monotonic() - started)
+        await _first(stop, serving)
+    if not stop.done():
+        _log.error("the server ended by itself")
+        return 1
+    return await _end_well(app, server, serving, settings, stop.result())
+
+
+async def _first(*futures: asyncio.Future[Any]) -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _server(app: App, settings: Settings) -> Server:
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server.embed import Server
 
     # Embedded, the server is this very process: no worker to outlive it, and a crash is an exit code.
-    server = Server(app, host, port, interface=Interfaces.RSGI, websockets=False, log_level=LogLevels.error)
-    loop = asyncio.get_running_loop()
+    return Server(
+        app,
+        settings.host,
+        settings.port,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_MILLISECONDS),
+        websockets=False,
+        backlog=1024,
+        backpressure=_connections(),
+        log_level=LogLevels.error,
+    )
 
-    def stop() -> None:
-        loop.call_soon(server.stop)
-        loop.call_later(grace, _cut_off)
+
+def _stopped() -> asyncio.Future[int]:
+    """Return a future of the signal that asks the server to end."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[int] = loop.create_future()
+
+    def note(number: int) -> None:
+        if not stop.done():
+            stop.set_result(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
-    await server.serve()
-    return 0 if server.interrupt_signal else 1
+        signal.signal(number, lambda number, _: loop.call_soon_threadsafe(note, number))
+    return stop
 
 
-def _cut_off() -> None:
-    _log.error("a request did not end in time and was cut off")
-    _end(1)
+def _started(app: App, loading: asyncio.Task[Served]) -> int | None:
+    """Serve the model that was loaded; return an exit code where it was not."""
+    error = loading.exception()
+    if error is not None:
+        _log.error("%s", error, exc_info=None if isinstance(error, OpdeployError) else error)
+        return error.exit_code if isinstance(error, OpdeployError) else 1
+    model = loading.result()
+    for variant, why in (model.rejected or {}).items():
+        _log.warning("variant %s is not served: %s", variant, why)
+    app.serve(model)
+    _log.info("ready", extra=model.facts())
+    return None
+
+
+async def _end_well(app: App, server: Server, serving: asyncio.Task[None], settings: Settings, number: int) -> int:
+    """Stop accepting, once those who send requests have noticed; answer what is under way; return the exit code.
+
+    Who presses Ctrl-C is not kept waiting.
+    """
+    until = time.monotonic() + settings.grace
+    app.drain()
+    await asyncio.sleep(min(settings.drain, settings.grace) if number == signal.SIGTERM else 0)
+    server.stop()  # type: ignore[no-untyped-call]  # granian types only a part of itself
+    await asyncio.wait({serving}, timeout=max(0, until - time.monotonic()))
+    if app.under_way:
+        _log.error("%d requests did not end in time and were cut off", app.under_way)
+        return 1
+    return 0
+
+
+def _connections() -> int:
+    """Return how many connections may be open, after asking the system for as many files."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows, which has no such limit
+        return _CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS + _SPARE_FILES
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(_CONNECTIONS, soft - _SPARE_FILES))
+
+
+def _missing(error: ModuleNotFoundError) -> int:
+    _log.error("the package %s is missing; install opdeploy[serve]", error.name)
+    return 2
 
 
 def _end(code: int) -> NoReturn:
@@ -87,37 +183,10 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def _require_free(host: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> None:
+def _require_free(host: str, port: int) -> None:
     # The server shares a port that another one listens on without a word, and each gets a part of the requests.
-    family = socket.AF_INET6 if host.version == 6 else socket.AF_INET  # noqa: PLR2004 - IP version 6
-    socket.create_server((str(host), port), family=family).close()
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m opdeploy.serving", description="Serve one ONNX model over HTTP.")
-    parser.add_argument("--model", type=Path, required=True, help="the ONNX file")
-    parser.add_argument("--name", type=_name, required=True, help="the model's name in the URL")
-    parser.add_argument("--version", type=_name, default="1", help="the model's version in the URL (default: 1)")
-    parser.add_argument(
-        "--host", type=ipaddress.ip_address, default="127.0.0.1", help="the address to listen on (default: loopback)"
-    )
-    parser.add_argument("--port", type=_port, default=8000, help="the port to listen on (default: 8000)")
-    parser.add_argument(
-        "--grace", type=float, default=20, help="seconds that requests have to end after SIGTERM (default: 20)"
-    )
-    return parser
-
-
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
-        raise argparse.ArgumentTypeError(f"{text!r}: letters, digits, '.', '_' and '-' only")
-    return text
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= _LAST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r}: a port is a number from 1 to {_LAST_PORT}")
-    return int(text)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    socket.create_server((host, port), family=family).close()
 
 
 if __name__ == "__main__":

@@ -2,126 +2,219 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import time
+from dataclasses import dataclass
+from functools import cache, partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+import onnxruntime
 import orjson
 
-from opdeploy.errors import OpdeployError
-from opdeploy.serving.protocol import RequestError, Signature, parse, render, render_error
+from opdeploy import __version__
+from opdeploy.serving import logs
+from opdeploy.serving.auth import Keys
+from opdeploy.serving.bodies import Bodies
+from opdeploy.serving.exchange import Answer, GoneError, RequestError, unavailable
+from opdeploy.serving.inference import Inference
+from opdeploy.serving.metrics import CONTENT_TYPE
+from opdeploy.serving.protocol import EXTENSIONS, render_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Awaitable, Callable
 
-    from granian.rsgi import Scope
+    from opdeploy.serving.exchange import Exchange, Headers, Scope
+    from opdeploy.serving.metrics import Metrics
+    from opdeploy.serving.model import Served
+    from opdeploy.serving.settings import Settings
 
-    from opdeploy.runtime.session import Session
+    Handler = Callable[[Scope, Exchange], Awaitable["Answer"]]
 
-# The server ships without the rest of opdeploy, so it has a version of its own.
-SERVER_VERSION = "0.1.0"
-MAX_BODY_BYTES = 64 * 1024 * 1024
+GONE = 499
+"""What metrics and logs say of a request whose client had gone; no status of HTTP, but a usage that nginx began."""
 
 _log = logging.getLogger(__name__)
 
 
-class Exchange(Protocol):
-    """The server's side of one request: iterate for the body, then respond once."""
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a path is for."""
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the body in pieces."""
+    kind: str
+    """The label of its metrics."""
+    handle: Handler
+    method: str = "GET"
 
-    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        """Send the response."""
+    def allows(self, method: str) -> bool:
+        """Tell whether a method is the route's; HEAD goes where GET does."""
+        return method == self.method or (method == "HEAD" and self.method == "GET")
 
 
 class App:
-    """Answer the protocol's requests for one model.
+    """Answer requests for one model; only what concerns the process is answered before `serve`."""
 
-    Health and metadata are fixed documents; only inference computes, on a thread of its own, so that the others are
-    answered meanwhile.
-    """
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.under_way = 0
+        """Requests not yet answered."""
+        self.draining = False
+        self._settings = settings
+        self._metrics = metrics
+        self._keys = Keys(settings.keys)
+        self._bodies = Bodies(settings)
+        self._model: Served | None = None
+        self._inference: Inference | None = None
+        live = Route("health", self._live)
+        ready = Route("health", self._ready)
+        self._routes = {
+            "/metrics": Route("metrics", self._exposition),
+            "/version": Route("metadata", self._version),
+            **dict.fromkeys(("/v2/health/live", settings.live_route), live),
+            **dict.fromkeys(("/v2/health/ready", settings.ready_route), ready),
+        }
 
-    def __init__(self, model: Session, name: str, version: str) -> None:
+    def serve(self, model: Served) -> None:
+        """Begin to answer requests for a model, which is ready."""
         self._model = model
-        self._signature = Signature(model.inputs, model.outputs)
-        self._name = name
-        self._version = version
-        self._documents = {path: orjson.dumps(document) for path, document in self._fixed_documents().items()}
-        self._infer_paths = {f"{path}/infer" for path in self._model_paths()}
+        inference = self._inference = Inference(model, self._settings, self._metrics)
+        self._routes |= self._of_model(model, inference)
+        self._metrics.ready.set(1)
+
+    def drain(self) -> None:
+        """Be ready no longer, and close each connection with its answer."""
+        self.draining = True
+        self._metrics.ready.set(0)
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request; whatever goes wrong, the client gets a status and one sentence as JSON."""
-        headers = [("content-type", "application/json")]
-        status = HTTPStatus.OK
+        started = time.monotonic()
+        self.under_way += 1
+        kind = "other"
+        request_id = logs.request_id(scope.headers)
         try:
-            path = scope.path.rstrip("/")
-            method = self._method(path)
-            if scope.method != method:
-                headers.append(("allow", method))
-                raise RequestError(f"this path takes {method} only", HTTPStatus.METHOD_NOT_ALLOWED)  # noqa: TRY301
-            body = self._documents.get(path) or await self._infer(scope, exchange)
+            route = self._route(scope)
+            kind = route.kind
+            answer = await route.handle(scope, exchange)
         except RequestError as error:
-            status, body = error.status, render_error(str(error))
+            answer = Answer(render_error(str(error)), headers=error.headers, status=error.status)
+        except GoneError:
+            answer = Answer(b"", status=GONE)
         except Exception:  # noqa: BLE001 - the last resort: logged, and told to the client without its details
-            _log.exception("request failed")
-            status, body = HTTPStatus.INTERNAL_SERVER_ERROR, render_error("internal error")
-        exchange.response_bytes(status, headers, body)
+            _log.exception("request failed", extra={"request_id": request_id})
+            answer = Answer(render_error("internal error"), status=HTTPStatus.INTERNAL_SERVER_ERROR)
+        finally:
+            self.under_way -= 1
+        if answer.status != GONE:
+            headers = [("content-type", answer.media_type), ("x-request-id", request_id), *answer.headers]
+            if self.draining:
+                headers.append(("connection", "close"))
+            exchange.response_bytes(answer.status, headers, answer.body)
+        self._note(scope, kind, answer.status, time.monotonic() - started, request_id)
 
-    def _model_paths(self) -> tuple[str, str]:
-        path = f"/v2/models/{self._name}"
-        return path, f"{path}/versions/{self._version}"
+    def _note(self, scope: Scope, kind: str, status: int, seconds: float, request_id: str) -> None:
+        self._metrics.answered(kind, status, seconds)
+        if self._settings.access_log or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            event = {"method": scope.method, "path": scope.path[:200], "status": int(status), "seconds": seconds}
+            _log.info("request", extra={**event, "request_id": request_id, **logs.trace(scope.headers)})
 
-    def _fixed_documents(self) -> dict[str, dict[str, Any]]:
-        signature = self._signature
+    def _route(self, scope: Scope) -> Route:
+        route = self._routes.get(scope.path) or self._routes.get(scope.path.rstrip("/") or "/")
+        if route is None:
+            if self._model is None:
+                raise unavailable("the model is being loaded")
+            name, version = self._model.name, self._model.version
+            raise RequestError(
+                f"no such path; this server has the model {name!r}, version {version!r}", HTTPStatus.NOT_FOUND
+            )
+        if not route.allows(scope.method):
+            allowed = "GET, HEAD" if route.method == "GET" else route.method
+            raise RequestError(
+                f"this path takes {route.method} only", HTTPStatus.METHOD_NOT_ALLOWED, (("allow", allowed),)
+            )
+        return route
+
+    def _of_model(self, model: Served, inference: Inference) -> dict[str, Route]:
+        path = f"/v2/models/{model.name}"
+        paths = (path, f"{path}/versions/{model.version}")
+        told = self._settings
+        server = {"name": "opdeploy", "version": __version__, "extensions": EXTENSIONS}
         metadata = {
-            "name": self._name,
-            "versions": [self._version],
+            "name": model.name,
+            "versions": [model.version],
             "platform": "onnx_onnxv1",
-            "inputs": [spec.metadata() for spec in signature.inputs],
-            "outputs": [spec.metadata() for spec in signature.outputs],
+            "inputs": [spec.metadata() for spec in model.inputs],
+            "outputs": [spec.metadata() for spec in model.outputs],
         }
         return {
-            "/v2": {"name": "opdeploy", "version": SERVER_VERSION, "extensions": []},
-            "/v2/health/live": {"live": True},
-            "/v2/health/ready": {"ready": True},
-            **dict.fromkeys(self._model_paths(), metadata),
-            **{f"{path}/ready": {"name": self._name, "ready": True} for path in self._model_paths()},
+            "/": Route("page", _fixed(partial(_page, model, told))),
+            "/openapi.json": Route("metadata", _fixed(partial(_openapi, model, told))),
+            "/v2": Route("metadata", _document(server)),
+            **dict.fromkeys(paths, Route("metadata", _document(metadata))),
+            **{f"{path}/ready": Route("health", self._model_ready) for path in paths},
+            **{f"{path}/infer": Route("infer", self._guarded(inference.infer), "POST") for path in paths},
+            told.score_route: Route("score", self._guarded(inference.score), "POST"),
         }
 
-    def _method(self, path: str) -> str:
-        if path in self._documents:
-            return "GET"
-        if path in self._infer_paths:
-            return "POST"
-        raise RequestError(
-            f"no such path; this server has the model {self._name!r}, version {self._version!r}", HTTPStatus.NOT_FOUND
-        )
+    def _guarded(self, handle: Callable[[Headers, bytes | bytearray, Exchange, float], Awaitable[Answer]]) -> Handler:
+        """Return a handler that asks for an API key, a place in the queue, and the body, in this order."""
 
-    async def _infer(self, scope: Scope, exchange: Exchange) -> bytes:
-        body = await _read(scope, exchange)
-        return await asyncio.to_thread(self._compute, body)
+        async def guarded(scope: Scope, exchange: Exchange) -> Answer:
+            self._keys.check(scope.headers)
+            deadline = time.monotonic() + self._settings.deadline
+            place = self._bodies.admit()
+            try:
+                body = await place.read(scope.headers, exchange, deadline)
+                return await handle(scope.headers, body, exchange, deadline)
+            finally:
+                place.leave()
 
-    def _compute(self, body: bytes | bytearray) -> bytes:
-        request = parse(body, self._signature)
-        try:
-            arrays = self._model.run(request.inputs, [spec.name for spec in request.outputs])
-        except OpdeployError as error:
-            # The runtime's message names its own source files: for the log, not for the client.
-            _log.warning("%s", error)
-            raise RequestError("the model fails on these inputs") from None
-        return render(self._name, self._version, request, list(arrays.values()))
+        return guarded
+
+    async def _live(self, _scope: Scope, _exchange: Exchange) -> Answer:
+        return Answer(b'{"live":true}')
+
+    async def _ready(self, _scope: Scope, _exchange: Exchange) -> Answer:
+        if self._model is None or self.draining:
+            raise unavailable("the server is shutting down" if self.draining else "the model is being loaded")
+        return Answer(b'{"ready":true}')
+
+    async def _model_ready(self, scope: Scope, exchange: Exchange) -> Answer:
+        await self._ready(scope, exchange)
+        return Answer(orjson.dumps({"name": self._model.name if self._model else None, "ready": True}))
+
+    async def _exposition(self, _scope: Scope, _exchange: Exchange) -> Answer:
+        depth = self._inference.depth() if self._inference else 0
+        return Answer(self._metrics.exposition(self.under_way, depth), CONTENT_TYPE)
+
+    async def _version(self, _scope: Scope, _exchange: Exchange) -> Answer:
+        model = self._model
+        about: dict[str, Any] = {"server": "opdeploy", "version": __version__, "onnxruntime": onnxruntime.__version__}
+        return Answer(orjson.dumps(about | (model.facts() if model else {})))
 
 
-async def _read(scope: Scope, exchange: Exchange) -> bytearray:
-    too_large = RequestError(f"the body is over {MAX_BODY_BYTES} bytes", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    if int(scope.headers.get("content-length", 0)) > MAX_BODY_BYTES:
-        raise too_large
-    body = bytearray()
-    # A chunked body does not tell its length beforehand.
-    async for chunk in exchange:
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise too_large
-    return body
+def _fixed(make: Callable[[], Answer]) -> Handler:
+    """Return a handler whose answer is made when it is first asked for, and stays."""
+    made = cache(make)
+
+    async def give(_scope: Scope, _exchange: Exchange) -> Answer:
+        return made()
+
+    return give
+
+
+def _document(content: dict[str, Any]) -> Handler:
+    return _fixed(lambda: Answer(orjson.dumps(content)))
+
+
+def _page(model: Served, settings: Settings) -> Answer:
+    from opdeploy.serving import page  # late: few servers show it
+
+    html, policy = page.render(model, settings)
+    headers = (("content-security-policy", policy), ("x-content-type-options", "nosniff"))
+    return Answer(html, "text/html; charset=utf-8", headers)
+
+
+def _openapi(model: Served, settings: Settings) -> Answer:
+    from opdeploy.serving import openapi  # late: few servers are asked for it
+
+    return Answer(orjson.dumps(openapi.document(model, settings)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from reprlib import repr as short
 
-from opdeploy.serving.protocol import RequestError
+from opdeploy.serving.exchange import RequestError
 
 _MAX_HEADERS = 8
 _MAX_HEADER_BYTES = 4096

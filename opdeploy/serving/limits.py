@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy.runtime.processing.images import FORMATS, resized_size
 from opdeploy.runtime.processing.spec import Category, Image, Table
-from opdeploy.serving.protocol import RequestError
+from opdeploy.serving.exchange import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,8 @@
-"""The JSON documents of the Open Inference Protocol, version 2: requests to arrays, arrays to responses."""
+"""The documents of the Open Inference Protocol, version 2: requests to arrays, arrays to responses.
+
+A tensor's elements stand in the JSON, or, by the binary tensor extension, behind it as they lie in memory
+(github.com/triton-inference-server/server, docs/protocol/extension_binary_data.md, read 2026-11-25).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from opdeploy.serving.tensors import to_array, to_json
+from opdeploy.serving.exchange import RequestError
+from opdeploy.serving.tensors import from_bytes, to_array, to_bytes, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,13 +23,9 @@ if TYPE_CHECKING:
 
     from opdeploy.runtime.tensors import TensorSpec
 
-
-class RequestError(Exception):
-    """A request that cannot be answered: an HTTP status and one sentence for the client."""
-
-    def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
-        super().__init__(message)
-        self.status = status
+HEADER_LENGTH = "inference-header-content-length"
+"""The HTTP header that tells how many bytes of a body are JSON, where tensors follow."""
+EXTENSIONS = ["binary_tensor_data"]
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,27 @@ class InferRequest:
     id: str | None
     inputs: dict[str, NDArray[Any]]
     outputs: tuple[TensorSpec, ...]
+    binary: frozenset[str] = frozenset()
+    """Outputs to be returned as they lie in memory."""
 
 
-def parse(body: bytes | bytearray, signature: Signature) -> InferRequest:
+def parse(
+    body: bytes | bytearray, signature: Signature, header_length: str | None = None, max_json: int | None = None
+) -> InferRequest:
     """Return the inference request that the body holds, checked against the signature.
 
-    Raises RequestError where the body is not JSON, breaks the protocol, or does not fit the signature.
+    `header_length` is the HTTP header of the binary extension, `max_json` the most bytes that are parsed as JSON.
+
+    Raises RequestError where the body is too large, is not JSON, breaks the protocol, or does not fit the signature.
     """
+    text = memoryview(body)
+    length = len(body) if header_length is None else _length(header_length, len(body))
+    if max_json is not None and length > max_json:
+        raise RequestError(
+            f"the JSON has over {max_json} bytes; send tensors as binary data", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        )
     try:
-        document = orjson.loads(body)
+        document = orjson.loads(text[:length])
     except orjson.JSONDecodeError as error:
         raise RequestError(f"the body is not JSON: {error}") from None
     if not isinstance(document, dict):
@@ -58,30 +71,82 @@ def parse(body: bytes | bytearray, signature: Signature) -> InferRequest:
     identifier = document.get("id")
     if not isinstance(identifier, str | None):
         raise RequestError("id must be a string")
-    return InferRequest(
-        identifier,
-        _inputs(_by_name(document.get("inputs"), "inputs"), signature.inputs),
-        _outputs(_by_name(document.get("outputs") or [], "outputs"), signature.outputs),
-    )
+    tensors = _by_name(document.get("inputs"), "inputs")
+    outputs = _by_name(document.get("outputs") or [], "outputs")
+    wanted = _outputs(outputs, signature.outputs)
+    default = _parameters(document).get("binary_data_output", False)
+    binary = {
+        spec.name
+        for spec in wanted
+        if _flag(_parameters(outputs.get(spec.name, {})).get("binary_data", default), "binary_data")
+    }
+    blobs = _blobs(tensors, text[length:])
+    return InferRequest(identifier, _inputs(tensors, blobs, signature.inputs), wanted, frozenset(binary))
 
 
-def render(model_name: str, model_version: str, request: InferRequest, arrays: Sequence[NDArray[Any]]) -> bytes:
-    """Return the response body for the arrays, one for each output of the request.
+def render(
+    model_name: str, model_version: str, request: InferRequest, arrays: Sequence[NDArray[Any]]
+) -> tuple[bytes, int | None]:
+    """Return the response body for the arrays, one for each output of the request, and how much of it is JSON.
 
-    A value that is not finite becomes null, because JSON has neither NaN nor infinity.
+    The length is None where all is JSON. In JSON, a value that is not finite becomes null, because it has neither NaN
+    nor infinity.
     """
-    outputs = [
-        {"name": spec.name, "datatype": spec.datatype.name, "shape": array.shape, "data": to_json(array)}
-        for spec, array in zip(request.outputs, arrays, strict=True)
-    ]
+    outputs, blobs = [], []
+    for spec, array in zip(request.outputs, arrays, strict=True):
+        output = {"name": spec.name, "datatype": spec.datatype.name, "shape": array.shape}
+        if spec.name in request.binary:
+            blobs.append(to_bytes(array, spec.datatype))
+            outputs.append({**output, "parameters": {"binary_data_size": len(blobs[-1])}})
+        else:
+            outputs.append({**output, "data": to_json(array)})
     identifier = {} if request.id is None else {"id": request.id}
     document = {"model_name": model_name, "model_version": model_version, **identifier, "outputs": outputs}
-    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    text = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    return (b"".join((text, *blobs)), len(text)) if blobs else (text, None)
 
 
 def render_error(message: str) -> bytes:
     """Return the body of an error response."""
     return orjson.dumps({"error": message})
+
+
+def _length(text: str, most: int) -> int:
+    # The length first: Python refuses to make a number of thousands of digits.
+    if len(text) > len(str(most)) or not (text.isascii() and text.isdecimal()) or int(text) > most:
+        raise RequestError(f"{HEADER_LENGTH} is {short(text)}, and the body has {most} bytes")
+    return int(text)
+
+
+def _parameters(item: Mapping[str, Any]) -> dict[str, Any]:
+    found = item.get("parameters")
+    if not isinstance(found, dict | None):
+        raise RequestError("parameters must be an object")
+    return found or {}
+
+
+def _flag(value: Any, name: str) -> bool:  # noqa: ANN401 - any JSON value
+    if not isinstance(value, bool):
+        raise RequestError(f"{name} must be true or false")
+    return value
+
+
+def _blobs(tensors: Mapping[str, Mapping[str, Any]], data: memoryview) -> dict[str, memoryview]:
+    """Cut what follows the JSON into the tensors that say how many bytes they have, in the order of the request."""
+    blobs = {}
+    start = 0
+    for name, tensor in tensors.items():
+        size = _parameters(tensor).get("binary_data_size")
+        if size is None:
+            continue
+        if type(size) is not int or not 0 <= size <= len(data) - start:
+            left = len(data) - start
+            raise RequestError(f"input {short(name)}: binary_data_size is {short(size)}, and {left} bytes are there")
+        blobs[name] = data[start : start + size]
+        start += size
+    if start < len(data):
+        raise RequestError(f"{len(data) - start} bytes follow that no input's binary_data_size accounts for")
+    return blobs
 
 
 def _by_name(tensors: Any, field: str) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - any JSON value
@@ -97,7 +162,9 @@ def _by_name(tensors: Any, field: str) -> dict[str, dict[str, Any]]:  # noqa: AN
     return named
 
 
-def _inputs(tensors: Mapping[str, dict[str, Any]], specs: Sequence[TensorSpec]) -> dict[str, NDArray[Any]]:
+def _inputs(
+    tensors: Mapping[str, dict[str, Any]], blobs: Mapping[str, memoryview], specs: Sequence[TensorSpec]
+) -> dict[str, NDArray[Any]]:
     _require_known(tensors, specs, "input")
     sizes: dict[str, int] = {}
     arrays = {}
@@ -105,7 +172,7 @@ def _inputs(tensors: Mapping[str, dict[str, Any]], specs: Sequence[TensorSpec]) 
         if spec.name not in tensors:
             raise RequestError(f"input {spec.name!r} is missing")
         try:
-            arrays[spec.name] = _array(tensors[spec.name], spec, sizes)
+            arrays[spec.name] = _array(tensors[spec.name], blobs.get(spec.name), spec, sizes)
         except ValueError as error:
             raise RequestError(f"input {spec.name!r}: {error}") from None
     return arrays
@@ -124,7 +191,7 @@ def _require_known(names: Iterable[str], specs: Sequence[TensorSpec], kind: str)
             raise RequestError(f"unknown {kind} {short(name)}: the model has {', '.join(map(repr, known))}")
 
 
-def _array(tensor: dict[str, Any], spec: TensorSpec, sizes: dict[str, int]) -> NDArray[Any]:
+def _array(tensor: dict[str, Any], blob: memoryview | None, spec: TensorSpec, sizes: dict[str, int]) -> NDArray[Any]:
     if tensor.get("datatype") != spec.datatype.name:
         raise ValueError(f"datatype must be {spec.datatype.name}, not {short(tensor.get('datatype'))}")
     shape = tensor.get("shape")
@@ -135,7 +202,11 @@ def _array(tensor: dict[str, Any], spec: TensorSpec, sizes: dict[str, int]) -> N
     for size, name in zip(shape, spec.shape, strict=True):
         if isinstance(name, str) and sizes.setdefault(name, size) != size:
             raise ValueError(f"size {name!r} of the shape is {size}, and {sizes[name]} elsewhere")
-    return to_array(tensor.get("data"), shape, spec.datatype)
+    if blob is None:
+        return to_array(tensor.get("data"), shape, spec.datatype)
+    if "data" in tensor:
+        raise ValueError("has data and binary_data_size; give one of the two")
+    return from_bytes(blob, shape, spec.datatype)
 
 
 def _fits(size: int, expected: int | str | None) -> bool:

@@ -14,7 +14,7 @@ from opdeploy.errors import InputError, OpdeployError
 from opdeploy.runtime.processing.records import record_of, refused
 from opdeploy.runtime.processing.spec import Classification, Image, Table, Text
 from opdeploy.serving import forms, limits
-from opdeploy.serving.protocol import RequestError
+from opdeploy.serving.exchange import RequestError
 from opdeploy.serving.tensors import to_array
 
 if TYPE_CHECKING:

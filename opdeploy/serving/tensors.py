@@ -1,4 +1,4 @@
-"""Tensors between JSON and numpy."""
+"""Tensors between JSON or bytes and numpy."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from opdeploy.runtime.tensors import bf16_bits, bf16_values
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from opdeploy.runtime.tensors import Datatype
+
+_LENGTH = 4
+"""Bytes of the length before a text."""
 
 
 def to_array(data: Any, shape: Sequence[int], datatype: Datatype) -> NDArray[Any]:  # noqa: ANN401 - any JSON value
@@ -56,3 +61,51 @@ def to_json(array: NDArray[Any]) -> NDArray[Any] | list[Any]:
     """Return the array's elements in row-major order, in a form that orjson writes."""
     flat = np.ascontiguousarray(array).ravel()
     return flat.tolist() if flat.dtype == np.object_ else flat
+
+
+def from_bytes(data: memoryview, shape: Sequence[int], datatype: Datatype) -> NDArray[Any]:
+    """Return elements as they lie in memory, little-endian and in row-major order, as an array of that shape.
+
+    A BOOL has one byte, and BYTES have their length before them, in four bytes.
+
+    Raises ValueError when the data does not have that shape, or holds a value that the datatype does not.
+    """
+    count = math.prod(shape)
+    if datatype.name == "BYTES":
+        return np.array(_texts(data, count), dtype=np.object_).reshape(shape)
+    wire = np.dtype(np.uint16) if datatype.name == "BF16" else datatype.dtype
+    if len(data) != count * wire.itemsize:
+        raise ValueError(f"binary data has {len(data)} bytes, and shape {list(shape)} has {count * wire.itemsize}")
+    array = np.frombuffer(data, wire.newbyteorder("<")).reshape(shape)
+    if datatype.name == "BOOL" and (array.view(np.uint8) > 1).any():
+        raise ValueError("binary data has a byte that is not of datatype BOOL: 0 or 1")
+    if datatype.name == "BF16":
+        return bf16_values(array)
+    # The JSON before it may have any length, and what is not aligned is slower for a model than one copy.
+    return array.astype(wire, copy=not array.flags.aligned)
+
+
+def to_bytes(array: NDArray[Any], datatype: Datatype) -> bytes:
+    """Return the array's elements as they lie in memory, little-endian and in row-major order."""
+    if datatype.name == "BYTES":
+        texts = [text.encode() if isinstance(text, str) else bytes(text) for text in array.ravel().tolist()]
+        return b"".join(piece for text in texts for piece in (len(text).to_bytes(_LENGTH, "little"), text))
+    wire = bf16_bits(array) if datatype.name == "BF16" else array
+    return wire.astype(wire.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _texts(data: memoryview, count: int) -> list[str]:
+    texts: list[str] = []
+    start = 0
+    while len(texts) < count and start + _LENGTH <= len(data):
+        end = start + _LENGTH + int.from_bytes(data[start : start + _LENGTH], "little")
+        if end > len(data):
+            break
+        try:
+            texts.append(str(data[start + _LENGTH : end], "utf-8"))
+        except UnicodeDecodeError:
+            raise ValueError(f"binary data has a text, number {len(texts)}, that is not UTF-8") from None
+        start = end
+    if len(texts) != count or start != len(data):
+        raise ValueError(f"binary data of {len(data)} bytes does not hold {count} texts, each behind its length")
+    return texts

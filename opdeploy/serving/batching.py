@@ -1,0 +1,192 @@
+"""Runs the model on threads of its own: requests that wait together share a run, and none waits for long."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from opdeploy.errors import OpdeployError
+from opdeploy.serving.exchange import RequestError, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opdeploy.runtime.session import Arrays
+    from opdeploy.serving.metrics import Metrics
+    from opdeploy.serving.model import Served
+    from opdeploy.serving.settings import Settings
+
+_NEWEST = 0.2
+"""Weight of the newest run in the time that a record is expected to take."""
+_RUNS = 2
+"""So many runs of waiting are allowed however long one takes."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """A request for one answer of the model."""
+
+    inputs: Arrays
+    outputs: tuple[str, ...]
+    entered: float
+    """By time.monotonic, as all times here."""
+    answer: asyncio.Future[Arrays]
+    records: int = field(init=False)
+    kind: tuple[object, ...] = field(init=False)
+    """What requests must have in common to share a run."""
+
+    def __post_init__(self) -> None:
+        arrays = self.inputs.values()
+        counts = {len(array) if array.ndim else 0 for array in arrays}
+        self.records = counts.pop() if len(counts) == 1 else 0
+        self.kind = (*(array.shape[1:] for array in arrays), *self.outputs)
+
+    def fail(self, error: Exception) -> None:
+        """Give an error as the answer, unless there is an answer already."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class Batcher:
+    """A queue before a model, and the threads that run it; to be used from one event loop."""
+
+    def __init__(self, model: Served, settings: Settings, metrics: Metrics) -> None:
+        self._run = model.session.run
+        self._most = model.max_batch
+        self._delay = settings.max_delay
+        self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Work] = deque()
+        self._changed = threading.Condition()
+        self._max_wait = settings.max_wait
+        self._record_seconds = self._run_seconds = 0.0
+        self._threads = [
+            threading.Thread(target=self._work, name=f"run-{number}", daemon=True) for number in range(model.parallel)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, inputs: Arrays, outputs: Sequence[str], deadline: float) -> Work:
+        """Put a request into the queue; its answer is a future.
+
+        Raises RequestError (503) where its turn would come too late.
+        """
+        now = time.monotonic()
+        wait = self.expected_wait()
+        if wait > min(max(self._max_wait, _RUNS * self._run_seconds), deadline - now):
+            raise unavailable("the server is busy; send it again later", wait)
+        work = Work(inputs, tuple(outputs), now, self._loop.create_future())
+        with self._changed:
+            self._waiting.append(work)
+            self._changed.notify()
+        return work
+
+    def expected_wait(self) -> float:
+        """Return the seconds that those who wait now are expected to take."""
+        records = sum(max(work.records, 1) for work in self._waiting) if self._record_seconds else 0
+        return records * self._record_seconds / len(self._threads)
+
+    def depth(self) -> int:
+        """Return how many requests wait."""
+        return len(self._waiting)
+
+    def _work(self) -> None:
+        while True:
+            batch = self._next()
+            answers = self._answers(batch)
+            self._loop.call_soon_threadsafe(_deliver, batch, answers)
+
+    def _next(self) -> list[Work]:
+        """Wait for requests, and take those that share the next run."""
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    self._changed.wait()
+                if self._delay and self._most > 1:
+                    self._gather()
+                batch = self._take()
+            if batch:
+                now = time.monotonic()
+                for work in batch:
+                    self._metrics.queue_seconds.observe(now - work.entered)
+                return batch
+
+    def _gather(self) -> None:
+        """Wait until a run is full, or its first request has waited for as long as it may."""
+        until = self._waiting[0].entered + self._delay
+        while self._waiting and sum(work.records for work in self._waiting) < self._most:
+            if not self._changed.wait(until - time.monotonic()):
+                return
+
+    def _take(self) -> list[Work]:
+        """Take the first request, and those behind it that fit into its run; those given up by now are dropped."""
+        batch: list[Work] = []
+        rest: deque[Work] = deque()
+        records = 0
+        for work in self._waiting:
+            if work.answer.done():
+                continue
+            if not batch or (work.kind == batch[0].kind and work.records and records + work.records <= self._most):
+                batch.append(work)
+                records += work.records or self._most
+            else:
+                rest.append(work)
+        self._waiting = rest
+        return batch
+
+    def _answers(self, batch: list[Work]) -> list[Arrays | Exception]:
+        """Run the model for all together; where it fails, for each alone, so that none suffers for another."""
+        try:
+            if len(batch) == 1:
+                return [self._alone(batch[0])]
+            inputs = {name: np.concatenate([work.inputs[name] for work in batch]) for name in batch[0].inputs}
+            outputs = self._timed(inputs, batch[0].outputs, sum(work.records for work in batch))
+            ends = np.cumsum([work.records for work in batch])[:-1]
+            parts = {name: np.split(array, ends) for name, array in outputs.items()}
+            return [{name: part[at] for name, part in parts.items()} for at in range(len(batch))]
+        except Exception as error:  # noqa: BLE001 - whatever it is, these requests get an answer and others are served
+            if len(batch) > 1:
+                return [self._answers([work])[0] for work in batch]
+            if not isinstance(error, OpdeployError):
+                _log.exception("a run failed")
+                return [error]
+            # The runtime's message names its own source files: for the log, not for the client.
+            _log.warning("%s", error)
+            return [RequestError("the model fails on these inputs")]
+
+    def _alone(self, work: Work) -> Arrays:
+        """Run one request, in several runs where it has more records than one may have."""
+        if self._most == 1 or work.records <= self._most:
+            return self._timed(work.inputs, work.outputs, max(work.records, 1))
+        starts = range(0, work.records, self._most)
+        pieces = [{name: array[at : at + self._most] for name, array in work.inputs.items()} for at in starts]
+        answers = [self._timed(piece, work.outputs, len(next(iter(piece.values())))) for piece in pieces]
+        return {name: np.concatenate([answer[name] for answer in answers]) for name in work.outputs}
+
+    def _timed(self, inputs: Arrays, outputs: Sequence[str], records: int) -> Arrays:
+        started = time.monotonic()
+        answer = self._run(inputs, outputs)
+        seconds = time.monotonic() - started
+        self._metrics.batch_records.observe(records)
+        self._metrics.inference_seconds.observe(seconds)
+        self._run_seconds = seconds
+        before = self._record_seconds or seconds / records
+        self._record_seconds = before + _NEWEST * (seconds / records - before)
+        return answer
+
+
+def _deliver(batch: list[Work], answers: list[Any]) -> None:
+    for work, answer in zip(batch, answers, strict=True):
+        if isinstance(answer, Exception):
+            work.fail(answer)
+        elif not work.answer.done():
+            work.answer.set_result(answer)

@@ -1,0 +1,85 @@
+"""Bodies of requests: read within limits of size, time and number, so that no client takes the memory of all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from granian._granian import RSGIProtocolClosed as ProtocolClosed
+from granian._granian import RSGIProtocolError as ProtocolError
+
+from opdeploy.serving.exchange import GoneError, RequestError, unavailable
+
+if TYPE_CHECKING:
+    from opdeploy.serving.exchange import Exchange, Headers
+    from opdeploy.serving.settings import Settings
+
+_HELD = 4
+"""So many of the largest bodies may be held at a time."""
+
+
+class Bodies:
+    """Counts the requests that have a body and are under way, and what they hold; to be used from one event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.most = settings.max_body
+        self.requests = 0
+        self.held = 0
+        self._most_requests = settings.max_queue
+
+    def admit(self) -> Place:
+        """Return a place for one more request; raises RequestError (503) where there are too many."""
+        if self.requests >= self._most_requests:
+            raise unavailable(f"the server is busy with {self.requests} requests; send it again later")
+        return Place(self)
+
+
+class Place:
+    """One request's share of what may be held, until it leaves."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self._held = 0
+        bodies.requests += 1
+
+    def leave(self) -> None:
+        """Make room for others."""
+        self._bodies.requests -= 1
+        self._bodies.held -= self._held
+
+    async def read(self, headers: Headers, exchange: Exchange, deadline: float) -> bytes | bytearray:
+        """Return the body.
+
+        Raises RequestError for one that is too large (413), compressed (415), slow (408), or has no room now (503);
+        GoneError where the client goes.
+        """
+        if (headers.get("content-encoding") or "identity").lower() != "identity":
+            raise RequestError("the body is compressed; send it as it is", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        declared = headers.get("content-length")
+        self._hold(int(declared) if declared else 0)
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                # A chunked body does not tell its length beforehand.
+                return await (self._chunks(exchange) if declared is None else exchange())
+        except TimeoutError:
+            raise RequestError("the body did not arrive in time", HTTPStatus.REQUEST_TIMEOUT) from None
+        except (ProtocolError, ProtocolClosed):
+            raise GoneError from None
+
+    async def _chunks(self, exchange: Exchange) -> bytearray:
+        body = bytearray()
+        async for chunk in exchange:
+            self._hold(len(chunk))
+            body += chunk
+        return body
+
+    def _hold(self, size: int) -> None:
+        bodies = self._bodies
+        if self._held + size > bodies.most:
+            raise RequestError(f"the body is over {bodies.most} bytes", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if bodies.held + size > _HELD * bodies.most:
+            raise unavailable("the server holds too many large bodies; send it again later")
+        self._held += size
+        bodies.held += size

@@ -1,0 +1,104 @@
+"""From a request's body to its answer: parse, wait for a run of the model, write."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from opdeploy.runtime.cpus import usable_cpus
+from opdeploy.serving import protocol, score
+from opdeploy.serving.batching import Batcher
+from opdeploy.serving.exchange import Answer, GoneError, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opdeploy.runtime.session import Arrays
+    from opdeploy.serving.batching import Work
+    from opdeploy.serving.exchange import Exchange, Headers
+    from opdeploy.serving.metrics import Metrics
+    from opdeploy.serving.model import Served
+    from opdeploy.serving.settings import Settings
+
+    Body = bytes | bytearray
+
+T = TypeVar("T")
+
+_SMALL = 1 << 16
+"""Bytes that are parsed or written on the spot: handing them to a thread would take as long."""
+_PATIENCE = 0.05
+"""Seconds after which it is watched whether a client is still there; most have their answer by then."""
+
+
+class Inference:
+    """Answers requests for tensors and for scores; to be used from one event loop."""
+
+    def __init__(self, model: Served, settings: Settings, metrics: Metrics) -> None:
+        self._model = model
+        self._signature = protocol.Signature(model.inputs, model.outputs)
+        self._batcher = Batcher(model, settings, metrics)
+        self._max_json = settings.max_json
+        self._loop = asyncio.get_running_loop()
+        self._threads = ThreadPoolExecutor(max(2, int(usable_cpus())), "prepare")
+        self.depth = self._batcher.depth
+
+    async def infer(self, headers: Headers, body: Body, exchange: Exchange, deadline: float) -> Answer:
+        """Answer a request of the Open Inference Protocol."""
+        model = self._model
+        length = headers.get(protocol.HEADER_LENGTH)
+        parse = partial(protocol.parse, body, self._signature, length, self._max_json)
+        request = await self._call(parse, small=len(body) <= _SMALL or length is not None)
+        names = [spec.name for spec in request.outputs]
+        answers = await self._answer(request.inputs, names, exchange, deadline)
+        arrays = [answers[name] for name in names]
+        render = partial(protocol.render, model.name, model.version, request, arrays)
+        text, length_of_json = await self._call(render, small=sum(array.nbytes for array in arrays) <= _SMALL)
+        if length_of_json is None:
+            return Answer(text)
+        return Answer(text, "application/octet-stream", ((protocol.HEADER_LENGTH, str(length_of_json)),))
+
+    async def score(self, headers: Headers, body: Body, exchange: Exchange, deadline: float) -> Answer:
+        """Answer a request for scores of records."""
+        started = time.monotonic()
+        model = self._model
+
+        def prepare() -> tuple[score.Request, Arrays]:
+            request = score.parse(headers.get("content-type"), body, model)
+            return request, score.tensors(request, model)
+
+        request, tensors = await self._call(prepare)
+        outputs = await self._answer(tensors, [spec.name for spec in model.outputs], exchange, deadline)
+        milliseconds = 1000 * (time.monotonic() - started)
+        return Answer(await self._call(partial(score.render, request, model, tensors, outputs, milliseconds)))
+
+    async def _call(self, task: Callable[[], T], *, small: bool = False) -> T:
+        """Do something on the spot where it is small, else on a thread."""
+        return task() if small else await self._loop.run_in_executor(self._threads, task)
+
+    async def _answer(self, inputs: Arrays, outputs: list[str], exchange: Exchange, deadline: float) -> Arrays:
+        """Wait for the model's answer, as long as there is time and the client is there."""
+        work = self._batcher.submit(inputs, outputs, deadline)
+        watches: list[asyncio.Task[None]] = []
+        patience = self._loop.call_later(
+            min(_PATIENCE, deadline - time.monotonic()),
+            lambda: watches.append(self._loop.create_task(_watch(work, exchange, deadline))),
+        )
+        try:
+            return await work.answer
+        finally:
+            patience.cancel()
+            for watch in watches:
+                watch.cancel()
+
+
+async def _watch(work: Work, exchange: Exchange, deadline: float) -> None:
+    """Give up a request when its client goes, or its time is over."""
+    try:
+        async with asyncio.timeout(deadline - time.monotonic()):
+            await exchange.client_disconnect()
+        work.fail(GoneError())
+    except TimeoutError:
+        work.fail(unavailable("the answer did not come in time; send it again later"))

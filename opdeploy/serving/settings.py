@@ -1,0 +1,175 @@
+"""What the server is told: options, each of which an environment variable may set instead, and the API keys."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opdeploy.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_LAST_PORT = 65535
+_PREFIX = "OPDEPLOY_"
+_LEAST_KEY = 16
+"""Characters: a key that is shorter can be guessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set; docs/serving.md says what each is for."""
+
+    model: Path
+    name: str | None
+    version: str
+    host: str
+    port: int
+    score_route: str
+    live_route: str
+    ready_route: str
+    threads: int
+    max_batch: int
+    max_delay: float
+    """Seconds."""
+    max_queue: int
+    max_wait: float
+    """Seconds."""
+    deadline: float
+    """Seconds."""
+    max_body: int
+    """Bytes."""
+    max_json: int
+    """Bytes."""
+    grace: float
+    """Seconds."""
+    drain: float
+    """Seconds."""
+    require_gpu: bool
+    access_log: bool
+    keys: tuple[str, ...] = ()
+
+
+def read(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings of a command line and an environment.
+
+    Raises SystemExit (2) for a wrong option, after saying so on stderr, and InputError for API keys that are no good.
+    """
+    parser = _parser(environ)
+    told = vars(parser.parse_args(argv))
+    if told["model"] is None:
+        parser.error("the following arguments are required: --model")
+    told["host"] = str(told["host"])
+    told["max_delay"] = told.pop("max_delay_ms") / 1000
+    for name in ("max_body", "max_json"):
+        told[name] = int(told.pop(f"{name}_mb") * 1_000_000)
+    routes = [told[f"{kind}_route"] for kind in ("score", "live", "ready")]
+    if len(set(routes)) < len(routes):
+        raise InputError(f"the routes {', '.join(routes)} are to differ; give each its own")
+    return Settings(**told, keys=_keys(environ))
+
+
+def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m opdeploy.serving",
+        description="Serve one model over HTTP, by the Open Inference Protocol.",
+        epilog=f"Each option may be given as an environment variable: --max-batch as {_PREFIX}MAX_BATCH. API keys come "
+        f"from {_PREFIX}API_KEYS (with commas between them) or the file {_PREFIX}API_KEYS_FILE (one in each line).",
+        allow_abbrev=False,
+    )
+
+    def option(name: str, kind: Callable[[str], Any], default: Any, text: str) -> None:  # noqa: ANN401 - of any type
+        told = environ.get(_PREFIX + name.upper().replace("-", "_")) or default
+        shown = "" if default in {None, ""} else f" (default: {default})"
+        parser.add_argument(f"--{name}", type=kind, default=told, metavar="X", help=text + shown)
+
+    option("model", Path, None, "an artefact, folder or file, or an ONNX file")
+    option("name", _name, None, "the model's name in the URL (default: the artefact's, or the file's)")
+    option("version", _name, "1", "the model's version in the URL")
+    option("host", ipaddress.ip_address, "127.0.0.1", "the address to listen on")
+    option("port", _port, "8000", "the port to listen on")
+    option("score-route", _route, "/score", "where records are scored")
+    option("live-route", _route, "/v2/health/live", "one more path that tells whether the process lives")
+    option("ready-route", _route, "/v2/health/ready", "one more path that tells whether the model is ready")
+    option("threads", _count, "0", "threads of one run; 0 for what the artefact says, else the processors there are")
+    option("max-batch", _count, "0", "records in one run at most; 1 for no batching, 0 for the knee measured, or 32")
+    option("max-delay-ms", _seconds, "0", "how long a record waits for others to share its run, in milliseconds")
+    option("max-queue", _positive, "256", "requests under way at most; those past it get 503")
+    option("max-wait", _seconds, "1", "seconds that a request may be expected to wait for its run, before it gets 503")
+    option("deadline", _seconds, "30", "seconds that a request may take, its body included")
+    option("max-body-mb", _seconds, "64", "size of a body, in MB")
+    option("max-json-mb", _seconds, "16", "size of the JSON in a body, in MB; larger tensors go in binary")
+    option("grace", _seconds, "20", "seconds that requests have to end after SIGTERM")
+    option("drain", _seconds, "1", "seconds after SIGTERM in which the server still accepts, no longer ready")
+    option("require-gpu", _switch, "false", "true: end with an error where no GPU runs the model")
+    option("access-log", _switch, "false", "true: a log line for each request, and not for errors alone")
+    return parser
+
+
+def _keys(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the API keys; the messages say which, by its place, and never what it is."""
+    variables = (f"{_PREFIX}API_KEYS", f"{_PREFIX}API_KEYS_FILE")
+    lines = environ.get(variables[0], "").replace(",", "\n")
+    if file := environ.get(variables[1]):
+        try:
+            lines += "\n" + Path(file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise InputError(f"{file}: the API keys cannot be read: {why}; check {variables[1]}") from None
+    keys = tuple(dict.fromkeys(key for line in lines.splitlines() if (key := line.strip())))
+    # A key that got lost on its way must not mean that none is needed.
+    if not keys and (named := [name for name in variables if name in environ]):
+        raise InputError(f"{named[0]}: gives no API key; give one, or unset it")
+    for place, key in enumerate(keys, 1):
+        if len(key) < _LEAST_KEY or not re.fullmatch(r"[\x21-\x7e]+", key):
+            raise InputError(
+                f"API key {place} is too short or has blanks; take {_LEAST_KEY} or more printable ASCII characters"
+            )
+    return keys
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: letters, digits, '.', '_' and '-' only")
+    return text
+
+
+def _route(text: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", text) or "/." in text:
+        raise argparse.ArgumentTypeError(f"{text!r}: a path such as /score, of letters, digits, '.', '_', '~' and '-'")
+    return text
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r}: a port is a number from 1 to {_LAST_PORT}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > len("1000000"):
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number, not negative, up to 7 digits")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not _count(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number, at least 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: a number such as 0.5, not negative")
+    return float(text)
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in {"true", "false", "1", "0"}:
+        raise argparse.ArgumentTypeError(f"{text!r}: true or false")
+    return text.lower() in {"true", "1"}
