@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from opdeploy.runtime.processing.spec import Table
 from opdeploy.serving import limits, score
+from opdeploy.serving.exchange import RequestError
 from opdeploy.serving.limits import MAX_ELEMENTS, MAX_PIXELS, MAX_RECORDS
-from opdeploy.serving.protocol import RequestError
 from tests.runtime.processed import tensor
 from tests.serving import scored
 from tests.serving.scored import Model, png
