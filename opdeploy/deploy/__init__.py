@@ -1,0 +1,1 @@
+"""Brings what was rendered to where it runs."""

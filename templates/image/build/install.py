@@ -1,0 +1,53 @@
+"""Installs the server's packages, in the stage that builds, and leaves out what only builders and readers need.
+
+Where the folder `wheels` is there, packages come from it and from nowhere else; where the file `authorities.pem` is
+there, these certificate authorities are trusted, and no others.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PACKAGES = Path("/image/packages/app/packages")
+FOLDERS = {"__pycache__", "bin", "include", "test", "tests"}
+"""Tests, headers and programs of packages: nothing that a server imports."""
+SUFFIXES = {".a", ".c", ".cc", ".cpp", ".cu", ".exe", ".f", ".f90", ".h", ".hpp", ".lib", ".pxd", ".pyi", ".pyx"}
+"""Sources and static libraries, which compilers read, and types, which checkers read."""
+
+
+def main() -> None:
+    """Install, and prune."""
+    subprocess.run([sys.executable, "-m", "venv", HERE / "venv"], check=True)
+    subprocess.run([HERE / "venv/bin/python", "-m", "pip", *arguments()], check=True)
+    prune(PACKAGES)
+    subprocess.run([sys.executable, HERE / "compile.py", "/image/packages"], check=True)
+
+
+def arguments() -> list[str]:
+    """Return the arguments of pip."""
+    quiet = ["--disable-pip-version-check", "--no-cache-dir", "--progress-bar=off", "--no-compile"]
+    found = ["install", *quiet, "--no-deps", "--only-binary=:all:", f"--target={PACKAGES}"]
+    wheels, authorities = HERE / "wheels", HERE / "authorities.pem"
+    if wheels.is_dir():
+        found += ["--no-index", f"--find-links={wheels}"]
+    if authorities.is_file():
+        found.append(f"--cert={authorities}")
+    return [*found, f"--requirement={HERE / 'requirements.txt'}"]
+
+
+def prune(packages: Path) -> None:
+    """Delete folders and files by their names."""
+    for folder, folders, files in os.walk(packages, topdown=True):
+        for name in FOLDERS.intersection(folders):
+            shutil.rmtree(Path(folder, name))
+            folders.remove(name)
+        for name in files:
+            if Path(name).suffix in SUFFIXES:
+                Path(folder, name).unlink()
+
+
+if __name__ == "__main__":
+    main()
