@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -133,6 +134,8 @@ def _started(app: App, loading: asyncio.Task[Served]) -> int | None:
     for variant, why in (model.rejected or {}).items():
         _log.warning("variant %s is not served: %s", variant, why)
     app.serve(model)
+    gc.collect()
+    gc.freeze()  # what is loaded now stays, and need not be looked through again
     _log.info("ready", extra=model.facts())
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from opdeploy.serving.exchange import Answer, GoneError, RequestError, unavailab
 from opdeploy.serving.inference import Inference
 from opdeploy.serving.metrics import CONTENT_TYPE
 from opdeploy.serving.protocol import EXTENSIONS, render_error
+from opdeploy.serving.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -155,17 +157,22 @@ class App:
             told.score_route: Route("score", self._guarded(inference.score), "POST"),
         }
 
-    def _guarded(self, handle: Callable[[Headers, bytes | bytearray, Exchange, float], Awaitable[Answer]]) -> Handler:
+    def _guarded(self, handle: Callable[[Headers, bytes | bytearray, Watch], Awaitable[Answer]]) -> Handler:
         """Return a handler that asks for an API key, a place in the queue, and the body, in this order."""
 
         async def guarded(scope: Scope, exchange: Exchange) -> Answer:
             self._keys.check(scope.headers)
-            deadline = time.monotonic() + self._settings.deadline
             place = self._bodies.admit()
+            watch = Watch(exchange, time.monotonic() + self._settings.deadline)
             try:
-                body = await place.read(scope.headers, exchange, deadline)
-                return await handle(scope.headers, body, exchange, deadline)
+                body = await place.read(scope.headers, exchange)
+                return await handle(scope.headers, body, watch)
+            except asyncio.CancelledError:
+                if watch.error is None:
+                    raise
+                raise watch.error from None
             finally:
+                watch.end()
                 place.leave()
 
         return guarded

@@ -16,7 +16,7 @@ from opdeploy.errors import OpdeployError
 from opdeploy.serving.exchange import RequestError, unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from opdeploy.runtime.session import Arrays
     from opdeploy.serving.metrics import Metrics
@@ -66,6 +66,8 @@ class Batcher:
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Work] = deque()
+        self._records = 0
+        """Of those that wait."""
         self._changed = threading.Condition()
         self._max_wait = settings.max_wait
         self._record_seconds = self._run_seconds = 0.0
@@ -87,13 +89,13 @@ class Batcher:
         work = Work(inputs, tuple(outputs), now, self._loop.create_future())
         with self._changed:
             self._waiting.append(work)
+            self._records += work.records or 1
             self._changed.notify()
         return work
 
     def expected_wait(self) -> float:
         """Return the seconds that those who wait now are expected to take."""
-        records = sum(max(work.records, 1) for work in self._waiting) if self._record_seconds else 0
-        return records * self._record_seconds / len(self._threads)
+        return self._records * self._record_seconds / len(self._threads)
 
     def depth(self) -> int:
         """Return how many requests wait."""
@@ -123,7 +125,7 @@ class Batcher:
     def _gather(self) -> None:
         """Wait until a run is full, or its first request has waited for as long as it may."""
         until = self._waiting[0].entered + self._delay
-        while self._waiting and sum(work.records for work in self._waiting) < self._most:
+        while self._records < self._most:
             if not self._changed.wait(until - time.monotonic()):
                 return
 
@@ -141,6 +143,7 @@ class Batcher:
             else:
                 rest.append(work)
         self._waiting = rest
+        self._records = sum(work.records or 1 for work in rest)
         return batch
 
     def _answers(self, batch: list[Work]) -> list[Arrays | Exception]:
@@ -150,9 +153,7 @@ class Batcher:
                 return [self._alone(batch[0])]
             inputs = {name: np.concatenate([work.inputs[name] for work in batch]) for name in batch[0].inputs}
             outputs = self._timed(inputs, batch[0].outputs, sum(work.records for work in batch))
-            ends = np.cumsum([work.records for work in batch])[:-1]
-            parts = {name: np.split(array, ends) for name, array in outputs.items()}
-            return [{name: part[at] for name, part in parts.items()} for at in range(len(batch))]
+            return list(_shares(batch, outputs))
         except Exception as error:  # noqa: BLE001 - whatever it is, these requests get an answer and others are served
             if len(batch) > 1:
                 return [self._answers([work])[0] for work in batch]
@@ -182,6 +183,14 @@ class Batcher:
         before = self._record_seconds or seconds / records
         self._record_seconds = before + _NEWEST * (seconds / records - before)
         return answer
+
+
+def _shares(batch: list[Work], outputs: Arrays) -> Iterator[Arrays]:
+    start = 0
+    for work in batch:
+        end = start + work.records
+        yield {name: array[start:end] for name, array in outputs.items()}
+        start = end
 
 
 def _deliver(batch: list[Work], answers: list[Any]) -> None:

@@ -1,9 +1,7 @@
-"""Bodies of requests: read within limits of size, time and number, so that no client takes the memory of all."""
+"""Bodies of requests: read within limits of size and number, so that no client takes the memory of all."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -49,22 +47,19 @@ class Place:
         self._bodies.requests -= 1
         self._bodies.held -= self._held
 
-    async def read(self, headers: Headers, exchange: Exchange, deadline: float) -> bytes | bytearray:
+    async def read(self, headers: Headers, exchange: Exchange) -> bytes | bytearray:
         """Return the body.
 
-        Raises RequestError for one that is too large (413), compressed (415), slow (408), or has no room now (503);
-        GoneError where the client goes.
+        Raises RequestError for one that is too large (413), compressed (415), or has no room now (503); GoneError where
+        the client goes.
         """
         if (headers.get("content-encoding") or "identity").lower() != "identity":
             raise RequestError("the body is compressed; send it as it is", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         declared = headers.get("content-length")
         self._hold(int(declared) if declared else 0)
         try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                # A chunked body does not tell its length beforehand.
-                return await (self._chunks(exchange) if declared is None else exchange())
-        except TimeoutError:
-            raise RequestError("the body did not arrive in time", HTTPStatus.REQUEST_TIMEOUT) from None
+            # A chunked body does not tell its length beforehand.
+            return await (self._chunks(exchange) if declared is None else exchange())
         except (ProtocolError, ProtocolClosed):
             raise GoneError from None
 

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, TypeVar
 from opdeploy.runtime.cpus import usable_cpus
 from opdeploy.serving import protocol, score
 from opdeploy.serving.batching import Batcher
-from opdeploy.serving.exchange import Answer, GoneError, unavailable
+from opdeploy.serving.exchange import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opdeploy.runtime.session import Arrays
-    from opdeploy.serving.batching import Work
-    from opdeploy.serving.exchange import Exchange, Headers
+    from opdeploy.serving.exchange import Headers
     from opdeploy.serving.metrics import Metrics
     from opdeploy.serving.model import Served
     from opdeploy.serving.settings import Settings
+    from opdeploy.serving.watch import Watch
 
     Body = bytes | bytearray
 
@@ -29,8 +29,6 @@ T = TypeVar("T")
 
 _SMALL = 1 << 16
 """Bytes that are parsed or written on the spot: handing them to a thread would take as long."""
-_PATIENCE = 0.05
-"""Seconds after which it is watched whether a client is still there; most have their answer by then."""
 
 
 class Inference:
@@ -45,14 +43,14 @@ class Inference:
         self._threads = ThreadPoolExecutor(max(2, int(usable_cpus())), "prepare")
         self.depth = self._batcher.depth
 
-    async def infer(self, headers: Headers, body: Body, exchange: Exchange, deadline: float) -> Answer:
+    async def infer(self, headers: Headers, body: Body, watch: Watch) -> Answer:
         """Answer a request of the Open Inference Protocol."""
         model = self._model
         length = headers.get(protocol.HEADER_LENGTH)
         parse = partial(protocol.parse, body, self._signature, length, self._max_json)
         request = await self._call(parse, small=len(body) <= _SMALL or length is not None)
         names = [spec.name for spec in request.outputs]
-        answers = await self._answer(request.inputs, names, exchange, deadline)
+        answers = await self._answer(request.inputs, names, watch)
         arrays = [answers[name] for name in names]
         render = partial(protocol.render, model.name, model.version, request, arrays)
         text, length_of_json = await self._call(render, small=sum(array.nbytes for array in arrays) <= _SMALL)
@@ -60,7 +58,7 @@ class Inference:
             return Answer(text)
         return Answer(text, "application/octet-stream", ((protocol.HEADER_LENGTH, str(length_of_json)),))
 
-    async def score(self, headers: Headers, body: Body, exchange: Exchange, deadline: float) -> Answer:
+    async def score(self, headers: Headers, body: Body, watch: Watch) -> Answer:
         """Answer a request for scores of records."""
         started = time.monotonic()
         model = self._model
@@ -70,7 +68,7 @@ class Inference:
             return request, score.tensors(request, model)
 
         request, tensors = await self._call(prepare)
-        outputs = await self._answer(tensors, [spec.name for spec in model.outputs], exchange, deadline)
+        outputs = await self._answer(tensors, [spec.name for spec in model.outputs], watch)
         milliseconds = 1000 * (time.monotonic() - started)
         return Answer(await self._call(partial(score.render, request, model, tensors, outputs, milliseconds)))
 
@@ -78,27 +76,8 @@ class Inference:
         """Do something on the spot where it is small, else on a thread."""
         return task() if small else await self._loop.run_in_executor(self._threads, task)
 
-    async def _answer(self, inputs: Arrays, outputs: list[str], exchange: Exchange, deadline: float) -> Arrays:
+    async def _answer(self, inputs: Arrays, outputs: list[str], watch: Watch) -> Arrays:
         """Wait for the model's answer, as long as there is time and the client is there."""
-        work = self._batcher.submit(inputs, outputs, deadline)
-        watches: list[asyncio.Task[None]] = []
-        patience = self._loop.call_later(
-            min(_PATIENCE, deadline - time.monotonic()),
-            lambda: watches.append(self._loop.create_task(_watch(work, exchange, deadline))),
-        )
-        try:
-            return await work.answer
-        finally:
-            patience.cancel()
-            for watch in watches:
-                watch.cancel()
-
-
-async def _watch(work: Work, exchange: Exchange, deadline: float) -> None:
-    """Give up a request when its client goes, or its time is over."""
-    try:
-        async with asyncio.timeout(deadline - time.monotonic()):
-            await exchange.client_disconnect()
-        work.fail(GoneError())
-    except TimeoutError:
-        work.fail(unavailable("the answer did not come in time; send it again later"))
+        work = self._batcher.submit(inputs, outputs, watch.deadline)
+        watch.work = work
+        return await work.answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_PROCESS = os.urandom(6).hex()
+"""Told apart by this, processes may count their requests."""
+_COUNT = itertools.count()
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 """https://www.w3.org/TR/trace-context/#traceparent-header, read 2026-11-25; a later version may add to it."""
 
@@ -42,9 +46,9 @@ def configure() -> None:
 
 
 def request_id(headers: Headers) -> str:
-    """Return the id that the client gave its request, else a new one of 16 hexadecimal digits."""
+    """Return the id that the client gave its request, else a new one of 20 hexadecimal digits."""
     told = headers.get("x-request-id")
-    return told if told and _REQUEST_ID.fullmatch(told) else os.urandom(8).hex()
+    return told if told and _REQUEST_ID.fullmatch(told) else f"{_PROCESS}{next(_COUNT):08x}"
 
 
 def trace(headers: Headers) -> dict[str, str]:

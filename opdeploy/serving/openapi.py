@@ -23,7 +23,7 @@ _ERRORS = {
     "403": "The API key is none of this server's.",
     "408": "The body came too slowly.",
     "413": "The body is too large.",
-    "415": "The model does not take this content type.",
+    "415": "The content type or encoding is none that is taken.",
     "503": "Not ready, or too busy; send it again later.",
 }
 
@@ -58,7 +58,7 @@ def _metadata(model: Model) -> dict[str, Any]:
     lists = {"inputs": tensors, "outputs": tensors}
     known = _json({"name": {"const": model.name}, "versions": texts, "platform": text, **lists})
     ready = _json({"name": {"const": model.name}, "ready": {"const": True}})
-    paths = {"/v2": _get("Describe the server", _json({"name": text, "version": text, "extensions": texts}))}
+    paths = {"/v2": _get("Describe the server", _json({"name": text, "version": text, "extensions": texts}), "503")}
     for path in _model_paths(model):
         paths[path] = _get("Describe the model", known, "503")
         paths[f"{path}/ready"] = _get("Tell whether the model is ready", ready, "503")
@@ -68,9 +68,9 @@ def _metadata(model: Model) -> dict[str, Any]:
 def _own() -> dict[str, Any]:
     text: Schema = {"type": "string"}
     return {
-        "/": _get("Show what runs here, to a person", {"text/html": {"schema": text}}),
+        "/": _get("Show what runs here, to a person", {"text/html": {"schema": text}}, "503"),
         "/version": _get("Tell the versions of server and model", {JSON: {"schema": {"type": "object"}}}),
-        "/openapi.json": _get("Describe the routes: this document", {JSON: {"schema": {"type": "object"}}}),
+        "/openapi.json": _get("Describe the routes: this document", {JSON: {"schema": {"type": "object"}}}, "503"),
         "/metrics": _get("Give metrics in the text format of Prometheus", {"text/plain": {"schema": text}}),
     }
 
@@ -86,7 +86,7 @@ def _infer(model: Model) -> dict[str, Any]:
             "parameters": [header],
             "requestBody": {"required": True, "content": content},
             "responses": {"200": {"description": "The outputs.", "content": answer}}
-            | _errors("400", "408", "413", "503"),
+            | _errors("400", "408", "413", "415", "503"),
         }
         for path in _model_paths(model)
     }

@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 
 from opdeploy.errors import InputError, OpdeployError
-from opdeploy.runtime.processing.records import record_of, refused
+from opdeploy.runtime.processing.records import record_of, refused, shown
 from opdeploy.runtime.processing.spec import Classification, Image, Table, Text
 from opdeploy.serving import forms, limits
 from opdeploy.serving.exchange import RequestError
@@ -82,16 +82,19 @@ def media_types(model: Model) -> tuple[str, ...]:
     return (JSON, FORM, *IMAGES) if isinstance(model.processing.input, Image) else (JSON, FORM)
 
 
-def parse(content_type: str | None, body: bytes | bytearray, model: Model) -> Request:
+def parse(content_type: str | None, body: bytes | bytearray, model: Model, max_json: int = 16_000_000) -> Request:
     """Return what a body holds; records are checked only when `tensors` are made of them.
 
-    Raises RequestError where the content type is none of `media_types`, or the body has none of the forms.
+    Raises RequestError where the content type is none of `media_types`, the body has none of the forms, or it is more
+    bytes of JSON than the most: lists take many times their length in memory.
     """
     kind = (content_type or "").partition(";")[0].strip().lower()
     known = media_types(model)
     if kind not in known:
-        given = f"is {short(kind)}" if kind else "is missing"
+        given = f"is {shown(kind)}" if kind else "is missing"
         raise RequestError(f"Content-Type {given}; send {' or '.join(known)}", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    if kind == JSON and len(body) > max_json:
+        raise RequestError(f"the JSON is over {max_json} bytes", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     try:
         if model.processing is None:
             return Request(arrays=_arrays(_document(body), model.inputs))
