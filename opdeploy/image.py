@@ -110,13 +110,14 @@ def bundle(package: Package, settings: ImageSettings) -> Bundle:
         "labels": labels(package, settings),
         "name": package.manifest.name,
         "platform": settings.platform,
+        "stage": STAGE,
     }
     made = render(TEMPLATE, context)
     pins = requirements(made, needs(package.manifest, gpu=settings.gpu))
     made = {path: content for path, content in made.items() if not path.startswith(_REQUIREMENTS)}
     made["build/requirements.txt"] = "".join(f"{pin}\n" for pin in pins).encode()
     made |= {f"server/app/opdeploy/{path}": content for path, content in _server()}
-    made |= {f"model/{path}": package.path(path) for path in ("model.yaml", *sorted(package.manifest.files))}
+    made |= {f"artefact/model/{path}": package.path(path) for path in ("model.yaml", *sorted(package.manifest.files))}
     if settings.sources.wheels:
         made |= {f"build/wheels/{wheel.name}": wheel for wheel in _wheels(settings.sources.wheels, pins)}
     elif settings.sources.authorities:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     """Content by path, with `/` between folders: bytes, or the file that has them, where they may be many."""
 
 _SUFFIX = ".j2"
+_THEN = 315_532_800
+"""1980-01-01."""
 
 
 def render(template: str, context: Mapping[str, object]) -> dict[str, bytes | Path]:
@@ -62,7 +65,7 @@ def walk(folder: Traversable, above: str = "") -> Iterator[tuple[str, Traversabl
 
 
 def write(bundle: Bundle, folder: Path) -> None:
-    """Write files to a folder, readable by all whatever the umask is: who runs an image is another user.
+    """Write files to a folder: readable by all, for who runs an image is another user, and all of one time.
 
     Raises OpdeployError where the writing fails.
     """
@@ -74,9 +77,8 @@ def write(bundle: Bundle, folder: Path) -> None:
                 target.write_bytes(content)
             else:
                 shutil.copyfile(content, target)
-            target.chmod(0o644)
         except OSError as error:
             raise OpdeployError(f"{target}: was not written: {error.strerror or error}; make room") from error
-    for inner in [folder, *folder.rglob("*")]:
-        if inner.is_dir():
-            inner.chmod(0o755)
+    for entry in [folder, *folder.rglob("*")]:
+        entry.chmod(0o755 if entry.is_dir() else 0o644)
+        os.utime(entry, (_THEN, _THEN))  # layers hold times: what is equal is to be stored and pushed once

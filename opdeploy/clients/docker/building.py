@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +29,11 @@ PROXIES = tuple(
 )
 """Build arguments that every builder knows without a declaration, and keeps out of the image's history
 (docs.docker.com/reference/dockerfile/#predefined-args, read 2026-11-25)."""
+_STEP = re.compile(r" ---> ([0-9a-f]{12})")
+"""How the classic builder names the image of a step."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_TELLS_NOTHING = re.compile(r"[- ]*|Removing intermediate container .*| > \[.*")
+"""Lines of either builder that stand between a step's own last words and the end of the log."""
 _KEPT_LINES = 30
 _SHOWN_LINES = 3
 
@@ -78,7 +85,7 @@ def build(client: DockerClient, order: Order, watch: Watch, program: str | None)
     log: deque[str] = deque(maxlen=_KEPT_LINES)
 
     def seen(line: str) -> None:
-        text = "".join(char for char in line.rstrip() if char.isprintable())
+        text = "".join(char for char in _COLOUR.sub("", line).rstrip() if char.isprintable())
         if text:
             log.append(text)
             watch(text)
@@ -130,29 +137,56 @@ def _run(command: Sequence[str], environment: Mapping[str, str], seen: Watch) ->
 
 
 def _classic(client: DockerClient, order: Order, arguments: Mapping[str, str], seen: Watch, log: deque[str]) -> str:
-    identity = ""
-    with explained(f"{order.tag}: the image was not built", "see that the engine runs, and build again"):
-        lines = client.api.build(
-            path=str(order.folder),
-            tag=order.tag,
-            platform=order.platform,
-            buildargs=dict(arguments),
-            network_mode=order.network,
-            rm=True,
-            forcerm=True,
-            decode=True,
-        )
-        for line in lines:
-            for text in (line.get("stream") or line.get("status") or line.get("error") or "").splitlines():
-                seen(text)
-            if "error" in line:
-                raise _failed(order, log)
-            identity = (line.get("aux") or {}).get("ID", identity)
-    if not identity:
+    made: list[str] = []
+    identity = None
+    try:
+        with explained(f"{order.tag}: the image was not built", "see that the engine runs, and build again"):
+            identity = _streamed(client, order, arguments, seen, made)
+    finally:  # on an interrupt too
+        if identity is None:
+            _forget(client, made)
+    if identity is None:
         raise _failed(order, log)
     return identity
 
 
+def _streamed(
+    client: DockerClient, order: Order, arguments: Mapping[str, str], seen: Watch, made: list[str]
+) -> str | None:
+    """Build, and return the image's id, or None where a step failed; `made` gets the images of all steps."""
+    identity = None
+    lines = client.api.build(
+        path=str(order.folder),
+        tag=order.tag,
+        platform=order.platform,
+        buildargs=dict(arguments),
+        network_mode=order.network,
+        rm=True,
+        forcerm=True,
+        decode=True,
+    )
+    for line in lines:
+        for text in (line.get("stream") or line.get("status") or line.get("error") or "").splitlines():
+            seen(text)
+            if match := _STEP.fullmatch(text):
+                made.append(match[1])
+        if "error" in line:
+            return None
+        identity = (line.get("aux") or {}).get("ID", identity)
+    return identity
+
+
+def _forget(client: DockerClient, made: Sequence[str]) -> None:
+    """Remove what a build left, the last step first; images that have a name, or that others are built on, stay."""
+    from docker.errors import DockerException
+
+    for identity in reversed(made):
+        with suppress(DockerException):
+            image = client.images.get(identity)
+            if not image.tags and not image.attrs.get("RepoDigests"):
+                client.images.remove(identity)
+
+
 def _failed(order: Order, log: deque[str]) -> BuildError:
-    end = " | ".join([line for line in log if line.strip("- ")][-_SHOWN_LINES:])
+    end = " | ".join([line for line in log if not _TELLS_NOTHING.fullmatch(line)][-_SHOWN_LINES:])
     return BuildError(f"{order.tag}: the image was not built: {end}; see the log above for the step", tuple(log))

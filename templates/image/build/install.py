@@ -12,14 +12,17 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PACKAGES = Path("/image/packages/app/packages")
-FOLDERS = {"__pycache__", "bin", "include", "test", "tests"}
-"""Tests, headers and programs of packages: nothing that a server imports."""
-SUFFIXES = {".a", ".c", ".cc", ".cpp", ".cu", ".exe", ".f", ".f90", ".h", ".hpp", ".lib", ".pxd", ".pyi", ".pyx"}
-"""Sources and static libraries, which compilers read, and types, which checkers read."""
+FOLDERS = {"bin", "include", "test", "tests"}
+"""Programs, headers and tests of packages: nothing that a server imports."""
+SUFFIXES = {".a", ".c", ".h", ".pxd", ".pyi", ".pyx"}
+"""Static libraries, headers and sources, which compilers read, and types, which checkers read."""
+OLDEST = (3, 11)
 
 
 def main() -> None:
-    """Install, and prune."""
+    """Install, prune, and compile."""
+    if sys.version_info < OLDEST:
+        sys.exit(f"the base has Python {sys.version.split()[0]}; name a base with 3.11 or later")
     subprocess.run([sys.executable, "-m", "venv", HERE / "venv"], check=True)
     subprocess.run([HERE / "venv/bin/python", "-m", "pip", *arguments()], check=True)
     prune(PACKAGES)

@@ -7,9 +7,8 @@ import sys
 
 def main() -> int:
     """Ask the server in this container."""
-    route = os.environ.get("OPDEPLOY_READY_ROUTE", "/v2/health/ready")
     with socket.create_connection(("127.0.0.1", int(os.environ["OPDEPLOY_PORT"])), timeout=5) as connection:
-        connection.sendall(f"GET {route} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         return 0 if connection.makefile("rb").readline().split()[1:2] == [b"200"] else 1
 
 
