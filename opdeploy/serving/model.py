@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.runtime.cpus import usable_cpus
 from opdeploy.runtime.golden import Tolerance, compare
-from opdeploy.runtime.package import choose, opened
+from opdeploy.runtime.package import Golden, choose, opened
 from opdeploy.runtime.processing import Processor
 from opdeploy.runtime.session import CPU, CUDA, NO_GPU, Session, has_cuda
 from opdeploy.runtime.session import Settings as Run
@@ -23,13 +22,12 @@ if TYPE_CHECKING:
 
     from opdeploy.runtime.package import Chosen, Package
     from opdeploy.runtime.processing.spec import Processing
-    from opdeploy.runtime.session import Arrays
     from opdeploy.runtime.tensors import TensorSpec
     from opdeploy.serving.settings import Settings
 
 DEFAULT_BATCH = 32
 _ROWS = 2
-"""So many records are run one by one and together, to see whether that is the same."""
+"""So many records are run one by one, to see whether that is the same as together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +84,15 @@ def _graph(settings: Settings) -> Served:
     session, provider = _on_gpu(settings.model, settings)
     if session is None:
         session, provider = Session(settings.model, Run(threads=settings.threads)), CPU
-    rows = _drawn(session.inputs)
-    _try(session, rows)
+    drawn = _drawn(session)
+    batch = settings.max_batch or DEFAULT_BATCH
     return Served(
         name=settings.name or settings.model.stem,
         version=settings.version,
         session=session,
         provider=provider,
         parallel=_parallel(settings.threads, provider),
-        max_batch=_max_batch(settings, DEFAULT_BATCH, session, rows, Tolerance()) if _named_batch(session) else 1,
+        max_batch=_max_batch(batch, session, drawn, Tolerance()) if drawn and _named_batch(session) else 1,
     )
 
 
@@ -116,14 +114,14 @@ def _artefact(settings: Settings, package: Package) -> Served:
     chosen = choose(package, settings.threads, require_gpu=settings.require_gpu)
     manifest, variant, session = package.manifest, chosen.variant, chosen.session
     processing = manifest.processing
-    most = _knee(package, chosen) or DEFAULT_BATCH
+    batch = settings.max_batch or _knee(package, chosen) or DEFAULT_BATCH
     return Served(
         name=settings.name or manifest.name,
         version=settings.version,
         session=session,
         provider=variant.settings.provider,
         parallel=_parallel(variant.settings.threads, variant.settings.provider),
-        max_batch=_max_batch(settings, most, session, package.golden().inputs, variant.tolerance),
+        max_batch=_max_batch(batch, session, package.golden(), variant.tolerance),
         variant=variant.name,
         digest=package.digest,
         processing=processing,
@@ -149,35 +147,30 @@ def _knee(package: Package, chosen: Chosen) -> int | None:
     return None
 
 
-def _max_batch(
-    settings: Settings, most: int, session: Session, rows: Arrays, tolerance: Mapping[str, Tolerance] | Tolerance
-) -> int:
-    wanted = settings.max_batch or most
-    return wanted if wanted > 1 and _is_batchable(session, rows, tolerance) else 1
+def _max_batch(wanted: int, session: Session, golden: Golden, tolerance: Mapping[str, Tolerance] | Tolerance) -> int:
+    return wanted if wanted > 1 and _is_batchable(session, golden, tolerance) else 1
 
 
-def _is_batchable(session: Session, rows: Arrays, tolerance: Mapping[str, Tolerance] | Tolerance) -> bool:
-    """Tell whether records that share a run have the answers that each has alone.
+def _is_batchable(session: Session, golden: Golden, tolerance: Mapping[str, Tolerance] | Tolerance) -> bool:
+    """Tell whether records alone have the answers that they have in the company of others.
 
     An axis is free in many graphs whose records are not apart, and INT8 with scales from the data mixes them a little.
     """
     specs = (*session.inputs, *session.outputs)
     if not session.inputs or any(not spec.shape or isinstance(spec.shape[0], int) for spec in specs):
         return False
-    counts = {len(array) for array in rows.values()}
-    if counts == {1}:
-        rows = {name: np.concatenate([array] * _ROWS) for name, array in rows.items()}
-    elif len(counts) > 1 or not min(counts):
+    counts = {len(array) for array in (*golden.inputs.values(), *golden.outputs.values())}
+    if len(counts) > 1 or min(counts) < _ROWS:
         return False
-    try:
-        together = session.run({name: array[:_ROWS] for name, array in rows.items()})
-        alone = [session.run({name: array[at : at + 1] for name, array in rows.items()}) for at in range(_ROWS)]
-    except OpdeployError:
-        return False
-    if any(len(array) != 1 for answer in alone for array in answer.values()):
-        return False
-    joined = {name: np.concatenate([answer[name] for answer in alone]) for name in together}
-    return all(difference.agrees for difference in compare(together, joined, tolerance))
+    for row in (slice(at, at + 1) for at in range(_ROWS)):
+        try:
+            alone = session.run({name: array[row] for name, array in golden.inputs.items()}, list(golden.outputs))
+        except OpdeployError:
+            return False
+        together = {name: array[row] for name, array in golden.outputs.items()}
+        if not all(difference.agrees for difference in compare(alone, together, tolerance)):
+            return False
+    return True
 
 
 def _named_batch(session: Session) -> bool:
@@ -186,23 +179,25 @@ def _named_batch(session: Session) -> bool:
     return len(first) == 1 and isinstance(first.pop(), str)
 
 
-def _drawn(specs: tuple[TensorSpec, ...]) -> Arrays:
-    """Return records that differ, numbers between 0 and 1; free axes but the first have the size 1."""
+def _drawn(session: Session) -> Golden | None:
+    """Return records that differ, with the answers to them all; None where the graph refuses them.
+
+    Numbers are between 0 and 1, and free axes but the first have the size 1. The run readies what the first client would
+    otherwise wait for.
+    """
     random = np.random.default_rng(0)
-    arrays: dict[str, Any] = {}
-    for spec in specs:
+    inputs: dict[str, Any] = {}
+    for spec in session.inputs:
         shape = [size if isinstance(size, int) else 1 for size in spec.shape]
         if shape and not isinstance(spec.shape[0], int):
             shape[0] = _ROWS
         drawn = random.random(shape)
-        array = np.round(drawn) if spec.datatype.dtype.kind in "iub" else drawn
-        arrays[spec.name] = (
-            np.full(shape, "", object) if spec.datatype.name == "BYTES" else array.astype(spec.datatype.dtype)
-        )
-    return arrays
-
-
-def _try(session: Session, rows: Arrays) -> None:
-    """Run once, so that the first client need not wait for what is made ready then; a graph may refuse the records."""
-    with suppress(OpdeployError):
-        session.run(rows)
+        if spec.datatype.name == "BYTES":
+            inputs[spec.name] = np.full(shape, "", object)
+        else:
+            array = np.round(drawn) if spec.datatype.dtype.kind in "iub" else drawn
+            inputs[spec.name] = array.astype(spec.datatype.dtype)
+    try:
+        return Golden(inputs, session.run(inputs))
+    except OpdeployError:
+        return None

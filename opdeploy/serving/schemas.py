@@ -47,9 +47,15 @@ def element(datatype: Datatype) -> Schema:
         bounds = np.iinfo(datatype.dtype)
         return {"type": "integer", "minimum": int(bounds.min), "maximum": int(bounds.max)}
     if kind == "f":
-        largest = float(np.finfo(datatype.dtype).max)
-        return {"type": "number", "minimum": -largest, "maximum": largest}
+        return {"type": "number"} | _finite(datatype)
     return {"type": "string"}
+
+
+def _finite(datatype: Datatype) -> Schema:
+    """Say which numbers are rounded to a finite one; of doubles JSON has no others."""
+    info = np.finfo(datatype.dtype)
+    beyond = float(info.max) + 2.0 ** (info.maxexp - info.nmant - 2)
+    return {} if math.isinf(beyond) else {"exclusiveMinimum": -beyond, "exclusiveMaximum": beyond}
 
 
 def answered(datatype: Datatype) -> Schema:
@@ -87,11 +93,12 @@ def response_tensor(spec: TensorSpec) -> Schema:
 
 
 def _tensor(spec: TensorSpec) -> Schema:
-    sizes = [{"const": size} if isinstance(size, int) else {"type": "integer", "minimum": 0} for size in spec.shape]
-    shape = {"type": "array", "prefixItems": sizes, "minItems": len(sizes), "maxItems": len(sizes)}
-    if not sizes:
-        shape = _list({"type": "integer", "minimum": 0})
-    return {"name": {"const": spec.name}, "datatype": {"const": spec.datatype.name}, "shape": shape}
+    sizes = _list({"type": "integer", "minimum": 0})
+    if spec.shape:
+        sizes |= {"minItems": len(spec.shape), "maxItems": len(spec.shape)}
+    if spec.shape and all(isinstance(size, int) for size in spec.shape):
+        sizes = {"const": list(spec.shape)}
+    return {"name": {"const": spec.name}, "datatype": {"const": spec.datatype.name}, "shape": sizes}
 
 
 def tensors(specs: Sequence[TensorSpec]) -> Schema:
@@ -135,8 +142,7 @@ def _record(declared: Input, specs: Sequence[TensorSpec]) -> list[Schema]:
         column.name: _cell(column, datatypes[column.tensor or declared.tensor or column.name], declared.nulls)
         for column in declared.columns
     }
-    row: Schema = {"type": "array", "prefixItems": list(cells.values()), "minItems": len(cells), "maxItems": len(cells)}
-    return [_object(cells, closed=declared.extra == "refuse"), row]
+    return [_object(cells, closed=declared.extra == "refuse"), _tuple(*cells.values())]
 
 
 def _cell(column: Column, datatype: Datatype, nulls: Sequence[str]) -> Schema:
@@ -167,8 +173,7 @@ def predictions(declared: Output, specs: Sequence[TensorSpec]) -> Schema:
     """Describe the answer for one record."""
     number: Schema = {"type": "number"}
     if isinstance(declared, Classification):
-        label: Schema = {"type": "string" if declared.labels else "integer"}
-        best = {"label": label, "score": number}
+        best = {"label": _label(declared), "score": number}
         return _object(best if declared.top_k == 1 else {**best, "top": _list(_object(best))})
     if isinstance(declared, Regression):
         unit: Schema = {"unit": {"const": declared.unit}} if declared.unit else {}
@@ -189,12 +194,20 @@ def answers(processing: Processing | None, specs: Sequence[TensorSpec]) -> Schem
     if not isinstance(processing.input, Image):
         return plain
     if isinstance(output, Classification):
-        label: Schema = {"type": "string" if output.labels else "integer"}
-        pair = {"type": "array", "prefixItems": [label, {"type": "number"}], "minItems": 2, "maxItems": 2}
-        each = _list(pair)
+        each = _list(_tuple(_label(output), {"type": "number"}))
     by_name = {"type": "object", "additionalProperties": each}
-    both: Schema = {"type": "array", "prefixItems": [by_name, {"type": "string"}], "minItems": 2, "maxItems": 2}
-    return {"anyOf": [plain, _object({"result": both})]}
+    return {"anyOf": [plain, _object({"result": _tuple(by_name, {"type": "string"})})]}
+
+
+def _label(declared: Classification) -> Schema:
+    return {"type": "string" if declared.labels else "integer"}
+
+
+def _tuple(*items: Schema) -> Schema:
+    """Describe a list with an item of each kind: without prefixItems, which tools for OpenAPI take for an error."""
+    kinds = [item for index, item in enumerate(items) if item not in items[:index]]
+    each = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    return {**_list(each), "minItems": len(items), "maxItems": len(items)}
 
 
 def _object(properties: Schema, *, optional: Sequence[str] = (), closed: bool = False) -> Schema:
