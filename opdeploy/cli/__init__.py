@@ -14,7 +14,7 @@ import typer
 import typer.exceptions
 
 from opdeploy import __version__
-from opdeploy.cli import compare, continuum, docs, heatmap, init, model, platforms, recommend, schema
+from opdeploy.cli import compare, continuum, docs, heatmap, init, model, platforms, recommend, schema, test_local
 from opdeploy.errors import InputError, OpdeployError
 
 INTERRUPTED = 130
@@ -36,6 +36,7 @@ app.command("platforms")(platforms.platforms)
 app.command("docs")(docs.docs)
 app.command("compare")(compare.compare)
 app.command("schema")(schema.schema)
+app.command("test-local")(test_local.try_locally)
 app.add_typer(model.app, name="model")
 
 

@@ -100,7 +100,11 @@ class _Steps:
             if curve.saturated(points):
                 break
             self._watch(f"{count} client{'s' if count > 1 else ''}")
-            points.append(self._measured(partial(closed, self._server, count, self._step, ANSWER_S), count))
+            step = partial(closed, self._server, count, self._step, ANSWER_S)
+            found = self._measured(step, count)
+            if not points:  # a limit may hang on it, and a disturbance is not the server's fault
+                found = min(found, self._measured(step, count), key=lambda item: (item.errors, item.p95))
+            points.append(found)
         return points
 
     def rates(self, most: float, limit_ms: float, end: float) -> list[Point]:

@@ -42,7 +42,7 @@ def _cells(trial: Trial, rate: float, *, labelled: bool) -> tuple[str, ...]:
     share = None if found is None else found.accuracy if labelled else found.agreement
     return (
         trial.name,
-        "" if trial.speed_up is None else _figure(rate * trial.speed_up),
+        "" if trial.speed_up is None else figure(rate * trial.speed_up),
         "" if trial.speed_up is None else f"{trial.speed_up:.2f}",
         _spread(trial),
         _percent(share),
@@ -75,7 +75,7 @@ def _about(result: Optimised) -> list[str]:
     best, verified = result.best, result.verified
     sets = ", ".join(verified.instruction_sets) or "instruction sets unknown"
     speed_up = best.speed_up or 1
-    rate = f"{_figure(result.rate * speed_up)} records/s at batch {result.batch}"
+    rate = f"{figure(result.rate * speed_up)} records/s at batch {result.batch}"
     lines = [
         f"Best: {best.name}, {rate}, {speed_up:.2f} times {result.reference.name}.{_over(result)}",
         f"Measured and verified on {verified.cpu or 'this processor'} ({sets}), ONNX Runtime {verified.onnxruntime}.",
@@ -144,18 +144,18 @@ def show_measurement(console: Console, found: Measurement) -> None:
     for point in found.points:
         spread = f"{(point.high - point.low) / point.records_per_second:.1%}"
         mark = "knee" if point == found.knee else ""
-        latency = map(_figure, point.latency_ms.values())
-        rate = _figure(point.records_per_second)
+        latency = map(figure, point.latency_ms.values())
+        rate = figure(point.records_per_second)
         table.add_row(str(point.threads), str(point.batch), rate, spread, *latency, mark)
     console.print(table)
     console.print()
-    for line in (*_results(found), _machine(found.machine)):
+    for line in (*_results(found), machine_line(found.machine)):
         console.print(printable(line), markup=False)
 
 
 def _results(found: Measurement) -> list[str]:
     knee = found.knee
-    best = f"batch {knee.batch}, {_threads(knee.threads)}, {_figure(knee.records_per_second)} records/s"
+    best = f"batch {knee.batch}, {_threads(knee.threads)}, {figure(knee.records_per_second)} records/s"
     largest = max(point.batch for point in found.points)
     more = "larger batches were not tried" if knee.batch == largest else "larger batches add little but latency"
     what = f"{found.model}, {found.provider}, ONNX Runtime {found.onnxruntime}, {found.date}"
@@ -177,7 +177,8 @@ def _threads(count: int) -> str:
     return f"{count} thread{'s' if count > 1 else ''}"
 
 
-def _machine(machine: Machine) -> str:
+def machine_line(machine: Machine) -> str:
+    """Describe a machine in one line."""
     cores = "cores unknown" if machine.cores is None else f"{machine.cores} cores"
     threads = "" if machine.threads_per_core is None else f", {machine.threads_per_core} per core"
     gpus = f"; {', '.join(machine.gpus)}" if machine.gpus else "; no GPU"
@@ -188,7 +189,7 @@ def _machine(machine: Machine) -> str:
     )
 
 
-def _figure(value: float | None) -> str:
+def figure(value: float | None) -> str:
     """Write a figure with three digits or so."""
     if value is None:
         return ""

@@ -1,0 +1,154 @@
+"""Whether a server gives the answers that it must: tensors as they are, and records through its processing."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import math
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from opdeploy.errors import OpdeployError
+from opdeploy.local import inference
+from opdeploy.local.server import Reply, ask
+from opdeploy.runtime.golden import Tolerance, compare
+from opdeploy.runtime.processing.answers import answers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from opdeploy.local.subject import Subject
+    from opdeploy.runtime.manifest import Variant
+    from opdeploy.runtime.processing.answers import Answer
+    from opdeploy.runtime.session import Arrays
+
+SCORE = "/score"
+PREPARED = Tolerance(rtol=1e-3, atol=1e-4)
+"""What answers to records may differ by beyond their tensors: images are decoded by another build of the library."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How the answers to some records compare with those that they must get."""
+
+    route: str
+    records: str
+    agrees: bool
+    largest: float
+    """The largest absolute difference of numbers; infinite where they are not comparable."""
+    where: str
+    """What differs, or how well it agrees, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a server says of itself."""
+
+    name: str
+    variant: str | None
+    onnxruntime: str
+    opdeploy: str
+    max_batch: int | None
+    """Records that it computes together at most."""
+
+
+def about(address: tuple[str, int]) -> About:
+    """Ask a server what it is; raises OpdeployError where it does not say."""
+    reply = _asked(address, "/version")
+    try:
+        told = json.loads(reply.body)
+        return About(
+            name=str(told["model_name"]),
+            variant=told.get("model_variant"),
+            onnxruntime=str(told["onnxruntime"]),
+            opdeploy=str(told["version"]),
+            max_batch=told.get("model_max_batch"),
+        )
+    except (ValueError, KeyError, TypeError):
+        raise OpdeployError(f"the server does not say what it is: GET /version: {reply}; is it opdeploy's?") from None
+
+
+def check(address: tuple[str, int], told: About, subject: Subject, variant: Variant) -> list[Asked]:
+    """Send the golden records, as tensors and where processing is declared as records too, and compare the answers.
+
+    Raises OpdeployError where the server refuses them.
+    """
+    path = inference.path(told.name)
+    headers, body = inference.request(subject.golden.inputs, subject.inputs)
+    outputs = inference.outputs(_asked(address, path, body, headers), subject.outputs)
+    found = [_tensors(path, outputs, subject, variant)]
+    manifest = subject.package.manifest
+    if manifest.processing and manifest.golden.examples:
+        after = answers(manifest.processing, subject.inputs, subject.outputs, subject.package.folder)
+        wanted = after(outputs, subject.golden.inputs)
+        examples = subject.package.path(manifest.golden.examples)
+        found.append(_records(address, examples, wanted, variant))
+    return found
+
+
+def _tensors(path: str, outputs: Arrays, subject: Subject, variant: Variant) -> Asked:
+    wanted = subject.golden.outputs
+    missing = wanted.keys() - outputs.keys()
+    if missing:
+        raise OpdeployError(f"POST {path}: the answer has no output {min(missing)!r}; the server runs another model")
+    found = compare(outputs, wanted, variant.tolerance)
+    worst = next((item for item in found if not item.agrees), max(found, key=lambda item: item.largest))
+    largest = max(item.largest for item in found)
+    return Asked(path, subject.records, all(item.agrees for item in found), largest, str(worst))
+
+
+def _records(address: tuple[str, int], examples: Path, wanted: list[Answer], variant: Variant) -> Asked:
+    """Compare the answers to records with what post-processing here makes of the tensors that were right."""
+    pairs = json.loads(examples.read_text(encoding="utf-8"))
+    body = json.dumps({"records": [pair["record"] for pair in pairs]}).encode()
+    reply = _asked(address, SCORE, body, {"Content-Type": "application/json"})
+    try:
+        given = json.loads(reply.body)["predictions"]
+    except (ValueError, KeyError, TypeError):
+        raise OpdeployError(f"POST {SCORE}: {reply}: is no list of predictions; is it opdeploy's server?") from None
+    largest, where = _farthest(given, wanted, _loosest(variant.tolerance), "predictions")
+    said = where or f"agrees; the largest difference is {largest:.2g}"
+    return Asked(SCORE, f"{len(pairs)} golden records", not where, largest, said)
+
+
+def _loosest(tolerances: Mapping[str, Tolerance]) -> Tolerance:
+    held = [PREPARED, *tolerances.values()]
+    return Tolerance(rtol=max(item.rtol for item in held), atol=max(item.atol for item in held))
+
+
+def _farthest(given: Any, wanted: Any, allowed: Tolerance, where: str) -> tuple[float, str]:  # noqa: ANN401 - JSON
+    """Return the largest difference of numbers, and the first place in words where two documents differ."""
+    theirs, mine = _parts(given), _parts(wanted)
+    if mine is not None and theirs is not None and theirs.keys() == mine.keys():
+        found = [_farthest(theirs[key], mine[key], allowed, f"{where}[{key!r}]") for key in mine]
+        return max((item[0] for item in found), default=0.0), next((item[1] for item in found if item[1]), "")
+    if isinstance(wanted, float | int) and isinstance(given, float | int):
+        distance = abs(given - wanted)
+        wrong = distance > allowed.atol + allowed.rtol * abs(wanted)
+        return distance, f"{where}: differs: {given:.7g}, not {wanted:.7g}" if wrong else ""
+    if given == wanted:
+        return 0.0, ""
+    return math.inf, f"{where}: differs: {json.dumps(given)[:60]}, not {json.dumps(wanted)[:60]}"
+
+
+def _parts(document: Any) -> dict[Any, Any] | None:  # noqa: ANN401 - JSON
+    """Return what an object or a list holds, by key or place; None for anything else."""
+    if isinstance(document, list):
+        return dict(enumerate(document))
+    return document if isinstance(document, dict) else None
+
+
+def _asked(
+    address: tuple[str, int], path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> Reply:
+    """Ask, and raise OpdeployError where there is no good answer."""
+    method = "GET" if body is None else "POST"
+    try:
+        reply = ask(address, path, body, headers)
+    except (OSError, http.client.HTTPException) as error:
+        raise OpdeployError(f"{method} {path}: got no answer: {error or type(error).__name__}; see its log") from None
+    if reply.status != HTTPStatus.OK:
+        raise OpdeployError(f"{method} {path}: the server refuses it: {reply}; see what it takes at /openapi.json")
+    return reply

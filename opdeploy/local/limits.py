@@ -1,0 +1,76 @@
+"""How much of a machine a server gets: what was asked for, within what the target and the machine have. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opdeploy.errors import InputError
+from opdeploy.local.served import Limits, Runtime
+
+if TYPE_CHECKING:
+    from opdeploy.platform import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for; None where nothing was."""
+
+    cpus: float | None
+    memory_gb: float | None
+    needed_gb: float
+    """Memory of one instance as the workload says, or as it is assumed of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What there is to give."""
+
+    cpus: float
+    memory_gb: float
+
+
+def limits(runtime: Runtime, wanted: Wanted, profile: Profile | None, room: Room) -> tuple[Limits, list[str]]:
+    """Return what a server gets, and what has to be said of it.
+
+    Raises InputError for a target that answers no requests or has not so much, and for what no process can be held to.
+    """
+    if profile:
+        _check_serves(profile, runtime)
+    cpus, said = _cpus(runtime, wanted.cpus, room)
+    memory, more = _memory(runtime, wanted, profile, room)
+    return Limits(cpus, memory, profile.id if profile else None), said + more
+
+
+def _check_serves(profile: Profile, runtime: Runtime) -> None:
+    if "request-response" not in profile.patterns.value:
+        takes = ", ".join(profile.patterns.value)
+        raise InputError(f"--target {profile.id}: answers no requests, it takes {takes}; name one that serves")
+    if runtime == "docker" and not profile.docker.value:
+        raise InputError(f"--target {profile.id}: takes no image: {profile.docker.why} Try it with --runtime process")
+
+
+def _cpus(runtime: Runtime, cpus: float | None, room: Room) -> tuple[float, list[str]]:
+    whole = runtime == "process"
+    most = float(max(1, int(room.cpus))) if whole else room.cpus
+    if cpus is None:
+        return most, []
+    if whole and cpus != int(cpus):
+        raise InputError(f"--cpus {cpus:g}: a process gets whole processors; take --runtime docker for a part of one")
+    if cpus > most:
+        return most, [f"--cpus {cpus:g}: this machine has {most:g}, so that it is tried with {most:g}"]
+    return cpus, []
+
+
+def _memory(runtime: Runtime, wanted: Wanted, profile: Profile | None, room: Room) -> tuple[float | None, list[str]]:
+    memory = wanted.memory_gb or wanted.needed_gb
+    offer = profile.limits.memory_gb if profile else None
+    if profile and offer and memory > offer.value:
+        raise InputError(f"{memory:g} GB of memory: {profile.id} has {offer.value:g} at most: {offer.why}")
+    if runtime == "process":
+        if wanted.memory_gb is not None:
+            raise InputError("--memory: a process cannot be held to it; take --runtime docker")
+        return None, []
+    if memory > room.memory_gb:
+        return room.memory_gb, [f"{memory:g} GB of memory: this machine has {room.memory_gb:g}, and that is the limit"]
+    return memory, []

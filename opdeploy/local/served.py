@@ -1,0 +1,94 @@
+"""What was measured of a server under load: the document that is printed as JSON, and kept in the artefact.
+
+It differs from what `opdeploy model measure` writes, which is of the model alone: `kind` tells them apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from opdeploy.artifact.machine import Machine
+    from opdeploy.loadtest.curve import Point
+    from opdeploy.local.answers import Asked
+
+Runtime = Literal["docker", "process"]
+PREFIX = "served-"
+"""Starts the names of these documents among an artefact's measurements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a server may use."""
+
+    cpus: float
+    """Processors."""
+    memory_gb: float | None
+    """GB (10^9 bytes); None where nothing limits it."""
+    target: str | None
+    """The platform whose limits these are within; None where none was named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The image that was run."""
+
+    id: str
+    """As the engine names it, `sha256:` and 64 hexadecimal digits."""
+    size_mb: float
+    """All layers uncompressed, those of the base included, in MB (10^6 bytes)."""
+    build_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A measurement of a server."""
+
+    kind: Literal["served"]
+    format: Literal[1]
+    date: str
+    model: str
+    """Name of the variant, or of the ONNX file."""
+    sha256: str
+    """Of the ONNX file that ran."""
+    runtime: Runtime
+    limits: Limits
+    machine: Machine
+    onnxruntime: str
+    opdeploy: str
+    max_batch: int | None
+    """Records of concurrent requests that the server computes together at most."""
+    data: str
+    records_per_request: int
+    image: Image | None
+    ready_s: float
+    """From the start of the process or container to the first answer that it is ready."""
+    golden: list[Asked]
+    peak_memory_mb: float
+    """Of the server, in MB (10^6 bytes)."""
+    slo_ms: float | None
+    """p95 that was wanted."""
+    limit_ms: float
+    """p95 up to which a rate counts as kept: `slo_ms`, else five times that of one client."""
+    requests_per_second: float | None
+    """The highest rate that was kept, throughput at the SLO where there is one; None where none was."""
+    capacity: float
+    """Best throughput of the closed loop, in requests a second, whatever the latency."""
+    knee: Point | None
+    """The step of the highest rate that was kept."""
+    points: list[Point]
+    other_cpus: float
+    """Processors that other processes of this machine kept busy during the load, on average."""
+
+
+def name_of(runtime: Runtime, limits: Limits) -> str:
+    """Return the name of a measurement, the same for the same runtime and limits."""
+    parts = [f"{PREFIX}{runtime}", limits.target, f"{limits.cpus:g}cpu"]
+    parts.append(None if limits.memory_gb is None else f"{limits.memory_gb:g}gb")
+    return "-".join(part for part in parts if part)
+
+
+def is_served(document: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Tell whether a JSON document is a measurement of a server."""
+    return isinstance(document, dict) and document.get("kind") == "served"

@@ -1,0 +1,117 @@
+"""A server that runs on this machine, however it was started; and how one is asked."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
+
+from opdeploy.errors import DifferenceError, InputError, OpdeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+READY = "/v2/health/ready"
+LOG_LINES = 10
+_PROBE_S = 5.0
+_BETWEEN_S = 0.02
+_SHOWN = 200
+_CODES = {kind.exit_code: kind for kind in (InputError, DifferenceError)}
+"""What the exit codes of a server mean; any other is a failure."""
+
+
+class Running(Protocol):
+    """A server that was started."""
+
+    started: float
+    """When, by `time.monotonic`."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port; raises OpdeployError where it has ended and has none any more."""
+
+    def exit_code(self) -> int | None:
+        """Return how it ended; None while it runs."""
+
+    def why(self) -> str:
+        """Return what is known of its end beyond its code, such as that its memory was used up; else nothing."""
+
+    def log(self) -> list[str]:
+        """Return the last lines that it wrote."""
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that it has taken."""
+
+    def peak_memory_mb(self) -> float:
+        """Return the most memory that it was seen to hold, in MB (10^6 bytes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a server answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    """With lower-case names."""
+    body: bytes
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.status} {' '.join(self.body.decode(errors='replace').split())[:_SHOWN]}".rstrip()
+
+
+def ask(
+    address: tuple[str, int],
+    path: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    seconds: float = 60.0,
+) -> Reply:
+    """Send one request over a connection of its own: GET, or POST where there is a body.
+
+    Raises OSError or http.client.HTTPException where no answer comes.
+    """
+    with closing(http.client.HTTPConnection(*address, timeout=seconds)) as connection:
+        connection.request("GET" if body is None else "POST", path, body, dict(headers or {}))
+        response = connection.getresponse()
+        return Reply(response.status, {key.lower(): value for key, value in response.getheaders()}, response.read())
+
+
+def wait_until_ready(server: Running, seconds: float) -> float:
+    """Wait until a server is ready, and return how many seconds it took from its start.
+
+    Raises what `failure` returns where it ends before, or is not ready in time.
+    """
+    probe = "was not sent"
+    while time.monotonic() < server.started + seconds:
+        if server.exit_code() is not None:
+            raise failure(server, "ended before it was ready", probe)
+        try:
+            reply = ask(server.address, READY, seconds=_PROBE_S)
+        except (OSError, http.client.HTTPException, OpdeployError) as error:
+            probe = f"got no answer: {error or type(error).__name__}"
+        else:
+            if reply.status == HTTPStatus.OK:
+                return time.monotonic() - server.started
+            probe = f"was answered with {reply}"
+        time.sleep(_BETWEEN_S)
+    raise failure(server, f"was not ready within {seconds:g} s", probe)
+
+
+def failure(server: Running, what: str, probe: str | None = None) -> OpdeployError:
+    """Return the error for a server that failed: of the kind that its exit code means, with the evidence as notes."""
+    code = server.exit_code()
+    why = "; ".join(filter(None, (f"exit code {code}" if code is not None else "", server.why())))
+    error = _CODES.get(code or 0, OpdeployError)(
+        f"the server {what}{f' ({why})' if why else ''}; what is known of it stands above"
+    )
+    if probe is not None:
+        error.add_note(f"the last probe, GET {READY}, {probe}")
+    lines = server.log()
+    error.add_note("its log ends with:" if lines else "its log is empty")
+    for line in lines:
+        error.add_note(f"  {line}")
+    return error

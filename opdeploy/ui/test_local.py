@@ -1,0 +1,103 @@
+"""What a server carries on this machine, as a table and a few lines."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from opdeploy.ui import new_table, printable
+from opdeploy.ui.model import figure, machine_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from opdeploy.loadtest.curve import Point
+    from opdeploy.local.served import Served
+
+_FIGURES = ("answered/s", "p50 ms", "p95 ms", "p99 ms", "errors", "CPU ms")
+_FEW = 100
+"""Requests of a step below which its p99 is the slowest of them."""
+_MUCH = 0.1
+"""A share of the processors: more than this, taken by other processes, changes the figures."""
+
+
+def show_served(console: Console, name: str, found: Served, peak: float | None) -> None:
+    """Print the steps of the load, and what they say; `peak` is the workload's, in requests a second."""
+    table = new_table("load", *_FIGURES, "", right=_FIGURES)
+    for item in found.points:
+        style = "bold" if item == found.knee else ""
+        table.add_row(*_cells(item), _mark(item, found), style=style)
+    console.print(table)
+    console.print()
+    for line in (*_results(name, found, peak), *_conditions(found)):
+        console.print(printable(line), markup=False)
+
+
+def _cells(item: Point) -> tuple[str, ...]:
+    load = f"{item.connections} client{'s' if item.connections > 1 else ''}"
+    if item.rate is not None:
+        load = f"{figure(item.rate)}/s"
+    times = (_latency(value) for value in item.latency_ms.values())
+    cost = figure(item.cpu_ms_per_request) if item.cpu_ms_per_request else ""
+    errors = f"{item.errors / item.requests:.1%}" if item.errors else "0"
+    return (load, figure(item.requests_per_second), *times, errors, cost)
+
+
+def _latency(milliseconds: float) -> str:
+    return figure(milliseconds) if math.isfinite(milliseconds) else "none"
+
+
+def _mark(item: Point, found: Served) -> str:
+    from opdeploy.loadtest.curve import keeps
+
+    if item == found.knee:
+        return "knee"
+    return "too slow" if item.rate is not None and not keeps(item, found.limit_ms) else ""
+
+
+def _results(name: str, found: Served, peak: float | None) -> list[str]:
+    lines = [_throughput(found)]
+    if found.knee:
+        busy = found.knee.server_cpus
+        lines.append(f"At that rate the server keeps {busy:.2f} of {found.limits.cpus:g} processors busy.")
+    if found.requests_per_second and peak:
+        count = math.ceil(peak / found.requests_per_second)
+        servers = "one such server carries" if count == 1 else f"{count} such servers carry"
+        lines.append(f"The workload's peak is {figure(peak)} requests/s: {servers} it.")
+    kept = "" if found.limits.memory_gb is None else f" of {found.limits.memory_gb:g} GB"
+    lines.append(f"Ready after {found.ready_s:.2g} s; memory: {found.peak_memory_mb:,.0f} MB{kept} at most.")
+    if found.image:
+        lines.append(f"Image: {found.image.size_mb:,.0f} MB, built in {found.image.build_s:.2g} s.")
+    lines += [f"{item.route}: {item.records}: {item.where}." for item in found.golden]
+    what = f"{name}, {found.model}, ONNX Runtime {found.onnxruntime}, {found.date}"
+    records = "record" if found.records_per_request == 1 else "records"
+    return [*lines, f"{what}; {found.records_per_request} {records} in a request, as binary tensors."]
+
+
+def _throughput(found: Served) -> str:
+    wanted = found.slo_ms is not None
+    limit = f"p95 within {figure(found.limit_ms)} ms" + ("" if wanted else ", five times that of one client")
+    if found.requests_per_second is None:
+        return f"No rate was kept with {limit}; one client has {_latency(found.points[0].p95)} ms."
+    rate = figure(found.requests_per_second)
+    records = figure(found.requests_per_second * found.records_per_request)
+    more = "" if found.records_per_request == 1 else f", {records} records/s"
+    return f"{'Throughput at the SLO' if wanted else 'Knee'}: {rate} requests/s{more} ({limit}, errors at most 1%)."
+
+
+def _conditions(found: Served) -> list[str]:
+    limits = found.limits
+    memory = "memory not limited" if limits.memory_gb is None else f"{limits.memory_gb:g} GB"
+    within = f" within the limits of {limits.target}" if limits.target else ""
+    server = {"docker": "a container", "process": "a process"}[found.runtime]
+    few = min(item.requests for item in found.points)
+    generator = max(item.generator_cpus for item in found.points)
+    lines = [
+        f"The server was {server}{within}: {limits.cpus:g} processors, {memory}.",
+        f"The load generator took up to {generator:.2f} processors of this machine itself.",
+    ]
+    if few < _FEW:
+        lines.append(f"A step had {few} requests: --seconds makes the steps longer, and their percentiles firmer.")
+    if found.other_cpus > _MUCH * found.machine.usable_cpus:
+        lines.append(f"Other processes took {found.other_cpus:.2f} processors: on a quiet machine it is faster.")
+    return [*lines, machine_line(found.machine)]
