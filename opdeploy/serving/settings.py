@@ -8,7 +8,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from opdeploy.errors import InputError
 
@@ -19,6 +19,8 @@ _LAST_PORT = 65535
 _PREFIX = "OPDEPLOY_"
 _LEAST_KEY = 16
 """Characters: a key that is shorter can be guessed."""
+_FIXED = ("/v2", "/v2/models", "/metrics", "/version", "/openapi.json")
+"""Paths that a setting may not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +60,33 @@ class Settings:
 def read(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings of a command line and an environment.
 
-    Raises SystemExit (2) for a wrong option, after saying so on stderr, and InputError for API keys that are no good.
+    Raises InputError for a wrong option, and for API keys that are no good.
     """
-    parser = _parser(environ)
-    told = vars(parser.parse_args(argv))
+    parsed, unknown = _parser(environ).parse_known_args(argv)
+    if unknown:
+        # Its name alone: what was meant for a key must not get into the log.
+        raise InputError(f"{unknown[0].partition('=')[0]}: there is no such option; --help tells of each")
+    told = vars(parsed)
     if told["model"] is None:
-        parser.error("the following arguments are required: --model")
+        raise InputError("--model is missing; name an artefact or an ONNX file")
+    if told["name"] is None and told["model"].suffix == ".onnx":
+        told["name"] = _stem(told["model"])
     told["host"] = str(told["host"])
     told["max_delay"] = told.pop("max_delay_ms") / 1000
     for name in ("max_body", "max_json"):
         told[name] = int(told.pop(f"{name}_mb") * 1_000_000)
-    routes = [told[f"{kind}_route"] for kind in ("score", "live", "ready")]
-    if len(set(routes)) < len(routes):
-        raise InputError(f"the routes {', '.join(routes)} are to differ; give each its own")
+    _check_routes(**{name: told[f"{name}_route"] for name in ("score", "live", "ready")})
     return Settings(**told, keys=_keys(environ))
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line, and not how everything is used."""
+        raise InputError(f"{message}; --help tells of each option")
+
+
 def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m opdeploy.serving",
         description="Serve one model over HTTP, by the Open Inference Protocol.",
         epilog=f"Each option may be given as an environment variable: --max-batch as {_PREFIX}MAX_BATCH. API keys come "
@@ -109,6 +120,24 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     option("require-gpu", _switch, "false", "true: end with an error where no GPU runs the model")
     option("access-log", _switch, "false", "true: a log line for each request, and not for errors alone")
     return parser
+
+
+def _check_routes(score: str, live: str, ready: str) -> None:
+    """Raise InputError where a route that was set would take the place of another."""
+    own = {"score": score, "live": live, "ready": ready}
+    if len(set(own.values())) < len(own):
+        raise InputError(f"the routes {', '.join(own.values())} are to differ; give each its own")
+    fixed = {"/v2/health/live": "live", "/v2/health/ready": "ready"}
+    for name, path in own.items():
+        if path in _FIXED or path.startswith("/v2/models/") or fixed.get(path, name) != name:
+            raise InputError(f"--{name}-route: {path} is a path of the server itself; give another")
+
+
+def _stem(model: Path) -> str:
+    try:
+        return _name(model.stem)
+    except argparse.ArgumentTypeError:
+        raise InputError(f"{model}: the file's name cannot be a model's in a URL; give one with --name") from None
 
 
 def _keys(environ: Mapping[str, str]) -> tuple[str, ...]:
