@@ -1,32 +1,28 @@
-"""The model server as a process: its routes, its errors, and how it starts and ends."""
+"""The model server as a process: its routes, what they answer, and what is said of a wrong request."""
 
 from __future__ import annotations
 
 import json
-import select
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from contextlib import closing
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import onnxruntime
 import pytest
 
 import opdeploy.serving
+from opdeploy import __version__
+from tests.serving.graphs import LOOKUP, WORDS, saved
+from tests.serving.servers import answer_on, head
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.serving.conftest import Server
+    from tests.serving.servers import Server
 
-DATATYPES = [
-    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES",
-]  # fmt: skip
-VECTORS: dict[str, list[Any]] = {name: [] for name in DATATYPES} | {
+VECTORS: dict[str, list[Any]] = {name: [] for name in WORDS} | {
     "BOOL": [True, False],
     "UINT64": [2**64 - 1],
     "INT64": [-(2**63), 2**63 - 1],
@@ -37,33 +33,18 @@ VECTORS: dict[str, list[Any]] = {name: [] for name in DATATYPES} | {
 }
 TENSORS = [{"name": f"in_{d}", "shape": [len(v)], "datatype": d, "data": v} for d, v in VECTORS.items()]
 BODY = json.dumps({"inputs": TENSORS}).encode()
-WAIT_SECONDS = 60.0
-OVER_LIMIT = 64 * 1024 * 1024 + 1
+INFER = "/v2/models/echo/infer"
+HEALTH = [
+    ("/v2/health/live", {"live": True}),
+    ("/v2/health/ready", {"ready": True}),
+    ("/v2/models/echo/ready", {"name": "echo", "ready": True}),
+    ("/v2/models/echo/versions/1/ready", {"name": "echo", "ready": True}),
+    ("/v2/health/live/", {"live": True}),
+    ("/v2/health/live?verbose=1", {"live": True}),
+]
 
 
-@pytest.fixture(scope="module")
-def computation(slow: Server) -> tuple[int, float]:
-    """Return a size that takes the slow model more than a second on this machine, and the seconds it took."""
-    size, seconds = 500, 0.0
-    while seconds < 1:
-        size = size * 3 // 2
-        begin = time.monotonic()
-        assert slow.infer("slow", slow_request(size)).status == 200
-        seconds = time.monotonic() - begin
-    return size, seconds
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/v2/health/live", {"live": True}),
-        ("/v2/health/ready", {"ready": True}),
-        ("/v2/models/echo/ready", {"name": "echo", "ready": True}),
-        ("/v2/models/echo/versions/1/ready", {"name": "echo", "ready": True}),
-        ("/v2/health/live/", {"live": True}),
-        ("/v2/health/live?verbose=1", {"live": True}),
-    ],
-)
+@pytest.mark.parametrize(("path", "expected"), HEALTH)
 def test_health_says_that_server_and_model_are_ready(echo: Server, path: str, expected: dict[str, object]) -> None:
     """The health paths answer 200 with JSON, with or without the model's version."""
     answer = echo.request("GET", path)
@@ -75,8 +56,16 @@ def test_server_metadata_names_the_server(echo: Server) -> None:
     """`/v2` gives the server's name, version and extensions."""
     answer = echo.request("GET", "/v2")
     assert answer.status == 200
-    assert answer.body["name"] == "opdeploy"
-    assert set(answer.body) == {"name", "version", "extensions"}
+    assert answer.body == {"name": "opdeploy", "version": __version__, "extensions": ["binary_tensor_data"]}
+
+
+def test_the_version_tells_what_runs(echo: Server) -> None:
+    """`/version` gives the versions of the server and of ONNX Runtime, and the model's facts."""
+    told = echo.request("GET", "/version").body
+    assert (told["server"], told["version"]) == ("opdeploy", __version__)
+    assert told["onnxruntime"] == onnxruntime.__version__
+    assert (told["model_name"], told["model_version"]) == ("echo", "1")
+    assert told["model_provider"] == "CPUExecutionProvider"
 
 
 @pytest.mark.parametrize("path", ["/v2/models/echo", "/v2/models/echo/versions/1"])
@@ -84,8 +73,20 @@ def test_model_metadata_describes_the_tensors(echo: Server, path: str) -> None:
     """Each input and output has its name, its datatype and its shape, with -1 for a free size."""
     body = echo.request("GET", path).body
     assert (body["name"], body["versions"], body["platform"]) == ("echo", ["1"], "onnx_onnxv1")
-    assert body["inputs"] == [{"name": f"in_{d}", "datatype": d, "shape": [-1]} for d in DATATYPES]
-    assert body["outputs"] == [{"name": f"out_{d}", "datatype": d, "shape": [-1]} for d in DATATYPES]
+    assert body["inputs"] == [{"name": f"in_{d}", "datatype": d, "shape": [-1]} for d in WORDS]
+    assert body["outputs"] == [{"name": f"out_{d}", "datatype": d, "shape": [-1]} for d in WORDS]
+
+
+@pytest.mark.parametrize("path", ["/v2/health/live", "/v2/health/ready", "/v2", "/v2/models/echo", "/metrics"])
+def test_head_goes_where_get_does(echo: Server, path: str) -> None:
+    """HEAD gives the head of GET's answer, and no body; the connection stays in step."""
+    with echo.connect() as connection:
+        connection.sendall(head(path, method="HEAD"))
+        answer = answer_on(connection, "HEAD")
+        assert (answer.status, answer.content) == (200, b"")
+        assert int(answer.headers["content-length"]) > 0
+        connection.sendall(head("/v2/health/live", method="GET"))
+        assert answer_on(connection).body == {"live": True}
 
 
 def test_every_datatype_passes_through_the_model_unchanged(echo: Server) -> None:
@@ -109,26 +110,29 @@ def test_only_the_requested_outputs_are_returned(echo: Server) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "message"),
     [
-        ("GET", "/", None, 404, "no such path"),
         ("GET", "/v1", None, 404, "no such path"),
         ("GET", "/v2/models", None, 404, "no such path"),
         ("GET", "/v2/models/other", None, 404, "'echo'"),
         ("GET", "/v2/models/echo/versions/2", None, 404, "'1'"),
+        ("GET", "//v2", None, 404, "no such path"),
+        ("GET", "/v2/../v2", None, 404, "no such path"),
         ("POST", "/v2/models/other/infer", BODY, 404, "'echo'"),
         ("GET", "/v2/models/%ff%00/ready", None, 404, "no such path"),
-        ("POST", "/v2/health/ready", b"", 405, "GET"),
-        ("DELETE", "/v2/models/echo", None, 405, "GET"),
-        ("GET", "/v2/models/echo/infer", None, 405, "POST"),
-        ("PUT", "/v2/models/echo/infer", BODY, 405, "POST"),
-        ("POST", "/v2/models/echo/infer", b"", 400, "not JSON"),
-        ("POST", "/v2/models/echo/infer", b"\x1f\x8b\x08", 400, "not JSON"),
-        ("POST", "/v2/models/echo/infer", b'{"inputs": [NaN]}', 400, "not JSON"),
-        ("POST", "/v2/models/echo/infer", b"[]", 400, "JSON object"),
-        ("POST", "/v2/models/echo/infer", b'{"inputs": []}', 400, "is missing"),
-        ("POST", "/v2/models/echo/infer", BODY.replace(b"in_BOOL", b"in_bool"), 400, "unknown input"),
-        ("POST", "/v2/models/echo/infer", BODY.replace(b'"INT64"', b'"INT32"'), 400, "datatype must be INT64"),
-        ("POST", "/v2/models/echo/infer", BODY.replace(b"[true, false]", b"[true]"), 400, "1 elements"),
-        ("POST", "/v2/models/echo/infer", BODY.replace(b"0.25", b"1e39"), 400, "out of range"),
+        ("POST", "/v2/health/ready", b"", 405, "GET, HEAD"),
+        ("DELETE", "/v2/models/echo", None, 405, "GET, HEAD"),
+        ("OPTIONS", "/metrics", None, 405, "GET, HEAD"),
+        ("GET", INFER, None, 405, "POST"),
+        ("HEAD", INFER, None, 405, "POST"),
+        ("PUT", INFER, BODY, 405, "POST"),
+        ("POST", INFER, b"", 400, "not JSON"),
+        ("POST", INFER, b"\x1f\x8b\x08", 400, "not JSON"),
+        ("POST", INFER, b'{"inputs": [NaN]}', 400, "not JSON"),
+        ("POST", INFER, b"[]", 400, "JSON object"),
+        ("POST", INFER, b'{"inputs": []}', 400, "is missing"),
+        ("POST", INFER, BODY.replace(b"in_BOOL", b"in_bool"), 400, "unknown input"),
+        ("POST", INFER, BODY.replace(b'"INT64"', b'"INT32"'), 400, "datatype must be INT64"),
+        ("POST", INFER, BODY.replace(b"[true, false]", b"[true]"), 400, "1 elements"),
+        ("POST", INFER, BODY.replace(b"0.25", b"1e39"), 400, "out of range"),
     ],
 )
 def test_a_wrong_request_gets_a_status_and_a_reason(
@@ -137,164 +141,40 @@ def test_a_wrong_request_gets_a_status_and_a_reason(
     """Errors are JSON objects with one sentence, and the server goes on."""
     answer = echo.request(method, path, body)
     assert answer.status == status
-    assert list(answer.body) == ["error"]
-    assert message in answer.body["error"]
+    assert answer.headers["content-type"] == "application/json"
     assert answer.headers.get("allow") == (message if status == 405 else None)
+    if method != "HEAD":
+        assert list(answer.body) == ["error"]
+        assert message.partition(",")[0] in answer.body["error"]
     assert echo.infer("echo", {"inputs": TENSORS}).status == 200
 
 
-def test_inputs_that_the_model_fails_on_are_the_clients_error(slow: Server) -> None:
+def test_inputs_that_the_model_fails_on_are_the_clients_error(start: Callable[..., Server], models: Path) -> None:
     """Where the model itself refuses the values, the status is 400 and no detail of the runtime is told."""
-    answer = slow.infer("slow", slow_request(-1))
+    server = start(saved(LOOKUP, models / "lookup.onnx"))
+    answer = server.infer("lookup", {"inputs": [{"name": "id", "shape": [1, 1], "datatype": "INT64", "data": [9]}]})
     assert (answer.status, answer.body) == (400, {"error": "the model fails on these inputs"})
+    assert [line["level"] for line in server.log() if "fails" in line["message"]] == ["warning"]
 
 
-def test_a_declared_body_over_the_limit_is_refused_unread(echo: Server) -> None:
-    """A Content-Length over 64 MiB gets 413 before any of the body is sent."""
-    with echo.connect() as connection:
-        connection.sendall(head("echo", f"Content-Length: {OVER_LIMIT}"))
-        assert b" 413 " in connection.recv(65536)
-
-
-def test_a_chunked_body_over_the_limit_is_refused(echo: Server) -> None:
-    """A body without a Content-Length gets 413 as soon as it exceeds 64 MiB."""
-    block = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
-    with echo.connect() as connection:
-        connection.sendall(head("echo", "Transfer-Encoding: chunked"))
-        for _ in range(64):
-            connection.sendall(block)
-        connection.sendall(b"1\r\n \r\n")
-        assert b" 413 " in connection.recv(65536)
-
-
-def test_a_body_cut_short_does_no_harm(echo: Server) -> None:
-    """A client that leaves in the middle of its body costs the others nothing."""
-    with echo.connect() as connection:
-        connection.sendall(head("echo", "Content-Length: 100") + b'{"inputs"')
-    assert echo.infer("echo", {"inputs": TENSORS}).status == 200
-
-
-def test_health_is_answered_while_a_request_computes(slow: Server, computation: tuple[int, float]) -> None:
-    """A long inference holds up neither liveness nor readiness."""
-    size, seconds = computation
-    waits: list[float] = []
-    with closing(begin_inference(slow, size)) as inference:
-        while not select.select([inference.sock], [], [], 0)[0]:
-            begin = time.monotonic()
-            assert slow.request("GET", "/v2/health/ready").status == 200
-            waits.append(time.monotonic() - begin)
-        assert inference.getresponse().status == 200
-    assert len(waits) >= 5
-    assert max(waits) < seconds / 2
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_server_with_exit_code_0(
-    number: signal.Signals, echo_model: Path, start: Callable[..., Server]
-) -> None:
-    """SIGTERM and SIGINT end an idle server, with an open connection too, and leave nothing on stderr but its start."""
-    server = start(echo_model, "echo")
-    with server.connect() as connection:
-        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b" 200 " in connection.recv(65536)
-        server.process.send_signal(number)
-        _, errors = server.process.communicate(timeout=WAIT_SECONDS)
-    assert server.process.returncode == 0
-    assert errors == f"opdeploy.serving: serving echo on 127.0.0.1 port {server.port}\n"
-
-
-def test_a_request_under_way_is_answered_before_the_end(
-    slow_model: Path, start: Callable[..., Server], computation: tuple[int, float]
-) -> None:
-    """SIGTERM lets a computing request finish; the exit code is 0."""
-    server = start(slow_model, "slow")
-    with closing(begin_inference(server, computation[0])) as inference:
-        # The server takes connections in turn: once it answers this one, it has the one before.
-        server.request("GET", "/v2/health/live")
-        assert not select.select([inference.sock], [], [], 0)[0]
-        server.process.terminate()
-        assert inference.getresponse().status == 200
-    assert server.process.wait(WAIT_SECONDS) == 0
-
-
-def test_a_request_that_never_ends_is_cut_off(echo_model: Path, start: Callable[..., Server]) -> None:
-    """After the time of grace the server ends with exit code 1 and says why."""
-    server = start(echo_model, "echo", "--grace=0.2")
-    with server.connect() as connection:
-        connection.sendall(head("echo", "Content-Length: 100") + b"{")
-        server.request("GET", "/v2/health/live")
-        server.process.terminate()
-        _, errors = server.process.communicate(timeout=WAIT_SECONDS)
-    assert server.process.returncode == 1
-    assert "cut off" in errors
-
-
-def test_a_model_that_cannot_be_served_ends_the_start(sequence_model: Path, tmp_path: Path) -> None:
-    """A missing, broken or unsupported model file gives exit code 2 and one line on stderr."""
-    broken = tmp_path / "broken.onnx"
-    broken.write_bytes(b"not a model")
-    for model, message in [
-        (tmp_path / "none.onnx", "no such file"),
-        (tmp_path, "no such file"),
-        (broken, "cannot load"),
-        (sequence_model, "seq(tensor(float))"),
-    ]:
-        code, errors = run("--model", str(model), "--name", "m")
-        assert code == 2
-        assert message in errors
-        assert errors.count("\n") == 1
-
-
-def test_a_port_in_use_ends_the_start(echo: Server, echo_model: Path) -> None:
-    """A second server on a port is refused; without that, the two would share the requests silently."""
-    code, errors = run("--model", str(echo_model), "--name", "echo", "--port", str(echo.port))
-    assert code == 2
-    assert "Address already in use" in errors
-    assert errors.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    "option", ["--name=a/b", "--name=", "--port=0", "--port=65536", "--port=x", "--host=localhost", "--version=a b"]
-)
-def test_a_wrong_option_is_refused(option: str) -> None:
-    """Names fit a URL, ports and addresses are numbers."""
-    code, errors = run("--model", "m.onnx", "--name", "m", option)
-    assert code == 2
-    assert option.partition("=")[0] in errors
+def test_name_and_version_are_the_models_in_every_path(start: Callable[..., Server], echo_model: Path) -> None:
+    """`--name` and `--version` make the paths, and no other name or version is answered."""
+    server = start(echo_model, "--name=other.name_1-2", "--version=2026.11")
+    for path in ("/v2/models/other.name_1-2", "/v2/models/other.name_1-2/versions/2026.11"):
+        assert server.request("GET", path).body["versions"] == ["2026.11"]
+        assert server.request("POST", f"{path}/infer", BODY).body["model_name"] == "other.name_1-2"
+    for path in ("/v2/models/echo", "/v2/models/other.name_1-2/versions/1"):
+        assert server.request("GET", path).status == 404
 
 
 def test_the_server_needs_nothing_else_of_opdeploy(tmp_path: Path) -> None:
     """The server works where only it, the runtime and the errors of opdeploy are installed."""
     (tmp_path / "opdeploy").mkdir()
-    (tmp_path / "opdeploy" / "__init__.py").touch()
     source = Path(opdeploy.serving.__file__).parents[1]
-    shutil.copy(source / "errors.py", tmp_path / "opdeploy")
+    for file in ("__init__.py", "errors.py"):
+        shutil.copy(source / file, tmp_path / "opdeploy")
     for part in ("runtime", "serving"):
         shutil.copytree(source / part, tmp_path / "opdeploy" / part, ignore=shutil.ignore_patterns("__pycache__"))
     code = "import opdeploy, opdeploy.serving.__main__, opdeploy.serving.app; print(opdeploy.__file__)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert Path(done.stdout.strip()) == tmp_path / "opdeploy" / "__init__.py"
-
-
-def slow_request(size: int) -> dict[str, object]:
-    """Return a request that the slow model computes for a time that grows with the cube of the size."""
-    return {"inputs": [{"name": "size", "shape": [1], "datatype": "INT64", "data": [size]}]}
-
-
-def begin_inference(server: Server, size: int) -> HTTPConnection:
-    """Send an inference request to the slow model, and return the connection to read the response from."""
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=WAIT_SECONDS)
-    connection.request("POST", "/v2/models/slow/infer", json.dumps(slow_request(size)))
-    return connection
-
-
-def head(model: str, header: str) -> bytes:
-    """Return the head of an inference request, for a body written by hand."""
-    return f"POST /v2/models/{model}/infer HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode()
-
-
-def run(*arguments: str) -> tuple[int, str]:
-    """Run a server that ends by itself, and return its exit code and its stderr."""
-    command = [sys.executable, "-m", "opdeploy.serving", *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=WAIT_SECONDS)
-    return done.returncode, done.stderr
