@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 HEADER_LENGTH = "inference-header-content-length"
 """The HTTP header that tells how many bytes of a body are JSON, where tensors follow."""
 EXTENSIONS = ["binary_tensor_data"]
+_LARGEST_EMPTY = 1024
+"""Size of an axis where a tensor has no elements: such a one costs its client no bytes, and the model runs."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,8 @@ def _array(tensor: dict[str, Any], blob: memoryview | None, spec: TensorSpec, si
         raise ValueError("shape must be an array of whole numbers")
     if len(shape) != len(spec.shape) or not all(map(_fits, shape, spec.shape)):
         raise ValueError(f"shape must be {spec.metadata()['shape']} (-1: any size), not {short(shape)}")
+    if 0 in shape and max(shape) > _LARGEST_EMPTY:
+        raise ValueError(f"shape {short(shape)} has no elements, and a size over {_LARGEST_EMPTY}")
     for size, name in zip(shape, spec.shape, strict=True):
         if isinstance(name, str) and sizes.setdefault(name, size) != size:
             raise ValueError(f"size {name!r} of the shape is {size}, and {sizes[name]} elsewhere")

@@ -35,6 +35,8 @@ def to_array(data: Any, shape: Sequence[int], datatype: Datatype) -> NDArray[Any
     try:
         with np.errstate(over="ignore"):
             array = np.array(values, dtype=datatype.dtype)
+            if datatype.name == "BF16":
+                array = bf16_values(bf16_bits(array))
     except OverflowError:
         raise ValueError(f"data has a value out of range for datatype {datatype.name}") from None
     # JSON has no infinity, so one that is here now is a number too large for the datatype.
