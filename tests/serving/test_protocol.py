@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from opdeploy.runtime.tensors import BY_ONNX, TensorSpec
-from opdeploy.serving.protocol import InferRequest, RequestError, Signature, parse, render, render_error
+from opdeploy.serving.exchange import RequestError
+from opdeploy.serving.protocol import InferRequest, Signature, parse, render, render_error
 from opdeploy.serving.tensors import to_array
 
 DATATYPES = {datatype.name: datatype for datatype in BY_ONNX.values()}
@@ -74,6 +75,7 @@ def test_a_request_may_choose_its_outputs(outputs: object, expected: tuple[Tenso
         ("INT64", [-(2**63), 2**63 - 1]),
         ("FP16", [0.5, -65504]),
         ("FP32", [0.5, 3]),
+        ("BF16", [0.5, -3]),
         ("FP64", [1e300, -0.1]),
         ("BYTES", ["", "zwölf"]),
     ],
@@ -216,7 +218,7 @@ def test_a_response_carries_its_outputs_flat_with_their_shape() -> None:
     """Outputs are in row-major order, numbers as the shortest text that reads back the same, strings as strings."""
     request = InferRequest("42", {}, (SCORE, CLASS))
     texts = np.array([["a"], ["ü"]], dtype=np.object_)
-    document = json.loads(render("m", "1", request, [np.array([0.1, 2], dtype=np.float32), texts]))
+    document = json.loads(render("m", "1", request, [np.array([0.1, 2], dtype=np.float32), texts])[0])
     assert document == {
         "model_name": "m",
         "model_version": "1",
@@ -230,14 +232,14 @@ def test_a_response_carries_its_outputs_flat_with_their_shape() -> None:
 
 def test_a_response_without_a_request_id_has_none() -> None:
     """The id is echoed, never made up."""
-    document = json.loads(render("m", "1", InferRequest(None, {}, (SCORE,)), [np.zeros(1, dtype=np.float32)]))
+    document = json.loads(render("m", "1", InferRequest(None, {}, (SCORE,)), [np.zeros(1, dtype=np.float32)])[0])
     assert "id" not in document
 
 
 def test_a_transposed_output_is_written_in_row_major_order() -> None:
     """The order of the elements does not depend on how the array lies in memory."""
     array = np.arange(6, dtype=np.float32).reshape(2, 3).T
-    document = json.loads(render("m", "1", InferRequest(None, {}, (SCORE,)), [array]))
+    document = json.loads(render("m", "1", InferRequest(None, {}, (SCORE,)), [array])[0])
     assert document["outputs"][0]["shape"] == [3, 2]
     assert document["outputs"][0]["data"] == [0, 3, 1, 4, 2, 5]
 
@@ -245,7 +247,7 @@ def test_a_transposed_output_is_written_in_row_major_order() -> None:
 def test_a_number_that_is_not_finite_becomes_null() -> None:
     """JSON has neither NaN nor infinity."""
     array = np.array([np.nan, np.inf, 1], dtype=np.float32)
-    document = json.loads(render("m", "1", InferRequest(None, {}, (SCORE,)), [array]))
+    document = json.loads(render("m", "1", InferRequest(None, {}, (SCORE,)), [array])[0])
     assert document["outputs"][0]["data"] == [None, None, 1]
 
 
