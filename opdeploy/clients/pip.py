@@ -34,7 +34,7 @@ def sources() -> Sources:
 def parsed(listing: str, environ: Mapping[str, str]) -> Sources:
     """Read what `pip config list` prints: lines such as `global.index-url='https://…'`."""
     found: dict[str, dict[str, str]] = {}
-    for line in listing.splitlines():
+    for line in filter(None, listing.splitlines()):
         key, _, value = line.partition("=")
         section, _, name = key.rpartition(".")
         found.setdefault(section, {})[name] = str(ast.literal_eval(value))

@@ -32,7 +32,7 @@ PROXIES = tuple(
 _STEP = re.compile(r" ---> ([0-9a-f]{12})")
 """How the classic builder names the image of a step."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_TELLS_NOTHING = re.compile(r"[- ]*|Removing intermediate container .*| > \[.*")
+_TELLS_NOTHING = re.compile(r"[- ]*|Removing intermediate container .*| ---> .*| > \[.*")
 """Lines of either builder that stand between a step's own last words and the end of the log."""
 _KEPT_LINES = 30
 _SHOWN_LINES = 3

@@ -24,7 +24,7 @@ def main() -> None:
     if sys.version_info < OLDEST:
         sys.exit(f"the base has Python {sys.version.split()[0]}; name a base with 3.11 or later")
     subprocess.run([sys.executable, "-m", "venv", HERE / "venv"], check=True)
-    subprocess.run([HERE / "venv/bin/python", "-m", "pip", *arguments()], check=True)
+    subprocess.run([HERE / "venv/bin/python", "-I", "-m", "pip", *arguments()], check=True)
     prune(PACKAGES)
     subprocess.run([sys.executable, HERE / "compile.py", "/image/packages"], check=True)
 

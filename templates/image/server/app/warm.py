@@ -6,18 +6,15 @@ many bases come without it, and on a read-only root file system it would be made
 
 import importlib
 import pkgutil
-import sys
 
 import opdeploy
 
 OPTIONAL = {"PIL", "tokenizers"}
 """Packages that only models of images or texts need."""
 
-sys.dont_write_bytecode = False
 for module in pkgutil.walk_packages(opdeploy.__path__, "opdeploy."):
-    if not module.name.endswith("__main__"):
-        try:
-            importlib.import_module(module.name)
-        except ModuleNotFoundError as error:
-            if error.name not in OPTIONAL:
-                raise
+    try:
+        importlib.import_module(module.name)
+    except ModuleNotFoundError as error:
+        if error.name not in OPTIONAL:
+            raise

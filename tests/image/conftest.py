@@ -1,0 +1,207 @@
+"""A Docker engine, the wheels of the server's packages, and images of three small models, each built once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import onnx
+import pytest
+from nets import linear, records
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image as Picture
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from opdeploy.artifact.data import Declared, read
+from opdeploy.artifact.package import Contents, build
+from opdeploy.artifact.samples import Samples
+from opdeploy.clients import docker
+from opdeploy.deploy.image import build_image
+from opdeploy.errors import OpdeployError
+from opdeploy.image import STAGE, ImageSettings, Sources, bundle
+from opdeploy.runtime.package import opened
+from opdeploy.runtime.processing.spec import Classification, Embedding, Image, Processing, Text
+from opdeploy.runtime.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+BASE = "opdeploy-test-base:bookworm"
+PYTHON = "3.11"
+"""Of that base."""
+GLIBC = 36
+MINUTES = 60.0
+SECRET = "http://somebody:9a4f-not-in-the-history@proxy.invalid:3128"  # noqa: S105 - it opens nothing
+LABEL = "a \"quoted\" $HOME \\ 'label'"
+
+
+@dataclass(frozen=True)
+class Made:
+    """An image that was built, and what it was built of."""
+
+    built: docker.Built
+    image: docker.Image
+    base: docker.Image
+    artefact: Path
+
+    @property
+    def added(self) -> int:
+        """Bytes of the layers above the base."""
+        return self.image.size - self.base.size
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.Engine]:
+    """Connect to the engine that answers here, with a docker program that has BuildKit where there is one."""
+    try:
+        with docker.connected(buildkit()) as found:
+            found.image(BASE)
+            yield found
+    except OpdeployError as error:
+        pytest.skip(f"needs a Docker engine with the image {BASE}: {error}")
+
+
+def buildkit() -> str | None:
+    """Return the first docker program on the path that builds with BuildKit; several may be installed."""
+    for folder in os.environ["PATH"].split(os.pathsep):
+        program = shutil.which("docker", path=folder)
+        command = [program or "false", "build", "--help"]
+        if (
+            subprocess.run(
+                command, check=False, env=os.environ | {"DOCKER_BUILDKIT": "1"}, capture_output=True
+            ).returncode
+            == 0
+        ):
+            return program
+    return None
+
+
+@pytest.fixture(scope="session")
+def wheels(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fetch the wheels of every package that an image may need, but those for GPUs."""
+    folder = tmp_path_factory.mktemp("wheels")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--only-binary=:all:", f"--python-version={PYTHON}", f"--dest={folder}"]
+    command += [f"--platform=manylinux_2_{minor}_x86_64" for minor in range(5, GLIBC + 1)]
+    command += ["--platform=manylinux2014_x86_64"]
+    for name in ("server", "cpu", "image", "text"):
+        command.append(f"--requirement={root / 'templates/image/requirements' / name}.txt")
+    subprocess.run(command, check=True, timeout=10 * MINUTES)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def artefacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return artefacts of a model of numbers, one of images and one of texts."""
+    folder = tmp_path_factory.mktemp("artefacts")
+    model = linear(folder / "linear.onnx")
+    build(Contents("plain", model, Samples({"x": records(12)}, "records")), folder / "plain")
+    (folder / "pictures").mkdir()
+    for red in (0, 80, 160, 255):
+        Picture.new("RGB", (8, 8), (red, 20, 250 - red)).save(folder / "pictures" / f"{red}.png")
+    (folder / "texts.txt").write_text("the cat sat\nthe cat\nsat\n")
+    words = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "the", "cat", "sat"])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))  # noqa: S106 - a token of text
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()  # type: ignore[assignment,unused-ignore]
+    tokenizer.save(str(folder / "tokenizer.json"))
+    image = Image("image", scale=1 / 255)
+    text = Text("ids", mask="mask", pad_token="[PAD]")  # noqa: S106 - likewise
+    declare(folder, "image", folder / "pictures", Processing(image, Classification("y", labels=("a", "b"))))
+    declare(folder, "text", folder / "texts.txt", Processing(text, Embedding("y", pool="mean")))
+    return {name: folder / name for name in ("plain", "image", "text")}
+
+
+def declare(folder: Path, name: str, data: Path, processing: Processing) -> None:
+    """Make an artefact of a model with declared processing, and of records to try it with."""
+    model = pixels(folder / "pixels.onnx") if name == "image" else tokens(folder / "tokens.onnx")
+    declared = Declared(processing, folder)
+    given = read(data, Session(model), declared)
+    build(Contents(name, model, given.samples, given.records, declared), folder / name)
+
+
+def pixels(path: Path) -> Path:
+    """Write a model of images of 8 by 8 pixels."""
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[2, 3], keepdims=0),
+        helper.make_node("MatMul", ["mean", "w"], ["y"]),
+    ]
+    return save(path, nodes, [("image", TensorProto.FLOAT, ["n", 3, 8, 8])], ["n", 2], (3, 2))
+
+
+def tokens(path: Path) -> Path:
+    """Write a model that has a vector for each of five tokens; the mask is added as nothing."""
+    nodes = [
+        helper.make_node("Mul", ["ids", "mask"], ["kept"]),
+        helper.make_node("Gather", ["w", "kept"], ["y"]),
+    ]
+    inputs = [(name, TensorProto.INT64, ["n", "length"]) for name in ("ids", "mask")]
+    return save(path, nodes, inputs, ["n", "length", 4], (5, 4))
+
+
+def save(
+    path: Path,
+    nodes: list[onnx.NodeProto],
+    inputs: Sequence[tuple[str, int, Sequence[int | str]]],
+    output: Sequence[int | str],
+    weights: tuple[int, int],
+) -> Path:
+    """Write a model with one matrix of weights."""
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info(*item) for item in inputs],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, output)],
+        [numpy_helper.from_array(records(weights[0])[:, : weights[1]], "w")],
+    )
+    onnx.save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def base(engine: docker.Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Make a base as others have them: without byte code, with installers and compilers, and a user of its own."""
+    folder = tmp_path_factory.mktemp("base")
+    (folder / "Dockerfile").write_text(
+        f"FROM {BASE}\n"
+        "RUN find /usr -name __pycache__ -prune -exec rm -r {} +\n"
+        "WORKDIR /usr/lib/python3/dist-packages\n"
+        "RUN for name in pip setuptools pkg_resources wheel; do mkdir $name; touch $name/__init__.py; done\n"
+        "WORKDIR /usr/bin\n"
+        "RUN for name in pip3.11 gcc x86_64-linux-gnu-gcc-12 c++ ld.bfd as clang-14 uv; do cp true $name; done\n"
+        "WORKDIR /usr/lib/python3/dist-packages\n"  # whose pip must not be run
+        "USER 1000\n"
+        'CMD ["sh"]\n'
+    )
+    name = f"opdeploy-test-other:{os.getpid()}"
+    engine.build(docker.Order(folder, name, network="none"))
+    yield name
+    engine.remove_image(name)
+
+
+@pytest.fixture(scope="session")
+def made(engine: docker.Engine, base: str, wheels: Path, artefacts: dict[str, Path]) -> Iterator[Callable[[str], Made]]:
+    """Return a function that builds the image of an artefact, once: of numbers with the classic builder."""
+    images: list[str] = []
+
+    @cache
+    def make(name: str) -> Made:
+        sources = Sources(wheels=wheels)
+        settings = ImageSettings(base=base, port=8123, labels={"org.example.note": LABEL}, sources=sources)
+        with opened(artefacts[name]) as package, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HTTPS_PROXY", SECRET)
+            tag = f"opdeploy-test-{name}:{os.getpid()}"
+            builder: docker.Builder = "classic" if name == "plain" else "auto"
+            built = build_image(engine, bundle(package, settings), tag, settings, watch=print, builder=builder)
+        images.append(built.id)
+        return Made(built, engine.image(built.id), engine.image(base), artefacts[name])
+
+    yield make
+    for image in images:
+        engine.remove_image(image)
+    engine.prune(STAGE)
