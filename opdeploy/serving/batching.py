@@ -168,9 +168,12 @@ class Batcher:
         """Run one request, in several runs where it has more records than one may have."""
         if self._most == 1 or work.records <= self._most:
             return self._timed(work.inputs, work.outputs, max(work.records, 1))
-        starts = range(0, work.records, self._most)
-        pieces = [{name: array[at : at + self._most] for name, array in work.inputs.items()} for at in starts]
-        answers = [self._timed(piece, work.outputs, len(next(iter(piece.values())))) for piece in pieces]
+        answers = []
+        for at in range(0, work.records, self._most):
+            if work.answer.done():  # given up, and nobody waits for the rest
+                return {}
+            piece = {name: array[at : at + self._most] for name, array in work.inputs.items()}
+            answers.append(self._timed(piece, work.outputs, min(self._most, work.records - at)))
         return {name: np.concatenate([answer[name] for answer in answers]) for name in work.outputs}
 
     def _timed(self, inputs: Arrays, outputs: Sequence[str], records: int) -> Arrays:
