@@ -4,105 +4,61 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
-import typer
-
-from opdeploy.cli.options import DEFAULT, File, WorkloadFile, format_of, platform_ids
+from opdeploy.cli.options import DEFAULT, File, WorkloadFile, format_of
+from opdeploy.cli.test_local_options import (
+    BaseImage,
+    Cpus,
+    KeepImage,
+    Memory,
+    Model,
+    NoSave,
+    Output,
+    OutputName,
+    Records,
+    Runtime,
+    Seconds,
+    Setting,
+    Slo,
+    Target,
+    Timeout,
+    Wheels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opdeploy.image import ImageSettings
     from opdeploy.local.demand import Demand
     from opdeploy.local.limits import Wanted
     from opdeploy.local.served import Limits, Served
     from opdeploy.local.start import Containers
+    from opdeploy.platform import Profile
+    from opdeploy.runtime.session import Arrays
 
-Output = Literal["table", "json"]
-Runtime = Literal["docker", "process"]
 _PACKAGES = ("granian", "httptools", "msgspec", "numpy", "onnx", "onnxruntime", "orjson", "psutil")
 SETTINGS = ("threads", "max-batch", "max-delay-ms", "max-queue", "max-wait", "deadline", "max-body-mb", "max-json-mb")
 """Settings of the server that may be tried; the others decide where and by whom it is asked."""
 
 
 def try_locally(
-    model: Annotated[
-        Path | None,
-        typer.Argument(metavar="[MODEL]", help="An artefact or an ONNX file.", show_default="that of the workload"),
-    ] = None,
+    model: Model = None,
     *,
     workload: WorkloadFile = None,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            "--target", metavar="ID", help="The platform whose limits it must keep to.", autocompletion=platform_ids
-        ),
-    ] = None,
-    runtime: Annotated[
-        Runtime | None,
-        typer.Option(
-            "--runtime",
-            help="A container of the image that would be deployed, or a process.",
-            show_default="docker where an engine answers",
-        ),
-    ] = None,
-    cpus: Annotated[
-        float | None,
-        typer.Option(
-            "--cpus",
-            min=0.01,
-            max=1024,
-            metavar="N",
-            help="Processors that it gets.",
-            show_default="all of the machine",
-        ),
-    ] = None,
-    memory: Annotated[
-        float | None,
-        typer.Option(
-            "--memory", min=0.01, metavar="GB", help="Memory of the container.", show_default="what the workload needs"
-        ),
-    ] = None,
-    slo_ms: Annotated[
-        float | None,
-        typer.Option(
-            "--slo-ms", min=0.001, metavar="MS", help="Latency wanted at p95.", show_default="that of the workload"
-        ),
-    ] = None,
-    records: Annotated[
-        int | None,
-        typer.Option(
-            "--records",
-            min=1,
-            max=4096,
-            metavar="N",
-            help="Records in a request.",
-            show_default="as the workload, or 1",
-        ),
-    ] = None,
-    seconds: Annotated[
-        float, typer.Option("--seconds", min=1, max=3600, metavar="S", help="How long the load takes, about.")
-    ] = 25.0,
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=1, max=3600, metavar="S", help="How long it may take to get ready.")
-    ] = 120.0,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--setting", metavar="NAME=VALUE", help="A setting of the server, such as max-batch=1; may be repeated."
-        ),
-    ] = None,
-    base_image: Annotated[
-        str | None, typer.Option("--base-image", metavar="NAME", help="Image that the model's image is built on.")
-    ] = None,
-    wheels: Annotated[
-        Path | None,
-        typer.Option("--wheels", metavar="FOLDER", help="Build from these wheels, and without a network."),
-    ] = None,
-    keep_image: Annotated[bool, typer.Option("--keep-image", help="Leave the image in the engine.")] = False,
-    no_save: Annotated[bool, typer.Option("--no-save", help="Leave the artefact as it is.")] = False,
-    output: Annotated[Output | None, typer.Option("--output", "-o", help="Format.", show_default="table")] = None,
+    target: Target = None,
+    runtime: Runtime = None,
+    cpus: Cpus = None,
+    memory: Memory = None,
+    slo_ms: Slo = None,
+    records: Records = None,
+    seconds: Seconds = 25.0,
+    timeout: Timeout = 120.0,
+    setting: Setting = None,
+    base_image: BaseImage = None,
+    wheels: Wheels = None,
+    keep_image: KeepImage = False,
+    no_save: NoSave = False,
+    output: Output = None,
     file: File = None,
 ) -> None:
     """Try a model's server on this machine: start it, ask for the golden answers, load it, and measure.
@@ -114,14 +70,16 @@ def try_locally(
     """
     _require_packages()
     from opdeploy import files, ui
-    from opdeploy.errors import OpdeployError
+    from opdeploy.catalogue import load_catalogue
+    from opdeploy.cli.containers import Building
+    from opdeploy.cli.containers import containers as containers_of
     from opdeploy.loadtest.sweep import Goal
     from opdeploy.local.limits import Wanted
     from opdeploy.local.start import Start, started
     from opdeploy.local.subject import subject
     from opdeploy.local.trial import Plan, trial
 
-    form = format_of(output, file, get_args(Output))
+    form = format_of(output, file, get_args(OutputName))
     if file:
         files.check_place(file)
     chosen = _chosen(model, workload)
@@ -129,25 +87,23 @@ def try_locally(
     kept = _kept(chosen.model, no_save=no_save)
     demand = chosen.demand
     with ExitStack() as stack:
-        containers = _containers(runtime, _Building(base_image, wheels, keep_image), stack)
-        limits = _limits(target, Wanted(cpus, memory, demand.memory_gb), containers)
+        containers = containers_of(runtime, Building(base_image, wheels, keep_image), stack)
+        profile = load_catalogue().find(target, "--target") if target else None
+        limits = _limits(profile, Wanted(cpus, memory, demand.memory_gb), containers)
         tried = stack.enter_context(subject(chosen.model, chosen.name))
         requests, size = tried.requests(records or demand.records)
+        _say_too_large(profile, requests[0])
         goal = Goal(seconds, slo_ms or demand.p95_ms)
         with _evidence(), ui.progress("test-local") as watch:
             server = started(tried.package, Start(limits, containers, variables), watch)
             running, image = stack.enter_context(server)
-            plan = Plan("docker" if containers else "process", limits, requests, size, timeout, goal, image)
+            plan = Plan("docker" if containers else "process", limits, requests, size, timeout, goal, variables, image)
             found = trial(tried, running, plan, watch)
         name, digest = tried.package.manifest.name, tried.package.digest
     _deliver(name, found, demand.peak, form, file)
     if kept:
         _keep(chosen.model, digest, found)
-    if goal.slo_ms and found.requests_per_second is None:
-        raise OpdeployError(
-            f"{name}: no rate keeps p95 within {goal.slo_ms:g} ms here: one client has {found.points[0].p95:g} ms; "
-            "give it more processors or a faster variant, or ask for less"
-        )
+    _require_kept(name, found)
 
 
 def _require_packages() -> None:
@@ -169,20 +125,6 @@ class _Chosen(NamedTuple):
     demand: Demand
 
 
-class _Building(NamedTuple):
-    """How the image is built."""
-
-    base: str | None
-    wheels: Path | None
-    kept: bool
-
-    @property
-    def option(self) -> str | None:
-        """Return the first option that was given."""
-        given = {"--base-image": self.base, "--wheels": self.wheels, "--keep-image": self.kept}
-        return next((name for name, value in given.items() if value), None)
-
-
 def _chosen(model: Path | None, workload: Path | None) -> _Chosen:
     """Return the model that was named, or that of the workload, with what the workload demands."""
     from opdeploy.artifact.size import size_on_disk
@@ -201,6 +143,8 @@ def _chosen(model: Path | None, workload: Path | None) -> _Chosen:
         if asked.model.path is None:
             raise InputError(f"{workload}: model.path: names no model; write it there, or name one: test-local MODEL")
         model = workload.parent / asked.model.path
+    if model and model.suffix.lower() in (".yaml", ".yml"):
+        raise InputError(f"{model}: is no model; a workload file is named with --workload {model}")
     if model is None or not exists(model):
         raise InputError(f"{model}: no such model; name an artefact or an ONNX file")
     return _Chosen(model, name_of(None, model), demand(asked, size_on_disk(model) / 1e6))
@@ -235,61 +179,14 @@ def _kept(model: Path, *, no_save: bool) -> bool:
     return True
 
 
-def _containers(runtime: Runtime | None, building: _Building, stack: ExitStack) -> Containers | None:
-    """Return what containers are made with; None for a process, which is said where it was not asked for."""
-    from opdeploy import ui
-    from opdeploy.errors import InputError
-
-    engine = None
-    if runtime != "process":
-        from opdeploy.clients import docker
-
-        try:
-            engine = stack.enter_context(docker.connected())
-        except (docker.NoEngineError, InputError) as error:
-            if runtime == "docker":
-                raise
-            ui.say(f"the server runs as a process: {error}")
-    if engine is None:
-        if building.option:
-            raise InputError(f"{building.option}: is for an image, and the server runs as a process; leave it out")
-        return None
-    from opdeploy.local.start import Containers
-
-    image = _image(building)
-    about = engine.about()
-    if not image.platform.endswith(f"/{about.architecture}"):
-        ui.warn(f"the image is for {image.platform}, and this machine emulates it: it is slower here than there")
-    return Containers(engine, image, building.kept)
-
-
-def _image(building: _Building) -> ImageSettings:
-    from pydantic import ValidationError
-
-    from opdeploy.clients.pip import sources
-    from opdeploy.errors import InputError
-    from opdeploy.image import ImageSettings
-
-    wheels = {"wheels": building.wheels} if building.wheels else {}
-    try:
-        image = ImageSettings(sources=sources().model_copy(update=wheels))
-        return image if building.base is None else ImageSettings(base=building.base, sources=image.sources)
-    except ValidationError:
-        raise InputError(
-            f"--base-image {building.base}: is no name of an image; write it as docker pull takes it"
-        ) from None
-
-
-def _limits(target: str | None, wanted: Wanted, containers: Containers | None) -> Limits:
+def _limits(profile: Profile | None, wanted: Wanted, containers: Containers | None) -> Limits:
     """Return what the server gets; what has to be said of it is said."""
     import psutil
 
     from opdeploy import ui
-    from opdeploy.catalogue import load_catalogue
     from opdeploy.local.limits import Room, limits
     from opdeploy.runtime.cpus import usable_cpus
 
-    profile = load_catalogue().find(target, "--target") if target else None
     room = Room(usable_cpus(), round(psutil.virtual_memory().total / 1e9, 1))
     if containers:
         about = containers.engine.about()
@@ -298,6 +195,15 @@ def _limits(target: str | None, wanted: Wanted, containers: Containers | None) -
     for line in said:
         ui.warn(line)
     return found
+
+
+def _say_too_large(profile: Profile | None, inputs: Arrays) -> None:
+    from opdeploy import ui
+    from opdeploy.local.limits import too_large
+
+    said = profile and too_large(profile, sum(array.nbytes for array in inputs.values()) / 1e6)
+    if said:
+        ui.warn(said)
 
 
 @contextmanager
@@ -314,6 +220,17 @@ def _evidence() -> Iterator[None]:
         raise
 
 
+def _require_kept(name: str, found: Served) -> None:
+    """Raise OpdeployError where a latency was wanted, and no rate keeps it."""
+    from opdeploy.errors import OpdeployError
+
+    if found.slo_ms and found.requests_per_second is None:
+        raise OpdeployError(
+            f"{name}: no rate keeps p95 within {found.slo_ms:g} ms here: one client has {found.points[0].p95:g} ms; "
+            "give it more processors or a faster variant, or ask for less"
+        )
+
+
 def _json(found: Served) -> str:
     import json
 
@@ -322,7 +239,7 @@ def _json(found: Served) -> str:
     return json.dumps(finite(found), indent=1) + "\n"
 
 
-def _deliver(name: str, found: Served, peak: float | None, form: Output, file: Path | None) -> None:
+def _deliver(name: str, found: Served, peak: float | None, form: OutputName, file: Path | None) -> None:
     from opdeploy import ui
 
     if form == "json":

@@ -64,16 +64,8 @@ class Point:
         return self.latency_ms[f"p{PERCENTILE}"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Processor seconds that one step took."""
-
-    server: float
-    generator: float
-
-
-def point(tally: Tally, connections: int, rate: float | None, cost: Cost) -> Point:
-    """Reduce one step of load; `rate` is that of the open loop."""
+def point(tally: Tally, connections: int, rate: float | None, server_s: float) -> Point:
+    """Reduce one step of load; `rate` is that of the open loop, `server_s` the server's processor time."""
     errors = sum(tally.failures.values())
     answered = sum(map(math.isfinite, tally.latencies))
     times = [1000 * second for second in tally.latencies] or [math.inf]
@@ -87,9 +79,9 @@ def point(tally: Tally, connections: int, rate: float | None, cost: Cost) -> Poi
         latency_ms={f"p{percent}": short(percentile(times, percent)) for percent in (50, PERCENTILE, 99)},
         errors=errors,
         failures=dict(sorted(tally.failures.items())),
-        server_cpus=short(cost.server / tally.seconds),
-        cpu_ms_per_request=short(1000 * cost.server / answered if answered else 0.0),
-        generator_cpus=short(cost.generator / tally.seconds),
+        server_cpus=short(server_s / tally.seconds),
+        cpu_ms_per_request=short(1000 * server_s / answered if answered else 0.0),
+        generator_cpus=short(tally.cpu_s / tally.seconds),
         lag_ms=short(1000 * percentile(tally.lags, 99)) if tally.lags else None,
     )
 

@@ -10,10 +10,11 @@ import asyncio
 import math
 import random
 import selectors
+import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from itertools import cycle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from opdeploy.loadtest.connection import OK, Answer, Connection
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
 MOST_REQUESTS = 100_000
-"""Of one step, so that it is bounded in memory too."""
+"""Of one step of the open loop."""
 RETRY_S = 0.05
 POLL_S = 0.005
 CONNECT_S = 5.0
@@ -58,6 +59,8 @@ class Tally:
     """Requests that failed, by status or reason."""
     said: str = ""
     """Start of the first error's body."""
+    cpu_s: float = 0.0
+    """Processor time that the generator itself took, without opening the connections."""
     lags: list[float] = field(default_factory=list)
     """Open loop: how late the generator itself was with each request, in seconds."""
 
@@ -126,24 +129,35 @@ class _Load:
         self.under_way += 1
         connection.send(next(self._requests), due)
 
+    def begin(self) -> float:
+        """Return the time of the start."""
+        self.tally.cpu_s = -time.process_time()
+        return self._loop.time()
+
     async def ended(self, done: Callable[[], bool], start: float, end: float, patience: float) -> Tally:
-        """Wait until the end and until all is done, but not longer than `patience` after it; then end all connections.
+        """Wait until the end and until all is done, but not longer than `patience` after it.
 
         Requests under way by then count as unanswered.
         """
         await asyncio.sleep(end - self._loop.time())
         while not done() and self._loop.time() < end + patience:  # noqa: ASYNC110 - an event would cost each request
             await asyncio.sleep(POLL_S)
+        self.tally.cpu_s += time.process_time()
+        self.tally.seconds = max(end, self._last if done() else self._loop.time()) - start
+        self.fail(UNANSWERED, self.under_way)
+        return self.tally
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End all connections."""
         self._over = True
         for task in self._tasks:
             task.cancel()
-        self.fail(UNANSWERED, self.under_way)
         for connection in tuple(self._connections):
-            connection.due = None
             connection.close()
-        self.tally.seconds = max(end, self._last if done() else self._loop.time()) - start
         await asyncio.sleep(0)  # the transports close in the next turn of the loop
-        return self.tally
 
     def fail(self, reason: str, count: int = 1) -> None:
         """Count requests without an answer."""
@@ -170,13 +184,14 @@ class _Load:
 
     def _lost(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        if self._over:
+            return
         if connection.due is not None:
             self.under_way -= 1
             self.fail(LOST)
-        if not self._over:
-            task = self._loop.create_task(self._replace())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        task = self._loop.create_task(self._replace())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _replace(self) -> None:
         while True:
@@ -195,16 +210,16 @@ async def _closed(server: Server, connections: int, seconds: float, patience: fl
 
     def free(connection: Connection) -> None:
         now = loop.time()
-        if now < end and len(load.tally.latencies) < MOST_REQUESTS:
+        if now < end:
             load.send(connection, now)
 
-    load = _Load(server, free)
-    clients = [await load.connect() for _ in range(connections)]
-    start = loop.time()
-    end = start + seconds
-    for client in clients:
-        free(client)
-    return await load.ended(lambda: not load.under_way, start, end, patience)
+    async with _Load(server, free) as load:
+        clients = [await load.connect() for _ in range(connections)]
+        start = load.begin()
+        end = start + seconds
+        for client in clients:
+            free(client)
+        return await load.ended(lambda: not load.under_way, start, end, patience)
 
 
 async def _opened(server: Server, due: Arrivals, connections: int, patience: float) -> Tally:
@@ -230,10 +245,12 @@ async def _opened(server: Server, due: Arrivals, connections: int, patience: flo
         if coming:
             loop.call_at(start + coming[0], send_due)
 
-    load = _Load(server, free)
-    idle += [await load.connect() for _ in range(connections)]
-    start = loop.time()
-    send_due()
-    tally = await load.ended(lambda: not (coming or waiting or load.under_way), start, start + due.seconds, patience)
-    load.fail(UNANSWERED, len(waiting) + len(coming))
-    return tally
+    async with _Load(server, free) as load:
+        idle += [await load.connect() for _ in range(connections)]
+        start = load.begin()
+        send_due()
+        tally = await load.ended(
+            lambda: not (coming or waiting or load.under_way), start, start + due.seconds, patience
+        )
+        load.fail(UNANSWERED, len(waiting) + len(coming))
+        return tally

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 
 from opdeploy.errors import OpdeployError
 from opdeploy.loadtest import curve
-from opdeploy.loadtest.curve import Cost, Point
-from opdeploy.loadtest.generator import MOST_REQUESTS, arrivals, closed, opened
+from opdeploy.loadtest.generator import arrivals, closed, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opdeploy.loadtest.curve import Point
     from opdeploy.loadtest.generator import Server, Tally
 
 CLIENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 WARM_UP_CLIENTS = 4
 ENOUGH = 20
 """Requests that a step should have at least; the shares of the time below bound it."""
+LONGEST_S = 30.0
+"""Of one step, which so stays bounded in requests too."""
 ANSWER_S = 30.0
 """The closed loop waits so long for an answer."""
 LEAST_PATIENCE_S = 0.5
@@ -77,7 +79,7 @@ class _Steps:
         self._cpu = cpu
         self._watch = watch
         self._all = goal.seconds
-        self._step = goal.seconds / 20
+        self._step = min(LONGEST_S, goal.seconds / 20)
 
     def warm_up(self) -> None:
         """Send the first requests, which count for nothing but how long a step takes.
@@ -91,7 +93,7 @@ class _Steps:
         if not answered:
             reason = next(iter(tally.failures), "nothing")
             raise OpdeployError(f"the server answers no request of the load well: {reason} {tally.said}".rstrip())
-        self._step = min(max(self._step, ENOUGH * fmean(answered) / WARM_UP_CLIENTS), self._all / 8)
+        self._step = min(max(self._step, ENOUGH * fmean(answered) / WARM_UP_CLIENTS), self._all / 8, LONGEST_S)
 
     def clients(self) -> list[Point]:
         """Load with more and more clients, until they are of no use."""
@@ -121,7 +123,7 @@ class _Steps:
 
     def _rate(self, rate: float, limit_ms: float) -> Point:
         self._watch(f"{rate:,.4g} requests/s")
-        seconds = min(max(self._all / 12, ENOUGH / rate), self._all / 5, MOST_REQUESTS / rate)
+        seconds = min(max(self._all / 12, ENOUGH / rate), self._all / 5, LONGEST_S)
         patience = max(LEAST_PATIENCE_S, limit_ms / 1000)
         # More under way than this would mean a latency beyond the limit (Little's law), with a factor of two to spare.
         connections = min(CLIENTS[-1], max(8, math.ceil(2 * rate * limit_ms / 1000)))
@@ -129,7 +131,6 @@ class _Steps:
         return self._measured(step, connections, rate)
 
     def _measured(self, step: Callable[[], Tally], connections: int, rate: float | None = None) -> Point:
-        before, mine = self._cpu(), time.process_time()
+        before = self._cpu()
         tally = step()
-        cost = Cost(self._cpu() - before, time.process_time() - mine)
-        return curve.point(tally, connections, rate, cost)
+        return curve.point(tally, connections, rate, self._cpu() - before)

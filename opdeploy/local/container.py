@@ -12,7 +12,6 @@ from opdeploy.deploy.image import build_image
 from opdeploy.errors import OpdeployError
 from opdeploy.image import STAGE, bundle
 from opdeploy.local.served import Image
-from opdeploy.local.server import LOG_LINES
 from opdeploy.local.signals import held_back
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from opdeploy.runtime.package import Package
 
 GB = 10**9
+_LOG_LINES = 200
 _LABELS = {"opdeploy.test": "local"}
 
 
@@ -53,8 +53,8 @@ class ServerContainer:
         return "killed: its memory was used up" if state.oom_killed else ""
 
     def log(self) -> list[str]:
-        """Return the last lines that it wrote."""
-        return self._container.logs(LOG_LINES)
+        """Return the lines that it wrote, the last ones."""
+        return self._container.logs(_LOG_LINES)
 
     def cpu_seconds(self) -> float:
         """Return the processor time that it has taken."""

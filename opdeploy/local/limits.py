@@ -74,3 +74,11 @@ def _memory(runtime: Runtime, wanted: Wanted, profile: Profile | None, room: Roo
     if memory > room.memory_gb:
         return room.memory_gb, [f"{memory:g} GB of memory: this machine has {room.memory_gb:g}, and that is the limit"]
     return memory, []
+
+
+def too_large(profile: Profile, request_mb: float) -> str | None:
+    """Return what has to be said of a request that a target does not take; None where it does, as far as is known."""
+    most = profile.limits.payload_mb
+    if most is None or request_mb <= most.value:
+        return None
+    return f"a request has {request_mb:.3g} MB, and {profile.id} takes {most.value:g} at most: {most.why}"

@@ -13,8 +13,6 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from opdeploy.local.server import LOG_LINES
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -54,7 +52,7 @@ class ServerProcess:
         return f"{signal.Signals(-code).name}" if code is not None and code < 0 else ""
 
     def log(self) -> list[str]:
-        """Return the last lines that it wrote."""
+        """Return the lines that it wrote, the last ones."""
         if self.exit_code() is not None:
             self._tail.join(1.0)  # for what is still in the pipe
         return self._tail.lines()
@@ -107,8 +105,8 @@ class _Tail(threading.Thread):
                 self._kept = (self._kept + chunk)[-_KEPT:]
 
     def lines(self) -> list[str]:
-        """Return the last lines."""
-        return self._kept.decode(errors="replace").splitlines()[-LOG_LINES:]
+        """Return what is kept, in lines."""
+        return self._kept.decode(errors="replace").splitlines()
 
 
 @contextmanager

@@ -54,6 +54,8 @@ class Served:
     """Of the ONNX file that ran."""
     runtime: Runtime
     limits: Limits
+    settings: dict[str, str]
+    """Variables of the server; those that are not named have their defaults."""
     machine: Machine
     onnxruntime: str
     opdeploy: str

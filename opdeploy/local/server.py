@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 READY = "/v2/health/ready"
-LOG_LINES = 10
+_LOG_LINES = 10
 _PROBE_S = 5.0
 _BETWEEN_S = 0.02
 _SHOWN = 200
@@ -40,7 +41,7 @@ class Running(Protocol):
         """Return what is known of its end beyond its code, such as that its memory was used up; else nothing."""
 
     def log(self) -> list[str]:
-        """Return the last lines that it wrote."""
+        """Return the lines that it wrote, the last ones."""
 
     def cpu_seconds(self) -> float:
         """Return the processor time that it has taken."""
@@ -85,33 +86,45 @@ def wait_until_ready(server: Running, seconds: float) -> float:
 
     Raises what `failure` returns where it ends before, or is not ready in time.
     """
-    probe = "was not sent"
+    probe = "got no answer"
     while time.monotonic() < server.started + seconds:
         if server.exit_code() is not None:
             raise failure(server, "ended before it was ready", probe)
         try:
             reply = ask(server.address, READY, seconds=_PROBE_S)
-        except (OSError, http.client.HTTPException, OpdeployError) as error:
-            probe = f"got no answer: {error or type(error).__name__}"
-        else:
-            if reply.status == HTTPStatus.OK:
-                return time.monotonic() - server.started
+        except (OSError, http.client.HTTPException, OpdeployError):  # it listens not yet, or no more
+            reply = None
+        waited = time.monotonic() - server.started
+        if reply and reply.status == HTTPStatus.OK:
+            return waited
+        if reply:
             probe = f"was answered with {reply}"
-        time.sleep(_BETWEEN_S)
+        time.sleep(_BETWEEN_S * (1 + waited))  # often at first, for the time is to be known, and less often later
     raise failure(server, f"was not ready within {seconds:g} s", probe)
 
 
 def failure(server: Running, what: str, probe: str | None = None) -> OpdeployError:
     """Return the error for a server that failed: of the kind that its exit code means, with the evidence as notes."""
     code = server.exit_code()
+    lines = [line for line in server.log() if READY not in line]  # what the probes themselves left there
     why = "; ".join(filter(None, (f"exit code {code}" if code is not None else "", server.why())))
-    error = _CODES.get(code or 0, OpdeployError)(
-        f"the server {what}{f' ({why})' if why else ''}; what is known of it stands above"
-    )
+    said = _last_error(lines) or "its log tells no error; see what stands above"
+    error = _CODES.get(code or 0, OpdeployError)(f"the server {what}{f' ({why})' if why else ''}: {said}")
     if probe is not None:
         error.add_note(f"the last probe, GET {READY}, {probe}")
-    lines = server.log()
     error.add_note("its log ends with:" if lines else "its log is empty")
-    for line in lines:
+    for line in lines[-_LOG_LINES:]:
         error.add_note(f"  {line}")
     return error
+
+
+def _last_error(lines: list[str]) -> str:
+    """Return the last error that a log tells as an event, else its last words, else nothing."""
+    for line in reversed(lines):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and event.get("level") == "error":
+            return str(event.get("message", ""))
+    return lines[-1].strip() if lines else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from opdeploy.local.served import Served
 from opdeploy.local.server import failure, wait_until_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from opdeploy.loadtest.sweep import Goal, Sweep
     from opdeploy.local.answers import Asked
@@ -41,6 +41,8 @@ class Plan:
     ready_s: float
     """How long the server may take to get ready."""
     goal: Goal
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the server."""
     image: Image | None = None
 
 
@@ -69,6 +71,7 @@ def trial(subject: Subject, running: Running, plan: Plan, watch: Watch) -> Serve
         sha256=subject.package.manifest.files[variant.file],
         runtime=plan.runtime,
         limits=plan.limits,
+        settings=dict(plan.settings),
         machine=describe(),
         onnxruntime=told.onnxruntime,
         opdeploy=told.opdeploy,

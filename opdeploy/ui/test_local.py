@@ -91,10 +91,10 @@ def _conditions(found: Served) -> list[str]:
     within = f" within the limits of {limits.target}" if limits.target else ""
     server = {"docker": "a container", "process": "a process"}[found.runtime]
     few = min(item.requests for item in found.points)
-    generator = max(item.generator_cpus for item in found.points)
+    generator = (found.knee or found.points[-1]).generator_cpus
     lines = [
         f"The server was {server}{within}: {limits.cpus:g} processors, {memory}.",
-        f"The load generator took up to {generator:.2f} processors of this machine itself.",
+        f"The load generator took {generator:.2f} processors of this machine itself.",
     ]
     if few < _FEW:
         lines.append(f"A step had {few} requests: --seconds makes the steps longer, and their percentiles firmer.")
