@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     import psutil
 
 HOST = "127.0.0.1"
-GRACE_S = 5
-"""For requests under way when it is stopped."""
-_END_S = 5.0
-"""Longer than its grace, before it is killed."""
+GRACE_S = 5.0
+"""For requests under way when it is stopped; after twice as long it is killed."""
 _KEPT = 64_000
 """Bytes of its log."""
 _PREFIX = "OPDEPLOY_"
@@ -31,12 +29,13 @@ _PREFIX = "OPDEPLOY_"
 class ServerProcess:
     """A server in a process and a session of its own, so that Ctrl-C reaches this command alone, which then ends it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, grace_s: float) -> None:
         import psutil
 
         self.started = time.monotonic()
         self.address = (HOST, port)
         self._process = process
+        self._grace_s = grace_s
         self._tail = _Tail(process.stdout)
         self._usage = psutil.Process(process.pid)
         self._cpu = 0.0
@@ -72,7 +71,7 @@ class ServerProcess:
         if self._process.poll() is None:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(GRACE_S + _END_S)
+                self._process.wait(2 * self._grace_s)
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -111,7 +110,12 @@ class _Tail(threading.Thread):
 
 @contextmanager
 def server_process(
-    model: Path, *, port: int | None = None, cpus: int | None = None, settings: Mapping[str, str] | None = None
+    model: Path,
+    *,
+    port: int | None = None,
+    cpus: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    grace_s: float = GRACE_S,
 ) -> Iterator[ServerProcess]:
     """Run a model's server until the end of the block, on so many processors if told; settings are its variables.
 
@@ -122,14 +126,14 @@ def server_process(
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)}
     with _on(cpus):
         process = subprocess.Popen(  # noqa: S603 - our own server, and no shell
-            [*command, f"--grace={GRACE_S}", "--drain=0"],
+            [*command, f"--grace={grace_s}", "--drain=0"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=kept | dict(settings or {}),
             start_new_session=True,
         )
-    server = ServerProcess(process, port)
+    server = ServerProcess(process, port, grace_s)
     try:
         yield server
     finally:

@@ -108,7 +108,7 @@ def failure(server: Running, what: str, probe: str | None = None) -> OpdeployErr
     code = server.exit_code()
     lines = [line for line in server.log() if READY not in line]  # what the probes themselves left there
     why = "; ".join(filter(None, (f"exit code {code}" if code is not None else "", server.why())))
-    said = _last_error(lines) or "its log tells no error; see what stands above"
+    said = _last_error(lines) or (f"the last probe {probe}" if probe else "its log tells no error")
     error = _CODES.get(code or 0, OpdeployError)(f"the server {what}{f' ({why})' if why else ''}: {said}")
     if probe is not None:
         error.add_note(f"the last probe, GET {READY}, {probe}")
@@ -119,12 +119,14 @@ def failure(server: Running, what: str, probe: str | None = None) -> OpdeployErr
 
 
 def _last_error(lines: list[str]) -> str:
-    """Return the last error that a log tells as an event, else its last words, else nothing."""
+    """Return the last error that a log tells, as an event; else its last words that are no event; else nothing."""
+    words = ""
     for line in reversed(lines):
         try:
             event = json.loads(line)
         except ValueError:
+            words = words or line.strip()
             continue
         if isinstance(event, dict) and event.get("level") == "error":
             return str(event.get("message", ""))
-    return lines[-1].strip() if lines else ""
+    return words
