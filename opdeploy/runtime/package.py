@@ -82,9 +82,9 @@ class Package:
         """Return the golden inputs and outputs."""
         return Golden.load(self.path(self.manifest.golden.file))
 
-    def open(self, variant: Variant) -> Session:
+    def open(self, variant: Variant, *, spin: bool = True) -> Session:
         """Load a variant; raises InputError where ONNX Runtime refuses it here."""
-        return Session(self.path(variant.file), variant.settings)
+        return Session(self.path(variant.file), variant.settings, spin=spin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +141,18 @@ def check_processing(package: Package) -> list[Difference]:
     return compare(processor.tensors(records), package.golden().inputs, Tolerance())
 
 
-def choose(package: Package, threads: int = 0, *, require_gpu: bool = False) -> Chosen:
+def choose(package: Package, threads: int = 0, *, require_gpu: bool = False, spin: bool = True) -> Chosen:
     """Return the first variant that runs here and reproduces the golden answers.
 
     A variant of INT8 may saturate on a processor without VNNI, so what was right elsewhere is checked again. `threads`
-    of a run are those of the variant where it is 0.
+    of a run are those of the variant where it is 0; `spin` is that of `Session`.
 
     Raises InputError where a GPU is required and ONNX Runtime has none, DifferenceError where no variant is right.
     """
     rejected: dict[str, str] = {}
     for variant in _candidates(package.manifest, threads, require_gpu=require_gpu):
         try:
-            session = package.open(variant)
+            session = package.open(variant, spin=spin)
             differences = check(package, variant, session)
         except OpdeployError as error:
             rejected[variant.name] = str(error)

@@ -50,8 +50,11 @@ def has_cuda() -> bool:
 class Session:
     """A loaded graph; `run` may be called from several threads at once."""
 
-    def __init__(self, model: Path, settings: Settings = Settings()) -> None:
+    def __init__(self, model: Path, settings: Settings = Settings(), *, spin: bool = True) -> None:
         """Load a model file.
+
+        With `spin`, threads that wait for work keep their processors busy meanwhile: good for a loop that has the
+        machine for itself, bad for a server, which needs the processors for other work and may be charged for them.
 
         Raises InputError where there is no such file, ONNX Runtime refuses it, the provider is not there, or the Open
         Inference Protocol cannot carry one of its tensors.
@@ -61,6 +64,7 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _FATAL_ONLY
         options.intra_op_num_threads = settings.threads or limited_threads()
+        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
         options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, f"ORT_{_LEVELS[settings.level]}")
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=[settings.provider])

@@ -83,7 +83,7 @@ def load(settings: Settings) -> Served:
 def _graph(settings: Settings) -> Served:
     session, provider = _on_gpu(settings.model, settings)
     if session is None:
-        session, provider = Session(settings.model, Run(threads=settings.threads)), CPU
+        session, provider = Session(settings.model, Run(threads=settings.threads), spin=False), CPU
     drawn = _drawn(session)
     batch = settings.max_batch or DEFAULT_BATCH
     return Served(
@@ -111,7 +111,7 @@ def _on_gpu(model: Path, settings: Settings) -> tuple[Session | None, str]:
 
 
 def _artefact(settings: Settings, package: Package) -> Served:
-    chosen = choose(package, settings.threads, require_gpu=settings.require_gpu)
+    chosen = choose(package, settings.threads, require_gpu=settings.require_gpu, spin=False)
     manifest, variant, session = package.manifest, chosen.variant, chosen.session
     processing = manifest.processing
     batch = settings.max_batch or _knee(package, chosen) or DEFAULT_BATCH
@@ -182,8 +182,8 @@ def _named_batch(session: Session) -> bool:
 def _drawn(session: Session) -> Golden | None:
     """Return records that differ, with the answers to them all; None where the graph refuses them.
 
-    Numbers are between 0 and 1, and free axes but the first have the size 1. The run readies what the first client would
-    otherwise wait for.
+    Numbers are between 0 and 1, and free axes but the first have the size 1. Running them readies what the first client
+    would otherwise wait for.
     """
     random = np.random.default_rng(0)
     inputs: dict[str, Any] = {}

@@ -98,7 +98,7 @@ def _column(column: Column) -> dict[str, Any]:
     if isinstance(column, Category):
         values = [category_key(category) for category in column.categories[:_MOST_CHOICES]]
         suggested = column.unknown != "refuse" or len(column.categories) > _MOST_CHOICES
-        return facts | {"values": values, "open": suggested, "sample": column.categories[0]}
+        return facts | {"values": values, "open": suggested, "sample": values[0]}
     return facts | {"sample": 0 if isinstance(column, Number) else ""}
 
 

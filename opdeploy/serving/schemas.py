@@ -35,6 +35,8 @@ MOST_EXACT = 256
 _WHOLE = r"^[+-]?[0-9]+$"
 _NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_WIDEST = 2**63
+"""JSON as it is written here has no wider whole numbers."""
 _BOOLEANS = (True, False, 1, 0, "true", "false", "True", "False", "TRUE", "FALSE", "1", "0")
 
 
@@ -166,7 +168,9 @@ def _categories(column: Category) -> list[Schema]:
     if column.unknown != "refuse":
         return [{"type": ["string", "number", "boolean"]}]
     keys = [category_key(category) for category in column.categories]
-    others = [category for category in column.categories if not isinstance(category, str)]
+    others = [
+        category for category in column.categories if not isinstance(category, str) and -_WIDEST <= category < _WIDEST
+    ]
     return [{"enum": [*keys, *others]}]
 
 
