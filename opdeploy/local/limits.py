@@ -36,18 +36,18 @@ def limits(runtime: Runtime, wanted: Wanted, profile: Profile | None, room: Room
     Raises InputError for a target that answers no requests or has not so much, and for what no process can be held to.
     """
     if profile:
-        _check_serves(profile, runtime)
+        _check_serves(profile)
     cpus, said = _cpus(runtime, wanted.cpus, room)
     memory, more = _memory(runtime, wanted, profile, room)
     return Limits(cpus, memory, profile.id if profile else None), said + more
 
 
-def _check_serves(profile: Profile, runtime: Runtime) -> None:
+def _check_serves(profile: Profile) -> None:
     if "request-response" not in profile.patterns.value:
         takes = ", ".join(profile.patterns.value)
         raise InputError(f"--target {profile.id}: answers no requests, it takes {takes}; name one that serves")
-    if runtime == "docker" and not profile.docker.value:
-        raise InputError(f"--target {profile.id}: takes no image: {profile.docker.why} Try it with --runtime process")
+    if not profile.docker.value:
+        raise InputError(f"--target {profile.id}: takes no image, and so not this server: {profile.docker.why}")
 
 
 def _cpus(runtime: Runtime, cpus: float | None, room: Room) -> tuple[float, list[str]]:
