@@ -37,7 +37,11 @@ def build_image(
             Path(folder), tag, settings.platform, settings.sources.arguments(), settings.sources.build_network, builder
         )
         built = engine.build(order, watch)
-    check_platform(engine.image(built.id), tag, settings.platform)
+    try:
+        check_platform(engine.image(built.id), tag, settings.platform)
+    except InputError:
+        engine.remove_image(tag)
+        raise
     return built
 
 

@@ -98,10 +98,11 @@ def wheels(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def artefacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return artefacts of a model of numbers, one of images and one of texts."""
+    """Return artefacts of two models of numbers, one of images and one of texts."""
     folder = tmp_path_factory.mktemp("artefacts")
     model = linear(folder / "linear.onnx")
     build(Contents("plain", model, Samples({"x": records(12)}, "records")), folder / "plain")
+    build(Contents("other", model, Samples({"x": records(12, seed=2)}, "records")), folder / "other")
     (folder / "pictures").mkdir()
     for red in (0, 80, 160, 255):
         Picture.new("RGB", (8, 8), (red, 20, 250 - red)).save(folder / "pictures" / f"{red}.png")
@@ -114,7 +115,7 @@ def artefacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     text = Text("ids", mask="mask", pad_token="[PAD]")  # noqa: S106 - likewise
     declare(folder, "image", folder / "pictures", Processing(image, Classification("y", labels=("a", "b"))))
     declare(folder, "text", folder / "texts.txt", Processing(text, Embedding("y", pool="mean")))
-    return {name: folder / name for name in ("plain", "image", "text")}
+    return {name: folder / name for name in ("plain", "other", "image", "text")}
 
 
 def declare(folder: Path, name: str, data: Path, processing: Processing) -> None:
