@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 _SMALL = 1 << 16
 """Bytes that are parsed or written on the spot: handing them to a thread would take as long."""
+_COPIED = 1 << 22
+"""Bytes of tensors that are taken as they are, or copied at most, on the spot."""
 
 
 class Inference:
@@ -38,6 +40,7 @@ class Inference:
         self._model = model
         self._signature = protocol.Signature(model.inputs, model.outputs)
         self._batcher = Batcher(model, settings, metrics)
+        self._is_plain = not {spec.datatype.name for spec in model.inputs} & {"BYTES", "BF16"}
         self._max_json = settings.max_json
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(max(2, int(usable_cpus())), "prepare")
@@ -48,7 +51,7 @@ class Inference:
         model = self._model
         length = headers.get(protocol.HEADER_LENGTH)
         parse = partial(protocol.parse, body, self._signature, length, self._max_json)
-        request = await self._call(parse, small=len(body) <= _SMALL or length is not None)
+        request = await self._call(parse, small=self._is_quick(body, length))
         names = [spec.name for spec in request.outputs]
         answers = await self._answer(request.inputs, names, watch)
         arrays = [answers[name] for name in names]
@@ -64,13 +67,19 @@ class Inference:
         model = self._model
 
         def prepare() -> tuple[score.Request, Arrays]:
-            request = score.parse(headers.get("content-type"), body, model)
+            request = score.parse(headers.get("content-type"), body, model, self._max_json)
             return request, score.tensors(request, model)
 
         request, tensors = await self._call(prepare)
         outputs = await self._answer(tensors, [spec.name for spec in model.outputs], watch)
         milliseconds = 1000 * (time.monotonic() - started)
         return Answer(await self._call(partial(score.render, request, model, tensors, outputs, milliseconds)))
+
+    def _is_quick(self, body: Body, length: str | None) -> bool:
+        """Tell whether a body is parsed in no time: it is small, or has little JSON, and numbers that lie as here."""
+        if len(body) <= _SMALL:
+            return True
+        return self._is_plain and len(body) <= _COPIED and length is not None and len(length) < len(str(_SMALL))
 
     async def _call(self, task: Callable[[], T], *, small: bool = False) -> T:
         """Do something on the spot where it is small, else on a thread."""

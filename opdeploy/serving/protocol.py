@@ -7,12 +7,12 @@ A tensor's elements stand in the JSON, or, by the binary tensor extension, behin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from reprlib import repr as short
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from opdeploy.serving import documents
 from opdeploy.serving.exchange import RequestError
 from opdeploy.serving.tensors import from_bytes, to_array, to_bytes, to_json
 
@@ -50,7 +50,7 @@ class InferRequest:
 
 
 def parse(
-    body: bytes | bytearray, signature: Signature, header_length: str | None = None, max_json: int | None = None
+    body: bytes | bytearray, signature: Signature, header_length: str | None = None, max_json: int = 8_000_000
 ) -> InferRequest:
     """Return the inference request that the body holds, checked against the signature.
 
@@ -58,16 +58,8 @@ def parse(
 
     Raises RequestError where the body is too large, is not JSON, breaks the protocol, or does not fit the signature.
     """
-    text = memoryview(body)
     length = len(body) if header_length is None else _length(header_length, len(body))
-    if max_json is not None and length > max_json:
-        raise RequestError(
-            f"the JSON has over {max_json} bytes; send tensors as binary data", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        )
-    try:
-        document = orjson.loads(text[:length])
-    except orjson.JSONDecodeError as error:
-        raise RequestError(f"the body is not JSON: {error}") from None
+    document = documents.parse(body, length, max_json)
     if not isinstance(document, dict):
         raise RequestError("the body must be a JSON object")
     identifier = document.get("id")
@@ -82,7 +74,7 @@ def parse(
         for spec in wanted
         if _flag(_parameters(outputs.get(spec.name, {})).get("binary_data", default), "binary_data")
     }
-    blobs = _blobs(tensors, text[length:])
+    blobs = _blobs(tensors, memoryview(body)[length:])
     return InferRequest(identifier, _inputs(tensors, blobs, signature.inputs), wanted, frozenset(binary))
 
 

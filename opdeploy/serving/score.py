@@ -13,7 +13,7 @@ import orjson
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.runtime.processing.records import record_of, refused, shown
 from opdeploy.runtime.processing.spec import Classification, Image, Table, Text
-from opdeploy.serving import forms, limits
+from opdeploy.serving import documents, forms, limits
 from opdeploy.serving.exchange import RequestError
 from opdeploy.serving.tensors import to_array
 
@@ -82,7 +82,7 @@ def media_types(model: Model) -> tuple[str, ...]:
     return (JSON, FORM, *IMAGES) if isinstance(model.processing.input, Image) else (JSON, FORM)
 
 
-def parse(content_type: str | None, body: bytes | bytearray, model: Model, max_json: int = 16_000_000) -> Request:
+def parse(content_type: str | None, body: bytes | bytearray, model: Model, max_json: int = 8_000_000) -> Request:
     """Return what a body holds; records are checked only when `tensors` are made of them.
 
     Raises RequestError where the content type is none of `media_types`, the body has none of the forms, or it is more
@@ -93,14 +93,12 @@ def parse(content_type: str | None, body: bytes | bytearray, model: Model, max_j
     if kind not in known:
         given = f"is {shown(kind)}" if kind else "is missing"
         raise RequestError(f"Content-Type {given}; send {' or '.join(known)}", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    if kind == JSON and len(body) > max_json:
-        raise RequestError(f"the JSON is over {max_json} bytes", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     try:
         if model.processing is None:
-            return Request(arrays=_arrays(_document(body), model.inputs))
+            return Request(arrays=_arrays(documents.parse(body, len(body), max_json), model.inputs))
         declared = model.processing.input
         if kind == JSON:
-            return _of_json(_document(body), declared)
+            return _of_json(documents.parse(body, len(body), max_json), declared)
         if kind == FORM:
             return Request(_of_parts(forms.parts(content_type or "", body, limits.MAX_RECORDS), declared))
         return Request((bytes(body),))
@@ -150,14 +148,6 @@ def _processed(model: Model) -> tuple[Processing, Processor]:
     if model.processing is None or model.processor is None:
         raise RequestError("this model has no processing")
     return model.processing, model.processor
-
-
-def _document(body: bytes | bytearray) -> Json:
-    try:
-        document: Json = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise RequestError(f"the body is not JSON: {error}") from None
-    return document
 
 
 def _of_json(document: Json, declared: Input) -> Request:

@@ -114,7 +114,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     option("max-wait", _seconds, "1", "seconds that a request may be expected to wait for its run, before it gets 503")
     option("deadline", _seconds, "30", "seconds that a request may take, its body included")
     option("max-body-mb", _seconds, "64", "size of a body, in MB")
-    option("max-json-mb", _seconds, "16", "size of the JSON in a body, in MB; larger tensors go in binary")
+    option("max-json-mb", _seconds, "8", "size of the JSON in a body, in MB; larger tensors go in binary")
     option("grace", _seconds, "20", "seconds that requests have to end after SIGTERM")
     option("drain", _seconds, "1", "seconds after SIGTERM in which the server still accepts, no longer ready")
     option("require-gpu", _switch, "false", "true: end with an error where no GPU runs the model")

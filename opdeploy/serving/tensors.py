@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 
 from opdeploy.runtime.tensors import bf16_bits, bf16_values
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _LENGTH = 4
 """Bytes of the length before a text."""
+_SLICE = 1 << 17
+"""Elements that are converted at a time, some 5 ms: between slices, health and other requests have their turn."""
+_NUMPY = orjson.OPT_SERIALIZE_NUMPY
 
 
 def to_array(data: Any, shape: Sequence[int], datatype: Datatype) -> NDArray[Any]:  # noqa: ANN401 - any JSON value
@@ -29,20 +33,25 @@ def to_array(data: Any, shape: Sequence[int], datatype: Datatype) -> NDArray[Any
     if not isinstance(data, list):
         raise ValueError("data must be an array")  # noqa: TRY004 - a client's mistake, not a caller's
     values = _flatten(data, shape)
+    array = np.empty(len(values), datatype.dtype)
+    for start in range(0, len(values), _SLICE):
+        array[start : start + _SLICE] = _converted(values[start : start + _SLICE], datatype)
+    # JSON has no infinity, so one that is here now is a number too large for the datatype.
+    if float in datatype.json_types and not np.isfinite(array).all():
+        raise ValueError(f"data has a value out of range for datatype {datatype.name}")
+    return array.reshape(shape)
+
+
+def _converted(values: list[Any], datatype: Datatype) -> NDArray[Any]:
     # The exact types: numpy alone would turn true into 1.0 and 1 into "1".
     if not datatype.json_types.issuperset(map(type, values)):
         raise ValueError(f"data has a value that is not of datatype {datatype.name}")
     try:
         with np.errstate(over="ignore"):
             array = np.array(values, dtype=datatype.dtype)
-            if datatype.name == "BF16":
-                array = bf16_values(bf16_bits(array))
+            return bf16_values(bf16_bits(array)) if datatype.name == "BF16" else array
     except OverflowError:
         raise ValueError(f"data has a value out of range for datatype {datatype.name}") from None
-    # JSON has no infinity, so one that is here now is a number too large for the datatype.
-    if float in datatype.json_types and not np.isfinite(array).all():
-        raise ValueError(f"data has a value out of range for datatype {datatype.name}")
-    return array.reshape(shape)
 
 
 def _flatten(data: list[Any], shape: Sequence[int]) -> list[Any]:
@@ -59,10 +68,15 @@ def _flatten(data: list[Any], shape: Sequence[int]) -> list[Any]:
     return rows
 
 
-def to_json(array: NDArray[Any]) -> NDArray[Any] | list[Any]:
+def to_json(array: NDArray[Any]) -> NDArray[Any] | list[Any] | orjson.Fragment:
     """Return the array's elements in row-major order, in a form that orjson writes."""
     flat = np.ascontiguousarray(array).ravel()
-    return flat.tolist() if flat.dtype == np.object_ else flat
+    if flat.dtype == np.object_:
+        return flat.tolist()
+    if len(flat) <= _SLICE:
+        return flat
+    slices = (flat[start : start + _SLICE] for start in range(0, len(flat), _SLICE))
+    return orjson.Fragment(b"[" + b",".join(orjson.dumps(some, option=_NUMPY)[1:-1] for some in slices) + b"]")
 
 
 def from_bytes(data: memoryview, shape: Sequence[int], datatype: Datatype) -> NDArray[Any]:

@@ -254,3 +254,34 @@ def test_a_number_that_is_not_finite_becomes_null() -> None:
 def test_an_error_is_a_json_object_with_one_sentence() -> None:
     """Clients find the reason under `error`."""
     assert json.loads(render_error("no")) == {"error": "no"}
+
+
+@pytest.mark.parametrize("many", ["[" * 300_000, "[" + "[]," * 300_000, "[" + '{"":{}},' * 150_000])
+def test_a_bomb_of_nested_json_is_refused_unparsed(many: str) -> None:
+    """So many lists and objects would hold up everything else, whether they are closed or not."""
+    with pytest.raises(RequestError, match="lists and objects") as caught:
+        parse(many.encode(), SIGNATURE)
+    assert caught.value.status == 413
+
+
+def test_json_over_its_limit_is_refused_unparsed() -> None:
+    """Binary tensors behind it do not count, and blanks do."""
+    body = request_with()
+    assert parse(body, SIGNATURE, max_json=len(body)).inputs["weight"].tolist() == [5, 6]
+    for text in (body, body + b" "):
+        with pytest.raises(RequestError, match="over 100 bytes") as caught:
+            parse(text, SIGNATURE, max_json=100)
+        assert caught.value.status == 413
+
+
+def test_long_data_is_converted_in_slices_as_a_whole() -> None:
+    """Tensors of more elements than are converted at a time come and go as small ones do, and are checked as they are."""
+    data = [float(number) for number in range(300_000)]
+    array = to_array(data, [300_000], DATATYPES["FP32"])
+    assert array.tolist() == data
+    array[-1] = np.nan
+    document = json.loads(render("m", "1", InferRequest(None, {}, (SCORE,)), [array])[0])
+    assert document["outputs"][0]["data"] == [*data[:-1], None]
+    for wrong in (True, 1e39):
+        with pytest.raises(ValueError, match="value"):
+            to_array([*data[:-1], wrong], [300_000], DATATYPES["FP32"])

@@ -1,0 +1,35 @@
+"""JSON that a client sent, parsed only where that does not hold up everything else in the process for long."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from opdeploy.serving.exchange import RequestError
+
+_MOST_CONTAINERS = 250_000
+"""Lists and objects: making so many takes 60 ms, and of 8 MB of empty lists 600 ms (orjson 3.13.0, 2026-11-25)."""
+
+
+def parse(body: bytes | bytearray, length: int, most: int) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the JSON in the first `length` bytes of a body; nothing else in the process runs meanwhile.
+
+    Raises RequestError where it has more bytes than the most or too many lists and objects (413), or is not JSON (400).
+    """
+    if length > most:
+        raise _too_large(f"has over {most} bytes")
+    if body.count(b"[", 0, length) + body.count(b"{", 0, length) > _MOST_CONTAINERS:
+        raise _too_large(f"has over {_MOST_CONTAINERS} lists and objects")
+    try:
+        return orjson.loads(memoryview(body)[:length])
+    except orjson.JSONDecodeError as error:
+        raise RequestError(f"the body is not JSON: {error}") from None
+
+
+def _too_large(why: str) -> RequestError:
+    return RequestError(
+        f"the JSON {why}; send tensors flat or as binary data, and records in several requests",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    )
