@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from advice import catalogue
 from matplotlib.image import imread
 
+from opdeploy.serving.settings import options
 from opdeploy.workload_file import json_schema
 
 if TYPE_CHECKING:
@@ -138,3 +139,17 @@ def test_every_constraint_is_documented() -> None:
     named = set(re.findall(r'Reason\(\s*"([a-z-]+)"', code))
     assert len(named) >= 20
     assert all(f"`{name}`" in text for name in named)
+
+
+def test_the_servers_settings_are_documented(pytestconfig: pytest.Config) -> None:
+    """The table in docs/serving.md has each option of the server with its default and what it is for."""
+    path = ROOT / "docs" / "serving.md"
+    text = path.read_text(encoding="utf-8")
+    told = [(option, f"`{option.default}`" if option.default else "") for option in options()]
+    rows = [f"| `--{option.name}` | {default} | {option.text} |\n" for option, default in told]
+    table = re.compile(r"(?<=\| option \| default \| what \|\n\| --- \| --- \| --- \|\n)(?:\|.*\n)+")
+    expected = table.sub("".join(rows), text)
+    assert rows[0] in expected
+    if pytestconfig.getoption("--update"):
+        path.write_text(expected, encoding="utf-8")
+    assert expected == text or pytestconfig.getoption("--update")

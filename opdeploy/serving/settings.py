@@ -8,7 +8,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from opdeploy.errors import InputError
 
@@ -79,6 +79,48 @@ def read(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
     return Settings(**told, keys=_keys(environ))
 
 
+class Option(NamedTuple):
+    """One thing that can be set, as `--name` or in a variable of the environment."""
+
+    name: str
+    kind: Callable[[str], object]
+    """Makes its value of a text; raises ArgumentTypeError for a wrong one."""
+    default: str | None
+    text: str
+
+
+def options() -> tuple[Option, ...]:
+    """Return everything that can be set, but for the API keys."""
+    return (
+        Option("model", Path, None, "an artefact, folder or file, or an ONNX file"),
+        Option("name", _name, None, "the model's name in the URL; without it the artefact's, or the file's"),
+        Option("version", _name, "1", "the model's version in the URL"),
+        Option("host", ipaddress.ip_address, "127.0.0.1", "the address to listen on"),
+        Option("port", _port, "8000", "the port to listen on"),
+        Option("score-route", _route, "/score", "where records are scored"),
+        Option("live-route", _route, "/v2/health/live", "one more path that tells whether the process lives"),
+        Option("ready-route", _route, "/v2/health/ready", "one more path that tells whether the model is ready"),
+        Option(
+            "threads", _count, "0", "threads of one run; 0 for what the artefact says, else the processors there are"
+        ),
+        Option(
+            "max-batch", _count, "0", "records in one run at most; 1 for no batching, 0 for the knee measured, or 32"
+        ),
+        Option("max-delay-ms", _seconds, "0", "how long a record waits for others to share its run, in milliseconds"),
+        Option("max-queue", _positive, "256", "requests under way at most; those past it get 503"),
+        Option(
+            "max-wait", _seconds, "1", "seconds that a request may be expected to wait for its run, before it gets 503"
+        ),
+        Option("deadline", _seconds, "30", "seconds that a request may take, its body included"),
+        Option("max-body-mb", _seconds, "64", "size of a body, in MB"),
+        Option("max-json-mb", _seconds, "8", "size of the JSON in a body, in MB; larger tensors go in binary"),
+        Option("grace", _seconds, "20", "seconds that requests have to end after SIGTERM"),
+        Option("drain", _seconds, "1", "seconds after SIGTERM in which the server still accepts, no longer ready"),
+        Option("require-gpu", _switch, "false", "true: end with an error where no GPU runs the model"),
+        Option("access-log", _switch, "false", "true: a log line for each request, and not for errors alone"),
+    )
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, and not how everything is used."""
@@ -94,31 +136,10 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
 
-    def option(name: str, kind: Callable[[str], Any], default: Any, text: str) -> None:  # noqa: ANN401 - of any type
-        told = environ.get(_PREFIX + name.upper().replace("-", "_")) or default
-        shown = "" if default in {None, ""} else f" (default: {default})"
-        parser.add_argument(f"--{name}", type=kind, default=told, metavar="X", help=text + shown)
-
-    option("model", Path, None, "an artefact, folder or file, or an ONNX file")
-    option("name", _name, None, "the model's name in the URL (default: the artefact's, or the file's)")
-    option("version", _name, "1", "the model's version in the URL")
-    option("host", ipaddress.ip_address, "127.0.0.1", "the address to listen on")
-    option("port", _port, "8000", "the port to listen on")
-    option("score-route", _route, "/score", "where records are scored")
-    option("live-route", _route, "/v2/health/live", "one more path that tells whether the process lives")
-    option("ready-route", _route, "/v2/health/ready", "one more path that tells whether the model is ready")
-    option("threads", _count, "0", "threads of one run; 0 for what the artefact says, else the processors there are")
-    option("max-batch", _count, "0", "records in one run at most; 1 for no batching, 0 for the knee measured, or 32")
-    option("max-delay-ms", _seconds, "0", "how long a record waits for others to share its run, in milliseconds")
-    option("max-queue", _positive, "256", "requests under way at most; those past it get 503")
-    option("max-wait", _seconds, "1", "seconds that a request may be expected to wait for its run, before it gets 503")
-    option("deadline", _seconds, "30", "seconds that a request may take, its body included")
-    option("max-body-mb", _seconds, "64", "size of a body, in MB")
-    option("max-json-mb", _seconds, "8", "size of the JSON in a body, in MB; larger tensors go in binary")
-    option("grace", _seconds, "20", "seconds that requests have to end after SIGTERM")
-    option("drain", _seconds, "1", "seconds after SIGTERM in which the server still accepts, no longer ready")
-    option("require-gpu", _switch, "false", "true: end with an error where no GPU runs the model")
-    option("access-log", _switch, "false", "true: a log line for each request, and not for errors alone")
+    for option in options():
+        told = environ.get(_PREFIX + option.name.upper().replace("-", "_")) or option.default
+        shown = f" (default: {option.default})" if option.default else ""
+        parser.add_argument(f"--{option.name}", type=option.kind, default=told, metavar="X", help=option.text + shown)
     return parser
 
 
