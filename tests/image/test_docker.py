@@ -102,6 +102,23 @@ def test_a_step_that_fails_is_told_by_its_last_words(
     assert not client.images.list(filters={"label": LABEL}, all=True)
 
 
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_an_interrupt_leaves_nothing(
+    engine: docker.Engine, ordered: Callable[..., docker.Order], builder: docker.Builder, client: sdk.DockerClient
+) -> None:
+    """The engine stops what runs, and what was built until then goes."""
+    word = os.urandom(8).hex()
+
+    def interrupt(line: str) -> None:
+        if line.split()[-1] == word:  # the output of the step, not its head
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        engine.build(ordered(f"ENV A={word}", "RUN echo $A; exec sleep 60", builder=builder), interrupt)
+    until(lambda: not client.containers.list(all=True, filters={"label": LABEL}))
+    assert not client.images.list(filters={"label": LABEL}, all=True)
+
+
 def test_what_is_left_of_a_failed_build_is_not_what_others_need(
     engine: docker.Engine, ordered: Callable[..., docker.Order], client: sdk.DockerClient
 ) -> None:

@@ -39,6 +39,7 @@ class Workshop:
 
     def build(self, sources: Sources, builder: docker.Builder, artefact: str = "plain") -> docker.Image:
         """Build, and return what was built; the builders remember nothing of an earlier build."""
+        self.engine.remove_image(self.tag)
         forget(self.engine)
         settings = ImageSettings(base=BASE, sources=sources)
         with opened(self.artefacts[artefact]) as package:

@@ -7,8 +7,9 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections import deque
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -29,8 +30,10 @@ PROXIES = tuple(
 )
 """Build arguments that every builder knows without a declaration, and keeps out of the image's history
 (docs.docker.com/reference/dockerfile/#predefined-args, read 2026-11-25)."""
-_STEP = re.compile(r" ---> ([0-9a-f]{12})")
-"""How the classic builder names the image of a step."""
+_STEP = re.compile(r" ---> (Running in )?([0-9a-f]{12})")
+"""How the classic builder names the container and the image of a step."""
+_PATIENCE, _BETWEEN = 15.0, 0.1
+"""Seconds that the engine has to remove the container of a step, and between two looks."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TELLS_NOTHING = re.compile(r"[- ]*|Removing intermediate container .*| ---> .*| > \[.*")
 """Lines of either builder that stand between a step's own last words and the end of the log."""
@@ -137,23 +140,31 @@ def _run(command: Sequence[str], environment: Mapping[str, str], seen: Watch) ->
 
 
 def _classic(client: DockerClient, order: Order, arguments: Mapping[str, str], seen: Watch, log: deque[str]) -> str:
-    made: list[str] = []
+    steps = _Steps()
     identity = None
     try:
         with explained(f"{order.tag}: the image was not built", "see that the engine runs, and build again"):
-            identity = _streamed(client, order, arguments, seen, made)
+            identity = _streamed(client, order, arguments, seen, steps)
     finally:  # on an interrupt too
         if identity is None:
-            _forget(client, made)
+            _forget(client, steps)
     if identity is None:
         raise _failed(order, log)
     return identity
 
 
+@dataclass(slots=True)
+class _Steps:
+    """What the classic builder made for its steps."""
+
+    images: list[str] = field(default_factory=list)
+    containers: list[str] = field(default_factory=list)
+
+
 def _streamed(
-    client: DockerClient, order: Order, arguments: Mapping[str, str], seen: Watch, made: list[str]
+    client: DockerClient, order: Order, arguments: Mapping[str, str], seen: Watch, steps: _Steps
 ) -> str | None:
-    """Build, and return the image's id, or None where a step failed; `made` gets the images of all steps."""
+    """Build, and return the image's id, or None where a step failed; where this is interrupted, the engine stops."""
     identity = None
     lines = client.api.build(
         path=str(order.folder),
@@ -165,26 +176,39 @@ def _streamed(
         forcerm=True,
         decode=True,
     )
-    for line in lines:
-        for text in (line.get("stream") or line.get("status") or line.get("error") or "").splitlines():
-            seen(text)
-            if match := _STEP.fullmatch(text):
-                made.append(match[1])
-        if "error" in line:
-            return None
-        identity = (line.get("aux") or {}).get("ID", identity)
+    with closing(lines):
+        for line in lines:
+            for text in (line.get("stream") or line.get("status") or line.get("error") or "").splitlines():
+                if match := _STEP.fullmatch(text):
+                    (steps.containers if match[1] else steps.images).append(match[2])
+                seen(text)
+            if "error" in line:
+                return None
+            identity = (line.get("aux") or {}).get("ID", identity)
     return identity
 
 
-def _forget(client: DockerClient, made: Sequence[str]) -> None:
+def _forget(client: DockerClient, steps: _Steps) -> None:
     """Remove what a build left, the last step first; images that have a name, or that others are built on, stay."""
     from docker.errors import DockerException
 
-    for identity in reversed(made):
+    for container in steps.containers[-1:]:  # of a build that was interrupted: the engine removes it in its own time
+        _await_end(client, container)
+    for identity in reversed(steps.images):
         with suppress(DockerException):
             image = client.images.get(identity)
             if not image.tags and not image.attrs.get("RepoDigests"):
                 client.images.remove(identity)
+
+
+def _await_end(client: DockerClient, container: str) -> None:
+    from docker.errors import DockerException
+
+    deadline = time.monotonic() + _PATIENCE
+    with suppress(DockerException):  # there is none of that name any more
+        while time.monotonic() < deadline:
+            client.containers.get(container)
+            time.sleep(_BETWEEN)
 
 
 def _failed(order: Order, log: deque[str]) -> BuildError:
