@@ -25,6 +25,7 @@ MOST_REQUESTS = 100_000
 """Of one step of the open loop."""
 RETRY_S = 0.05
 POLL_S = 0.005
+MOST_POLL_S = 0.1
 CONNECT_S = 5.0
 LOST = "connection lost"
 UNANSWERED = "no answer in time"
@@ -113,6 +114,7 @@ class _Load:
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = False
+        self._gone = False
         self._last = 0.0
 
     async def connect(self) -> Connection:
@@ -137,13 +139,16 @@ class _Load:
     async def ended(self, done: Callable[[], bool], start: float, end: float, patience: float) -> Tally:
         """Wait until the end and until all is done, but not longer than `patience` after it.
 
-        Requests under way by then count as unanswered.
+        It ends at once where nobody listens any more. Requests under way by then count as unanswered.
         """
-        await asyncio.sleep(end - self._loop.time())
-        while not done() and self._loop.time() < end + patience:  # noqa: ASYNC110 - an event would cost each request
-            await asyncio.sleep(POLL_S)
+
+        def over(now: float) -> bool:
+            return self._gone or now >= end + patience or (now >= end and done())
+
+        while not over(now := self._loop.time()):  # noqa: ASYNC110 - an event would cost something with each request
+            await asyncio.sleep(min(MOST_POLL_S, end - now) if now < end else POLL_S)
         self.tally.cpu_s += time.process_time()
-        self.tally.seconds = max(end, self._last if done() else self._loop.time()) - start
+        self.tally.seconds = (now if self._gone else max(end, self._last if done() else now)) - start
         self.fail(UNANSWERED, self.under_way)
         return self.tally
 
@@ -153,8 +158,10 @@ class _Load:
     async def __aexit__(self, *_: object) -> None:
         """End all connections."""
         self._over = True
-        for task in self._tasks:
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for connection in tuple(self._connections):
             connection.close()
         await asyncio.sleep(0)  # the transports close in the next turn of the loop
@@ -197,6 +204,9 @@ class _Load:
         while True:
             try:
                 connection = await self.connect()
+            except ConnectionRefusedError:  # nobody listens any more, and this step tells nothing more
+                self._gone = True
+                return
             except OSError:
                 await asyncio.sleep(RETRY_S)
             else:

@@ -88,6 +88,10 @@ class Small:
             with self._lock:
                 self.under_way -= 1
 
+    def stop_listening(self) -> None:
+        """Take no more connections."""
+        self._server.socket.close()
+
     def close(self) -> None:
         """End it."""
         self._server.shutdown()

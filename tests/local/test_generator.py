@@ -138,6 +138,23 @@ def test_what_is_not_answered_in_time_is_given_up(small: Start) -> None:
     assert waited < 10
 
 
+def test_a_server_that_has_gone_ends_the_step(small: Start) -> None:
+    """When nobody listens any more there is nothing to wait for."""
+    server: list[Small] = []
+
+    def go(_path: str, number: int) -> Told:
+        if number == 5:
+            server[0].stop_listening()
+        return Told(hang_up=number >= 5)
+
+    server.append(small(go))
+    start = time.monotonic()
+    tally = closed(load_of(server[0]), 2, 60, 60)
+    assert time.monotonic() - start < 30
+    assert tally.seconds < 30
+    assert tally.failures.total() >= 1
+
+
 def test_without_a_server_no_load_begins() -> None:
     """A port that nobody listens on is an OSError at once, for the caller to explain."""
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
