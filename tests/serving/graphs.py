@@ -59,6 +59,9 @@ BUSY = """busy (int64[1] count) => (float total) {
 DOUBLE = "double (float[n, 2] x) => (float[n, 2] y) { y = Add(x, x) }"
 """Doubles each record, whatever others share its run."""
 
+SAME = "same (float[?] x) => (float[?] y) { y = Identity(x) }"
+"""Gives back numbers."""
+
 PAIRS = "pairs (float[2, 2] x) => (float[2, 2] y) { y = Add(x, x) }"
 """Takes two records, no more and no less."""
 

@@ -275,7 +275,7 @@ def test_json_over_its_limit_is_refused_unparsed() -> None:
 
 
 def test_long_data_is_converted_in_slices_as_a_whole() -> None:
-    """Tensors of more elements than are converted at a time come and go as small ones do, and are checked as they are."""
+    """Tensors of more elements than are converted at a time come and go as small ones do, and are checked as well."""
     data = [float(number) for number in range(300_000)]
     array = to_array(data, [300_000], DATATYPES["FP32"])
     assert array.tolist() == data
