@@ -29,6 +29,7 @@ COMMANDS = (
     "platforms",
     "docs",
     "schema",
+    "test-local",
     "model",
     "model inspect",
     "model convert",
