@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SECTIONS = ("global", "install", ":env:")
 """Of what pip lists, the one that counts most last (pip.pypa.io/en/stable/topics/configuration/, read 2026-11-25)."""
-_AUTHORITIES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_AUTHORITIES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """Variables that pip takes certificate authorities from; the first counts most."""
 
 

@@ -19,7 +19,7 @@ from opdeploy.clients import docker
 from opdeploy.deploy.image import build_image, check_platform
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.image import ImageSettings
-from tests.image.conftest import BASE
+from tests.image.conftest import BASE, buildkit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,7 +110,7 @@ def test_an_interrupt_leaves_nothing(
     word = os.urandom(8).hex()
 
     def interrupt(line: str) -> None:
-        if line.split()[-1] == word:  # the output of the step, not its head
+        if line.rsplit(maxsplit=1)[-1] == word:  # the output of the step, not its head
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -152,6 +152,38 @@ def test_a_program_without_buildkit_is_found_out(
         else:
             with pytest.raises(InputError, match=r"^BuildKit needs the docker program with buildx"):
                 engine.build(ordered(builder=builder))
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_a_proxy_of_dockers_configuration_reaches_the_steps(
+    ordered: Callable[..., docker.Order], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, builder: docker.Builder
+) -> None:
+    """As with the docker program alone; that of the environment counts more, and no history keeps either."""
+    proxies = {"httpProxy": "http://of.config", "httpsProxy": "http://of.config"}
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": proxies}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("HTTPS_PROXY", f"http://of.environment/{os.urandom(8).hex()}")
+    lines: list[str] = []
+    with docker.connected(buildkit()) as engine:
+        made = ordered(f"ENV A={os.urandom(8).hex()}", "RUN echo $HTTP_PROXY $HTTPS_PROXY", builder=builder)
+        image = engine.image(engine.build(made, lines.append).id)
+    assert any(line.endswith(f"http://of.config {os.environ['HTTPS_PROXY']}") for line in lines)
+    assert "of.config" not in str(image)
+    assert "of.environment" not in str(image)
+
+
+@pytest.mark.parametrize(("help_text", "loads"), [("--load  --tag", True), ("--tag", False)])
+def test_buildx_loads_what_it_builds_elsewhere(
+    ordered: Callable[..., docker.Order], tmp_path: Path, help_text: str, *, loads: bool
+) -> None:
+    """A program that knows the option gets it."""
+    seen = tmp_path / "seen"
+    program = script(
+        tmp_path / "docker", f'[ "$2" = --help ] && echo " {help_text}" && exit 0; echo "$@" >{seen}; exit 1'
+    )
+    with docker.connected(program) as engine, pytest.raises(docker.BuildError):
+        engine.build(ordered(builder="auto"))
+    assert (" --load " in seen.read_text()) == loads
 
 
 def test_no_value_stands_on_a_command_line(

@@ -79,9 +79,8 @@ def build(client: DockerClient, order: Order, watch: Watch, program: str | None)
     docker command line, which BuildKit needs. Raises BuildError where a step fails, InputError where BuildKit is asked
     for and is not there.
     """
-    program = program or shutil.which("docker")
-    capable = order.builder != "classic" and program is not None and _has_buildkit(program)
-    if order.builder == "buildkit" and not capable:
+    command = [] if order.builder == "classic" else _command(program or shutil.which("docker"))
+    if order.builder == "buildkit" and not command:
         raise InputError("BuildKit needs the docker program with buildx; install docker-buildx, or build with classic")
     proxies = {name: os.environ[name] for name in PROXIES if os.environ.get(name)}
     arguments = {**proxies, **order.arguments}
@@ -93,21 +92,32 @@ def build(client: DockerClient, order: Order, watch: Watch, program: str | None)
             log.append(text)
             watch(text)
 
-    if capable and program is not None:
-        return Built(_buildkit(program, order, arguments, seen, log), "buildkit")
+    if command:
+        return Built(_buildkit(command, order, arguments, seen, log), "buildkit")
     return Built(_classic(client, order, arguments, seen, log), "classic")
 
 
-def _has_buildkit(program: str) -> bool:
-    # Ask for the help of the very command that would build: older programs have BuildKit in them, newer need buildx.
-    command = [program, "build", "--help"]
-    return subprocess.run(command, env=_environment({}), capture_output=True, check=False).returncode == 0  # noqa: S603  a program of the user's
+def _command(program: str | None) -> list[str]:
+    """Return the start of the command that builds with BuildKit; empty where there is none.
+
+    It asks for the help of that very command: older programs have BuildKit in them, newer ones need buildx, which may
+    have been told to build elsewhere, and then has to load the image into the engine.
+    """
+    if program is None:
+        return []
+    command = [program, "build"]
+    done = subprocess.run(  # noqa: S603  a list of arguments, and a program of the user's
+        [*command, "--help"], env=_environment({}), capture_output=True, check=False, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        return []
+    return [*command, "--load"] if b"--load" in done.stdout else command
 
 
-def _buildkit(program: str, order: Order, arguments: Mapping[str, str], seen: Watch, log: deque[str]) -> str:
+def _buildkit(start: Sequence[str], order: Order, arguments: Mapping[str, str], seen: Watch, log: deque[str]) -> str:
     with tempfile.TemporaryDirectory(prefix="opdeploy-") as folder:
         identity = Path(folder, "id")
-        command = [program, "build", "--progress=plain", f"--platform={order.platform}", f"--tag={order.tag}"]
+        command = [*start, "--progress=plain", f"--platform={order.platform}", f"--tag={order.tag}"]
         command.append(f"--iidfile={identity}")
         if order.network:
             command.append(f"--network={order.network}")
