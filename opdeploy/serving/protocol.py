@@ -50,7 +50,7 @@ class InferRequest:
 
 
 def parse(
-    body: bytes | bytearray, signature: Signature, header_length: str | None = None, max_json: int = 4_000_000
+    body: bytes | bytearray, signature: Signature, header_length: str | None = None, max_json: int = 16_000_000
 ) -> InferRequest:
     """Return the inference request that the body holds, checked against the signature.
 

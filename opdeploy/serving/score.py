@@ -82,7 +82,7 @@ def media_types(model: Model) -> tuple[str, ...]:
     return (JSON, FORM, *IMAGES) if isinstance(model.processing.input, Image) else (JSON, FORM)
 
 
-def parse(content_type: str | None, body: bytes | bytearray, model: Model, max_json: int = 4_000_000) -> Request:
+def parse(content_type: str | None, body: bytes | bytearray, model: Model, max_json: int = 16_000_000) -> Request:
     """Return what a body holds; records are checked only when `tensors` are made of them.
 
     Raises RequestError where the content type is none of `media_types`, the body has none of the forms, or it is more

@@ -113,7 +113,7 @@ def options() -> tuple[Option, ...]:
         ),
         Option("deadline", _seconds, "30", "seconds that a request may take, its body included"),
         Option("max-body-mb", _seconds, "64", "size of a body, in MB"),
-        Option("max-json-mb", _seconds, "4", "size of the JSON in a body, in MB; larger tensors go in binary"),
+        Option("max-json-mb", _seconds, "16", "size of the JSON in a body, in MB; larger tensors go in binary"),
         Option("grace", _seconds, "20", "seconds that requests have to end after SIGTERM"),
         Option("drain", _seconds, "1", "seconds after SIGTERM in which the server still accepts, no longer ready"),
         Option("require-gpu", _switch, "false", "true: end with an error where no GPU runs the model"),
