@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from opdeploy.serving import schemas
 from opdeploy.serving.score import FORM, JSON, media_types
@@ -168,5 +169,5 @@ def _ref(name: str) -> Schema:
 
 
 def _model_paths(model: Model) -> tuple[str, str]:
-    path = f"/v2/models/{model.name}"
+    path = f"/v2/models/{quote(model.name, safe='')}"
     return path, f"{path}/versions/{model.version}"

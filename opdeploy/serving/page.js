@@ -10,8 +10,8 @@ const make = (tag, properties, ...children) => {
 };
 const MOST_EXAMPLE = 50_000;
 const MOST_SHOWN = 20_000;
-const short = (number) => (Number.isInteger(number) ? String(number) : Number(number.toPrecision(4)).toString());
-const written = (value) => (typeof value === "number" ? short(value) : value === null ? "not finite" : String(value));
+const short = (number, digits = 4) => String(Number.isInteger(number) ? number : Number(number.toPrecision(digits)));
+const written = (value) => (typeof value === "number" ? short(value, 6) : value === null ? "not finite" : String(value));
 
 async function watch() {
   let ready = false;
@@ -149,7 +149,7 @@ function answered(document) {
     return [`${first.label}, ${short(first.score)}.`, bars(first.top ?? [first])];
   }
   if (first && facts.output === "regression") {
-    const text = Object.entries(first).map(([name, value]) => (name === "unit" ? value : short(value))).join(" ");
+    const text = Object.entries(first).map(([name, value]) => (name === "unit" ? value : short(value, 6))).join(" ");
     return [`${text}.`, ""];
   }
   return ["", listed(first ? Object.entries(first) : document.outputs.map(({ name, shape, data }) => [`${name} [${shape.join(", ")}]`, data]))];

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import orjson
 
@@ -40,7 +41,7 @@ def render(model: Model, settings: Settings) -> tuple[bytes, str]:
         about=escape(_about(model)),
         facts=_listed(model),
         json=_in_script(facts),
-        metadata=escape(f"v2/models/{model.name}"),
+        metadata=escape(_path(model)),
         name=escape(model.name),
         path=escape(facts["path"]),
         script=script,
@@ -54,6 +55,10 @@ def render(model: Model, settings: Settings) -> tuple[bytes, str]:
         "img-src blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return text.encode(), policy
+
+
+def _path(model: Model) -> str:
+    return f"v2/models/{quote(model.name, safe='')}"
 
 
 def _own(name: str) -> str:
@@ -75,7 +80,7 @@ def _facts(model: Model, settings: Settings) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "kind": "json",
         "output": None,
-        "path": (f"/v2/models/{model.name}/infer" if processing is None else settings.score_route).lstrip("/"),
+        "path": f"{_path(model)}/infer" if processing is None else settings.score_route.lstrip("/"),
         "ready": settings.ready_route.lstrip("/"),
         "keys": bool(settings.keys),
     }
