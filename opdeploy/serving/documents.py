@@ -10,8 +10,8 @@ import orjson
 from opdeploy.serving.exchange import RequestError
 
 _MOST_VALUES = 500_000
-"""Numbers, texts and so on, counted by the commas between them: parsing so many takes 10 to 60 ms, by their digits, while
-16 MB in a few texts, such as photographs in base64, take 50 (orjson 3.13.0, 2026-11-25, on a machine with other work)."""
+"""Numbers, texts and so on, counted by the commas between them. Parsing so many takes 10 to 60 ms, by their digits, and
+16 MB in a few texts, such as photographs in base64, 50 (orjson 3.13.0, 2026-11-25, on a machine with other work)."""
 _MOST_CONTAINERS = 250_000
 """Lists and objects: making so many takes 60 ms, and of 8 MB of empty lists 600 ms (orjson 3.13.0, 2026-11-25)."""
 
