@@ -55,7 +55,12 @@ def main() -> int:
         from opdeploy.serving.model import load
     except ModuleNotFoundError as error:
         return _missing(error)
-    return asyncio.run(_serve(told, load))
+    return asyncio.run(_serve_and_end(told, load))
+
+
+async def _serve_and_end(settings: Settings, load: Callable[[Settings], Served]) -> NoReturn:
+    # In the loop, which would not end before the thread that loads the model.
+    _end(await _serve(settings, load))
 
 
 async def _serve(settings: Settings, load: Callable[[Settings], Served]) -> int:
@@ -107,6 +112,7 @@ def _server(app: App, settings: Settings) -> Server:
         backlog=1024,
         backpressure=_connections(),
         log_level=LogLevels.error,
+        log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},
     )
 
 
