@@ -67,7 +67,8 @@ class Sources(Frozen):
                     f"the index at {urlsplit(url).hostname} has a password in its address, which a build's history "
                     "would keep; fetch the packages with pip download, and build from the folder of wheels"
                 )
-        proxies = {"HTTP_PROXY": self.proxy, "HTTPS_PROXY": self.proxy}  # which a history does not keep
+        names = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+        proxies = dict.fromkeys(names, self.proxy)  # which a history does not keep
         indices = {
             "PIP_INDEX_URL": self.index_url,
             "PIP_EXTRA_INDEX_URL": " ".join(self.extra_index_urls),

@@ -14,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from opdeploy.clients import pip
+from opdeploy.clients.docker.building import proxies
 from opdeploy.errors import InputError
 from opdeploy.image import ImageSettings, Sources, bundle
 from opdeploy.render import dockerfile, write
@@ -235,6 +236,18 @@ def test_the_users_pip_is_followed(listing: str, environ: dict[str, str], expect
         assert str(found.authorities) == expected["authorities"]
 
 
+def test_a_proxy_is_given_in_both_forms() -> None:
+    """In capitals and in small letters, each as it is set, else as the other is."""
+    assert proxies({"HTTPS_PROXY": "a", "no_proxy": "b", "HTTP_PROXY": "c", "http_proxy": "d", "ALL_PROXY": ""}) == {
+        "HTTP_PROXY": "c",
+        "http_proxy": "d",
+        "HTTPS_PROXY": "a",
+        "https_proxy": "a",
+        "NO_PROXY": "b",
+        "no_proxy": "b",
+    }
+
+
 def test_arguments_are_what_pip_reads() -> None:
     """Each by the name of pip's variable, a proxy by that which every builder knows; with wheels there is none."""
     given = Sources(
@@ -243,6 +256,8 @@ def test_arguments_are_what_pip_reads() -> None:
     assert given.arguments() == {
         "HTTP_PROXY": "p",
         "HTTPS_PROXY": "p",
+        "http_proxy": "p",
+        "https_proxy": "p",
         "PIP_EXTRA_INDEX_URL": "https://b.example https://c.example",
         "PIP_INDEX_URL": "https://a.example",
     }

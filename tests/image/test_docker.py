@@ -162,12 +162,15 @@ def test_a_proxy_of_dockers_configuration_reaches_the_steps(
     proxies = {"httpProxy": "http://of.config", "httpsProxy": "http://of.config"}
     (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": proxies}}))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    monkeypatch.setenv("HTTPS_PROXY", f"http://of.environment/{os.urandom(8).hex()}")
+    proxy = "http://of.environment"
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
     lines: list[str] = []
     with docker.connected(buildkit()) as engine:
-        made = ordered(f"ENV A={os.urandom(8).hex()}", "RUN echo $HTTP_PROXY $HTTPS_PROXY", builder=builder)
+        made = ordered(
+            f"ENV A={os.urandom(8).hex()}", "RUN echo $HTTP_PROXY $HTTPS_PROXY $https_proxy", builder=builder
+        )
         image = engine.image(engine.build(made, lines.append).id)
-    assert any(line.endswith(f"http://of.config {os.environ['HTTPS_PROXY']}") for line in lines)
+    assert any(line.endswith(f"http://of.config {proxy} {proxy}") for line in lines)
     assert "of.config" not in str(image)
     assert "of.environment" not in str(image)
 
@@ -205,7 +208,7 @@ def test_no_value_stands_on_a_command_line(
     line, *environment = seen.read_text().splitlines()
     assert "secret" not in line
     assert "token" not in line
-    assert "--build-arg HTTPS_PROXY --build-arg PIP_INDEX_URL" in line
+    assert "--build-arg HTTPS_PROXY --build-arg https_proxy --build-arg PIP_INDEX_URL" in line
     assert "--platform=linux/arm64" in line
     assert {"HTTPS_PROXY=http://me:secret@proxy.example", "PIP_INDEX_URL=https://token.example"} <= set(environment)
 

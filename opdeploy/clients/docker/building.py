@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from opdeploy.clients.docker.images import Watch
 
 Builder = Literal["auto", "buildkit", "classic"]
-PROXIES = tuple(
-    form(f"{name}_proxy") for name in ("http", "https", "ftp", "no", "all") for form in (str.upper, str.lower)
-)
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 """Build arguments that every builder knows without a declaration, and keeps out of the image's history
 (docs.docker.com/reference/dockerfile/#predefined-args, read 2026-11-25)."""
 _STEP = re.compile(r" ---> (Running in )?([0-9a-f]{12})")
@@ -82,8 +80,7 @@ def build(client: DockerClient, order: Order, watch: Watch, program: str | None)
     command = [] if order.builder == "classic" else _command(program or shutil.which("docker"))
     if order.builder == "buildkit" and not command:
         raise InputError("BuildKit needs the docker program with buildx; install docker-buildx, or build with classic")
-    proxies = {name: os.environ[name] for name in PROXIES if os.environ.get(name)}
-    arguments = {**proxies, **order.arguments}
+    arguments = {**proxies(os.environ), **order.arguments}
     log: deque[str] = deque(maxlen=_KEPT_LINES)
 
     def seen(line: str) -> None:
@@ -95,6 +92,16 @@ def build(client: DockerClient, order: Order, watch: Watch, program: str | None)
     if command:
         return Built(_buildkit(command, order, arguments, seen, log), "buildkit")
     return Built(_classic(client, order, arguments, seen, log), "classic")
+
+
+def proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the proxies of an environment, in capitals and in small letters.
+
+    A builder that gets one of the two takes the other from docker's configuration, and a step either of them.
+    """
+    found = {name: environ.get(name) or environ.get(name.lower()) for name in _PROXIES}
+    both = {form: value for name, value in found.items() for form in (name, name.lower())}
+    return {form: environ.get(form) or value for form, value in both.items() if value}
 
 
 def _command(program: str | None) -> list[str]:
