@@ -7,12 +7,11 @@ import gc
 import logging
 import os
 import signal
-import socket
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from opdeploy.errors import OpdeployError
-from opdeploy.serving import logs, settings
+from opdeploy.serving import listening, logs, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +29,8 @@ _SPARE_FILES = 128
 """Files that are open beside connections."""
 _HEAD_MILLISECONDS = 75_000
 """For the head of a request, and so for an idle connection: longer than proxies keep theirs, commonly 60 s."""
+_SETTLING = 0.25
+"""Seconds for the first request on each of the last connections, which comes after what opens them."""
 
 _log = logging.getLogger("opdeploy.serving")
 
@@ -46,7 +47,7 @@ def main() -> int:
     logs.configure()
     try:
         told = settings.read()
-        _require_free(told.host, told.port)
+        listening.require_free(told.host, told.port)
     except (OpdeployError, OSError) as error:
         _log.error("%s", error)
         return 2
@@ -153,7 +154,10 @@ async def _end_well(app: App, server: Server, serving: asyncio.Task[None], setti
     """
     until = time.monotonic() + settings.grace
     app.drain()
-    await asyncio.sleep(min(settings.drain, settings.grace) if number == signal.SIGTERM else 0)
+    if number == signal.SIGTERM:
+        await asyncio.sleep(min(settings.drain, settings.grace))
+        listening.stop_accepting(settings.port)
+        await asyncio.sleep(min(_SETTLING, settings.grace))
     server.stop()  # type: ignore[no-untyped-call]  # granian types only a part of itself
     await asyncio.wait({serving}, timeout=max(0, until - time.monotonic()))
     if app.under_way:
@@ -190,12 +194,6 @@ def _end(code: int) -> NoReturn:
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
-
-
-def _require_free(host: str, port: int) -> None:
-    # The server shares a port that another one listens on without a word, and each gets a part of the requests.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    socket.create_server((host, port), family=family).close()
 
 
 if __name__ == "__main__":
