@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.serving import graphs, servers
+from tests.serving.busy import INFER, body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,3 +61,15 @@ def start() -> Iterator[Callable[..., Server]]:
     """Return a function like `servers.serving` whose servers live until the end of the test."""
     with ExitStack() as living:
         yield lambda *arguments, **variables: living.enter_context(servers.serving(*arguments, **variables))
+
+
+@pytest.fixture(scope="session")
+def second(busy: Server) -> int:
+    """Return how many turns of the busy model take a second on this machine, or somewhat more."""
+    turns, seconds = 200_000, 0.0
+    while seconds < 0.5:
+        turns *= 2
+        began = time.monotonic()
+        assert busy.request("POST", INFER, body(turns)).status == 200
+        seconds = time.monotonic() - began
+    return int(turns / seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import select
 import time
 from contextlib import ExitStack, closing
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.serving import graphs
+from tests.serving.busy import FOR_EVER, INFER, begin, body, in_flight, wait_for
 from tests.serving.servers import Answer, answer_on, answered, head, serving
 
 if TYPE_CHECKING:
@@ -22,35 +22,8 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Server]
 
-INFER = "/v2/models/busy/infer"
-FOR_EVER = 10**15
-"""Turns that take 30 years; the server is killed before."""
 TRIES = 5
 """Times that what is measured may be measured, since others use this machine too."""
-
-
-def body(turns: int) -> bytes:
-    """Return a request that the busy model computes for a time that grows with the turns."""
-    tensor = {"name": "count", "shape": [1], "datatype": "INT64", "data": [turns]}
-    return json.dumps({"inputs": [tensor]}).encode()
-
-
-def begin(server: Server, turns: int) -> HTTPConnection:
-    """Send a request to the busy model."""
-    return server.begin("POST", INFER, body(turns))
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Return when something is so."""
-    until = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
-def in_flight(server: Server) -> int:
-    """Return how many requests are under way beside the one that asks."""
-    return int(server.figure("opdeploy_requests_in_flight")) - 1
 
 
 def assert_unavailable(answer: Answer, why: str) -> None:
@@ -58,18 +31,6 @@ def assert_unavailable(answer: Answer, why: str) -> None:
     assert answer.status == 503
     assert why in answer.body["error"]
     assert int(answer.headers["retry-after"]) >= 1
-
-
-@pytest.fixture(scope="session")
-def second(busy: Server) -> int:
-    """Return how many turns of the busy model take a second on this machine, or somewhat more."""
-    turns, seconds = 200_000, 0.0
-    while seconds < 0.5:
-        turns *= 2
-        began = time.monotonic()
-        assert busy.request("POST", INFER, body(turns)).status == 200
-        seconds = time.monotonic() - began
-    return int(turns / seconds)
 
 
 def longest_wait(server: Server, request: HTTPConnection) -> float:
