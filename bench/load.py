@@ -12,9 +12,10 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -48,6 +49,8 @@ class Server:
     body: Path
     headers: tuple[str, ...] = JSON
     environment: dict[str, str] = field(default_factory=dict)
+    ready: str | None = None
+    """The path that tells when it is ready, which costs a server that starts less than the request."""
 
 
 @dataclass(frozen=True)
@@ -89,21 +92,31 @@ def answers(server: Server, process: subprocess.Popen[bytes]) -> bool:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and process.poll() is None:
         with suppress(OSError, HTTPException):
-            if asked(server) == 200:  # noqa: PLR2004  OK
+            if (server.ready is None or got(server)) and posted(server):
                 return True
         time.sleep(0.01)
     return False
 
 
-def asked(server: Server) -> int:
-    """Send the request once and return the answer's status."""
+def got(server: Server) -> bool:
+    """Tell whether a server says that it is ready."""
+    return answered(server, "GET", server.ready or "")
+
+
+def posted(server: Server) -> bool:
+    """Tell whether a server answers the request."""
+    headers = dict(header.split(":", 1) for header in server.headers)
+    return answered(server, "POST", server.path, server.body.read_bytes(), headers)
+
+
+def answered(server: Server, method: str, path: str, *request: Any) -> bool:  # noqa: ANN401  body and headers
+    """Tell whether a request is answered with 200."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     try:
-        headers = dict(header.split(":", 1) for header in server.headers)
-        connection.request("POST", server.path, server.body.read_bytes(), headers)
+        connection.request(method, path, *request)
         response = connection.getresponse()
         response.read()
-        return response.status
+        return response.status == HTTPStatus.OK
     finally:
         connection.close()
 

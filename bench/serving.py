@@ -26,6 +26,7 @@ import peer
 import resnet
 from load import JSON, BenchmarkError, Load, Server, bare_loop, free_port, load, running, start_bare, start_server
 
+from opdeploy.artifact.machine import describe
 from opdeploy.artifact.samples import Samples
 from opdeploy.artifact.variants import quiet, static_int8
 
@@ -71,6 +72,8 @@ def main() -> int:
     if shutil.which("wrk") is None:
         print("missing: wrk (Debian's package wrk)")
         return 1 if arguments.check else 0
+    machine = describe()
+    print(f"{machine.cpu}, {machine.cores} cores: {', '.join(machine.instruction_sets)}")
     wanted = () if arguments.no_peers else peer.PEERS
     peers = installed(wanted, arguments.peers.resolve())
     with tempfile.TemporaryDirectory() as folder:
@@ -201,7 +204,8 @@ def server(name: str, model: Path, body: Path, headers: tuple[str, ...] = JSON, 
     """Return opdeploy's server of a model."""
     port = free_port()
     told = (f"--model={model}", "--name=model", f"--port={port}", *options)
-    return Server(name, (sys.executable, "-m", "opdeploy.serving", *told), port, INFER, body, headers)
+    command = (sys.executable, "-m", "opdeploy.serving", *told)
+    return Server(name, command, port, INFER, body, headers, ready="/v2/health/ready")
 
 
 def peer_servers(peers: Mapping[peer.Peer, Path], model: Path, array: Array) -> Iterable[Server]:
