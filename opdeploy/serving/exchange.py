@@ -44,7 +44,7 @@ def unavailable(message: str, retry_seconds: float = 1) -> RequestError:
 class Headers(Protocol):
     """The headers of a request, by name in small letters."""
 
-    def get(self, key: str, default: str | None = None) -> str | None:
+    def get(self, key: str, default: str | None = None, /) -> str | None:
         """Return the first value of a header."""
 
 
