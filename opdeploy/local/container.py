@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from opdeploy.clients.docker import Run
 from opdeploy.deploy.image import build_image
 from opdeploy.errors import OpdeployError
-from opdeploy.image import STAGE, bundle
+from opdeploy.image import bundle
 from opdeploy.local.served import Image
 from opdeploy.local.signals import held_back
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 GB = 10**9
 _LOG_LINES = 200
-_LABELS = {"opdeploy.test": "local"}
+LABEL = "opdeploy.test-local"
+"""Of containers, with the process that made them."""
 
 
 class ServerContainer:
@@ -82,21 +83,20 @@ def built_image(
 ) -> Iterator[tuple[str, Image]]:
     """Give the name of an image of an artefact, and what it is; it is removed at the end of the block unless kept.
 
+    The builder's cache stays: to empty it could take from another build what that one works with.
+
     Raises BuildError, with the last lines of the build, where a step of it fails.
     """
     tag = image_name(package, kept=kept)
     start = time.monotonic()
-    builder = None
     try:
-        builder = build_image(engine, bundle(package, settings), tag, settings, watch=watch).builder
+        build_image(engine, bundle(package, settings), tag, settings, watch=watch)
         found = engine.image(tag)
         yield tag, Image(found.id, round(found.size / 1e6, 1), round(time.monotonic() - start, 2))
     finally:
         if not kept:
             with held_back():
                 engine.remove_image(tag)
-                if builder != "buildkit":  # which leaves no images of its stages
-                    engine.prune(STAGE)
 
 
 def image_name(package: Package, *, kept: bool) -> str:
@@ -116,7 +116,7 @@ def server_container(
         cpus=limits.cpus,
         memory=None if limits.memory_gb is None else round(limits.memory_gb * GB),
         environment=dict(settings or {}),
-        labels=_LABELS,
+        labels={LABEL: str(os.getpid())},
     )
     started = time.monotonic()
     with engine.running(run) as container:
