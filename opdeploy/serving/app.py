@@ -100,17 +100,18 @@ class App:
         except RequestError as error:
             answer = Answer(render_error(str(error)), headers=error.headers, status=error.status)
         except GoneError:
-            answer = Answer(b"", status=GONE)
+            answer = Answer(render_error("the request broke off"), status=GONE)
         except Exception:  # noqa: BLE001 - the last resort: logged, and told to the client without its details
             _log.exception("request failed", extra={"request_id": request_id})
             answer = Answer(render_error("internal error"), status=HTTPStatus.INTERNAL_SERVER_ERROR)
         finally:
             self.under_way -= 1
-        if answer.status != GONE:
-            headers = [("content-type", answer.media_type), ("x-request-id", request_id), *answer.headers]
-            if self.draining:
-                headers.append(("connection", "close"))
-            exchange.response_bytes(answer.status, headers, answer.body)
+        headers = [("content-type", answer.media_type), ("x-request-id", request_id), *answer.headers]
+        if self.draining:
+            headers.append(("connection", "close"))
+        # Who has closed only its own side may read this; without an answer granian would give 500.
+        status = HTTPStatus.BAD_REQUEST if answer.status == GONE else answer.status
+        exchange.response_bytes(status, headers, answer.body)
         self._note(scope, kind, answer.status, time.monotonic() - started, request_id)
 
     def _note(self, scope: Scope, kind: str, status: int, seconds: float, request_id: str) -> None:

@@ -50,8 +50,8 @@ class Place:
     async def read(self, headers: Headers, exchange: Exchange) -> bytes | bytearray:
         """Return the body.
 
-        Raises RequestError for one that is too large (413), compressed (415), or has no room now (503); GoneError where
-        the client goes.
+        Raises RequestError for one that is too large (413), compressed (415), has no room now (503), or breaks off
+        among its chunks (400); GoneError where the client goes.
         """
         if (headers.get("content-encoding") or "identity").lower() != "identity":
             raise RequestError("the body is compressed; send it as it is", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
@@ -65,7 +65,12 @@ class Place:
 
     async def _chunks(self, exchange: Exchange) -> bytearray:
         body = bytearray()
+        is_over = False
         async for chunk in exchange:
+            # granian gives an empty chunk at the end, and one before that for what it could not read.
+            if is_over:
+                raise RequestError("the body broke off, or is not in chunks")
+            is_over = not chunk
             self._hold(len(chunk))
             body += chunk
         return body

@@ -47,7 +47,8 @@ class Watch:
             async with asyncio.timeout(self.deadline - time.monotonic()):
                 await self._exchange.client_disconnect()
         except TimeoutError:
-            late = RequestError("the request did not arrive in time", HTTPStatus.REQUEST_TIMEOUT)
+            close = (("connection", "close"),)  # else who sends slowly would keep it
+            late = RequestError("the request did not arrive in time", HTTPStatus.REQUEST_TIMEOUT, close)
             self._give_up(unavailable("the answer did not come in time; send it again later") if self.work else late)
         else:
             self._give_up(GoneError())
