@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from opdeploy.render import Bundle
+
 MINUTES = 60.0
 BUILDERS: list[docker.Builder] = ["classic", "buildkit"]
 pytestmark = pytest.mark.slow
@@ -37,14 +39,17 @@ class Workshop:
     artefacts: dict[str, Path]
     tag: str
 
-    def build(self, sources: Sources, builder: docker.Builder, artefact: str = "plain") -> docker.Image:
+    def order(self, sources: Sources, artefact: str = "plain") -> tuple[Bundle, ImageSettings]:
+        """Return what an image is built of."""
+        settings = ImageSettings(base=BASE, sources=sources)
+        with opened(self.artefacts[artefact]) as package:
+            return bundle(package, settings), settings
+
+    def build(self, order: tuple[Bundle, ImageSettings], builder: docker.Builder) -> docker.Image:
         """Build, and return what was built; the builders remember nothing of an earlier build."""
         self.engine.remove_image(self.tag)
         forget(self.engine)
-        settings = ImageSettings(base=BASE, sources=sources)
-        with opened(self.artefacts[artefact]) as package:
-            files = bundle(package, settings)
-            built = build_image(self.engine, files, self.tag, settings, watch=print, builder=builder)
+        built = build_image(self.engine, order[0], self.tag, order[1], watch=print, builder=builder)
         assert built.builder == builder
         return self.engine.image(built.id)
 
@@ -69,7 +74,7 @@ def forget(engine: docker.Engine) -> None:
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_packages_come_from_the_users_index(workshop: Workshop, builder: docker.Builder) -> None:
     """What this machine's pip uses, a build uses too."""
-    assert workshop.build(pip.sources(), builder).labels["org.opencontainers.image.title"] == "plain"
+    assert workshop.build(workshop.order(pip.sources()), builder).labels["org.opencontainers.image.title"] == "plain"
 
 
 @pytest.mark.parametrize("builder", BUILDERS)
@@ -79,7 +84,7 @@ def test_packages_come_through_a_proxy_with_its_own_authority(
     """All of them, and only so; the authority is not in the image, and neither is the proxy, whose password is none."""
     with serving(wheels, tmp_path) as own:
         sources = Sources(index_url=own.url, proxy=own.proxy, authorities=own.authorities, network="host")
-        image = workshop.build(sources, builder)
+        image = workshop.build(workshop.order(sources), builder)
     assert set(own.asked) == {f"{HOST}:443"}
     assert "secret" not in json.dumps(image.config) + str(image.history)
     look = "import os; print([name for _, _, names in os.walk('/') for name in names if name == 'authorities.pem'])"
@@ -98,26 +103,27 @@ def test_an_index_that_is_not_trusted_is_told(
     workshop: Workshop, wheels: Path, tmp_path: Path, builder: docker.Builder
 ) -> None:
     """Without its authority nothing is fetched, and pip's own words say why."""
-    with serving(wheels, tmp_path) as own, pytest.raises(docker.BuildError) as raised:
-        workshop.build(Sources(index_url=own.url, proxy=own.proxy, network="host"), builder)
+    with serving(wheels, tmp_path) as own:
+        order = workshop.order(Sources(index_url=own.url, proxy=own.proxy, network="host"))
+        with pytest.raises(docker.BuildError) as raised:
+            workshop.build(order, builder)
     assert any("CERTIFICATE_VERIFY_FAILED" in line for line in raised.value.lines)
 
 
 def test_another_model_or_builder_makes_no_other_packages(workshop: Workshop, wheels: Path) -> None:
     """Layers of packages and of the server are the same whoever made them and when, so they are pushed once."""
-    sources = Sources(wheels=wheels)
-    plain = workshop.build(sources, "classic")
-    again = workshop.build(sources, "classic")
-    other = workshop.build(sources, "buildkit", "other")
+    one, two = (workshop.order(Sources(wheels=wheels), name) for name in ("plain", "other"))
+    plain = workshop.build(one, "classic")
+    again = workshop.build(one, "classic")
+    other = workshop.build(two, "buildkit")
     assert plain.diff_ids[3:5] == again.diff_ids[3:5] == other.diff_ids[3:5]
     assert plain.diff_ids[-1] == again.diff_ids[-1] != other.diff_ids[-1]
 
 
 def test_the_folder_is_built_by_hand(workshop: Workshop, wheels: Path, tmp_path: Path) -> None:
     """With nothing but docker, as its README says; it is what opdeploy builds of it."""
-    settings = ImageSettings(base=BASE, sources=Sources(wheels=wheels))
-    with opened(workshop.artefacts["plain"]) as package:
-        write(bundle(package, settings), tmp_path)
+    order = workshop.order(Sources(wheels=wheels))
+    write(order[0], tmp_path)
     command = [
         buildkit() or "docker",
         "build",
@@ -127,7 +133,7 @@ def test_the_folder_is_built_by_hand(workshop: Workshop, wheels: Path, tmp_path:
         ".",
     ]
     subprocess.run(command, check=True, cwd=tmp_path, timeout=10 * MINUTES, env=os.environ | {"DOCKER_BUILDKIT": "1"})
-    by_hand, ours = workshop.engine.image(workshop.tag), workshop.build(settings.sources, "buildkit")
+    by_hand, ours = workshop.engine.image(workshop.tag), workshop.build(order, "buildkit")
     assert (by_hand.labels, by_hand.diff_ids[3:5]) == (ours.labels, ours.diff_ids[3:5])
 
 
