@@ -19,6 +19,7 @@ from opdeploy.cli.test_local_options import (
     Records,
     Runtime,
     Seconds,
+    Send,
     Setting,
     Slo,
     Target,
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 
     from opdeploy.local.demand import Demand
     from opdeploy.local.limits import Wanted
+    from opdeploy.local.requests import Requests
     from opdeploy.local.served import Limits, Served
     from opdeploy.local.start import Containers
     from opdeploy.platform import Profile
-    from opdeploy.runtime.session import Arrays
 
 _PACKAGES = ("granian", "httptools", "msgspec", "numpy", "onnx", "onnxruntime", "orjson", "psutil")
 SETTINGS = ("threads", "max-batch", "max-delay-ms", "max-queue", "max-wait", "deadline", "max-body-mb", "max-json-mb")
@@ -51,6 +52,7 @@ def try_locally(
     memory: Memory = None,
     slo_ms: Slo = None,
     records: Records = None,
+    send: Send = "tensors",
     seconds: Seconds = 25.0,
     timeout: Timeout = 120.0,
     setting: Setting = None,
@@ -75,6 +77,7 @@ def try_locally(
     from opdeploy.cli.containers import containers as containers_of
     from opdeploy.loadtest.sweep import Goal
     from opdeploy.local.limits import Wanted
+    from opdeploy.local.requests import requests
     from opdeploy.local.start import Start, started
     from opdeploy.local.subject import subject
     from opdeploy.local.trial import Plan, trial
@@ -91,13 +94,13 @@ def try_locally(
         profile = load_catalogue().find(target, "--target") if target else None
         limits = _limits(profile, Wanted(cpus, memory, demand.memory_gb), containers)
         tried = stack.enter_context(subject(chosen.model, chosen.name))
-        requests, size = tried.requests(records or demand.records)
-        _say_too_large(profile, requests[0])
+        made = requests(tried, send, records or demand.records)
+        _say_too_large(profile, made)
         goal = Goal(seconds, slo_ms or demand.p95_ms)
         with _evidence(), ui.progress("test-local") as watch:
             server = started(tried.package, Start(limits, containers, variables), watch)
             running, image = stack.enter_context(server)
-            plan = Plan("docker" if containers else "process", limits, requests, size, timeout, goal, variables, image)
+            plan = Plan("docker" if containers else "process", limits, made, timeout, goal, variables, image)
             found = trial(tried, running, plan, watch)
         name, digest = tried.package.manifest.name, tried.package.digest
     _deliver(name, found, demand.peak, form, file)
@@ -197,11 +200,11 @@ def _limits(profile: Profile | None, wanted: Wanted, containers: Containers | No
     return found
 
 
-def _say_too_large(profile: Profile | None, inputs: Arrays) -> None:
+def _say_too_large(profile: Profile | None, made: Requests) -> None:
     from opdeploy import ui
     from opdeploy.local.limits import too_large
 
-    said = profile and too_large(profile, sum(array.nbytes for array in inputs.values()) / 1e6)
+    said = profile and too_large(profile, made.megabytes)
     if said:
         ui.warn(said)
 
@@ -255,6 +258,6 @@ def _keep(model: Path, digest: str, found: Served) -> None:
     from opdeploy.local.keep import keep
     from opdeploy.local.served import name_of
 
-    new = keep(model, digest, name_of(found.runtime, found.limits), _json(found))
+    new = keep(model, digest, name_of(found), _json(found))
     ui.say(f"wrote the measurement into {model}, which has another digest now")
     ui.say(f"sha256:{new}")

@@ -57,6 +57,10 @@ Records = Annotated[
         "--records", min=1, max=4096, metavar="N", help="Records in a request.", show_default="as the workload, or 1"
     ),
 ]
+Send = Annotated[
+    Literal["tensors", "records"],
+    typer.Option("--send", help="What requests carry: the model's tensors, or records for the server to prepare."),
+]
 Seconds = Annotated[
     float, typer.Option("--seconds", min=1, max=3600, metavar="S", help="How long the load takes, about.")
 ]

@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from opdeploy.errors import OpdeployError
 from opdeploy.local import inference
+from opdeploy.local.requests import JSON, SCORE, examples
 from opdeploy.local.server import Reply, ask
 from opdeploy.runtime.golden import Tolerance, compare
 from opdeploy.runtime.processing.answers import answers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from opdeploy.local.subject import Subject
     from opdeploy.runtime.manifest import Variant
     from opdeploy.runtime.processing.answers import Answer
     from opdeploy.runtime.session import Arrays
 
-SCORE = "/score"
 PREPARED = Tolerance(rtol=1e-3, atol=1e-4)
 """What answers to records may differ by beyond their tensors: images are decoded by another build of the library."""
 
@@ -83,8 +82,7 @@ def check(address: tuple[str, int], told: About, subject: Subject, variant: Vari
     if manifest.processing and manifest.golden.examples:
         after = answers(manifest.processing, subject.inputs, subject.outputs, subject.package.folder)
         wanted = after(outputs, subject.golden.inputs)
-        examples = subject.package.path(manifest.golden.examples)
-        found.append(_records(address, examples, wanted, variant))
+        found.append(_records(address, examples(subject), wanted, variant))
     return found
 
 
@@ -99,18 +97,17 @@ def _tensors(path: str, outputs: Arrays, subject: Subject, variant: Variant) -> 
     return Asked(path, subject.records, all(item.agrees for item in found), largest, str(worst))
 
 
-def _records(address: tuple[str, int], examples: Path, wanted: list[Answer], variant: Variant) -> Asked:
+def _records(address: tuple[str, int], records: list[object], wanted: list[Answer], variant: Variant) -> Asked:
     """Compare the answers to records with what post-processing here makes of the tensors that were right."""
-    pairs = json.loads(examples.read_text(encoding="utf-8"))
-    body = json.dumps({"records": [pair["record"] for pair in pairs]}).encode()
-    reply = _asked(address, SCORE, body, {"Content-Type": "application/json"})
+    body = json.dumps({"records": records}).encode()
+    reply = _asked(address, SCORE, body, JSON)
     try:
         given = json.loads(reply.body)["predictions"]
     except (ValueError, KeyError, TypeError):
         raise OpdeployError(f"POST {SCORE}: {reply}: is no list of predictions; is it opdeploy's server?") from None
     largest, where = _farthest(given, wanted, _loosest(variant.tolerance), "predictions")
     said = where or f"agrees; the largest difference is {largest:.2g}"
-    return Asked(SCORE, f"{len(pairs)} golden records", not where, largest, said)
+    return Asked(SCORE, f"{len(records)} golden records", not where, largest, said)
 
 
 def _loosest(tolerances: Mapping[str, Tolerance]) -> Tolerance:

@@ -6,7 +6,7 @@ It differs from what `opdeploy model measure` writes, which is of the model alon
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from opdeploy.artifact.machine import Machine
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from opdeploy.local.answers import Asked
 
 Runtime = Literal["docker", "process"]
+Carried = Literal["tensors", "records"]
+"""What requests carry: the model's tensors, or records that the server prepares."""
 PREFIX = "served-"
 """Starts the names of these documents among an artefact's measurements."""
 
@@ -62,6 +64,7 @@ class Served:
     max_batch: int | None
     """Records of concurrent requests that the server computes together at most."""
     data: str
+    carried: Carried
     records_per_request: int
     image: Image | None
     ready_s: float
@@ -84,13 +87,10 @@ class Served:
     """Processors that other processes of this machine kept busy during the load, on average."""
 
 
-def name_of(runtime: Runtime, limits: Limits) -> str:
-    """Return the name of a measurement, the same for the same runtime and limits."""
-    parts = [f"{PREFIX}{runtime}", limits.target, f"{limits.cpus:g}cpu"]
-    parts.append(None if limits.memory_gb is None else f"{limits.memory_gb:g}gb")
+def name_of(found: Served) -> str:
+    """Return the name of a measurement: the same for the same runtime, limits and kind of requests."""
+    limits = found.limits
+    memory = None if limits.memory_gb is None else f"{limits.memory_gb:g}gb"
+    carried = None if found.carried == "tensors" else found.carried
+    parts = (f"{PREFIX}{found.runtime}", limits.target, f"{limits.cpus:g}cpu", memory, carried)
     return "-".join(part for part in parts if part)
-
-
-def is_served(document: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Tell whether a JSON document is a measurement of a server."""
-    return isinstance(document, dict) and document.get("kind") == "served"

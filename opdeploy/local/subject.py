@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from opdeploy.runtime.manifest import Tensor, Variant
     from opdeploy.runtime.package import Golden, Package
-    from opdeploy.runtime.session import Arrays
 
 DRAWN = 8
 """Records that are drawn for a bare ONNX file."""
@@ -53,13 +52,11 @@ class Subject:
                 return item
         raise OpdeployError(f"the server runs the variant {name!r}, which the artefact has not; is it another server?")
 
-    def requests(self, records: int | None) -> tuple[list[Arrays], int]:
-        """Return the inputs of requests, which differ as far as there are records, and how many records each has.
+    def rows(self, records: int | None) -> list[list[int]]:
+        """Return which golden records each request of a load has, with so many in one: they differ as far as they can.
 
         Raises InputError for a number that the model does not take.
         """
-        import numpy as np
-
         fixed = fixed_batch(self.inputs)
         name = self.package.manifest.name
         if fixed and records not in (None, fixed):
@@ -68,8 +65,7 @@ class Subject:
         size = fixed or records or 1
         one = sum(array.nbytes for array in self.golden.inputs.values()) * size // count
         starts = range(0, count, size if fixed else 1)[: max(1, MOST_BYTES // max(1, one))]
-        rows = [np.arange(start, start + size) % count for start in starts]
-        return [{key: array[index] for key, array in self.golden.inputs.items()} for index in rows], size
+        return [[(start + at) % count for at in range(size)] for start in starts]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from opdeploy.errors import DifferenceError
 from opdeploy.loadtest.curve import short
 from opdeploy.loadtest.generator import Server
 from opdeploy.loadtest.sweep import sweep
-from opdeploy.local import answers, inference
+from opdeploy.local import answers
 from opdeploy.local.served import Served
 from opdeploy.local.server import failure, wait_until_ready
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from opdeploy.loadtest.sweep import Goal, Sweep
     from opdeploy.local.answers import Asked
+    from opdeploy.local.requests import Requests
     from opdeploy.local.served import Image, Limits, Runtime
     from opdeploy.local.server import Running
     from opdeploy.local.subject import Subject
-    from opdeploy.runtime.session import Arrays
 
     Watch = Callable[[str], None]
 
@@ -34,10 +34,7 @@ class Plan:
 
     runtime: Runtime
     limits: Limits
-    requests: list[Arrays]
-    """The inputs of each request of the load."""
-    records: int
-    """Records in each of them."""
+    requests: Requests
     ready_s: float
     """How long the server may take to get ready."""
     goal: Goal
@@ -60,9 +57,7 @@ def trial(subject: Subject, running: Running, plan: Plan, watch: Watch) -> Serve
     watch("asks for the golden answers")
     checked = answers.check(running.address, told, subject, variant)
     _require_right(checked, subject, running)
-    where = inference.path(told.name)
-    made = [inference.on_the_wire(where, *inference.request(item, subject.inputs)) for item in plan.requests]
-    found, others = _loaded(running, made, plan.goal, watch)
+    found, others = _loaded(running, plan.requests.on_the_wire(told.name), plan.goal, watch)
     return Served(
         kind="served",
         format=1,
@@ -77,7 +72,8 @@ def trial(subject: Subject, running: Running, plan: Plan, watch: Watch) -> Serve
         opdeploy=told.opdeploy,
         max_batch=told.max_batch,
         data=subject.records,
-        records_per_request=plan.records,
+        carried=plan.requests.carried,
+        records_per_request=plan.requests.size,
         image=plan.image,
         ready_s=short(ready),
         golden=checked,

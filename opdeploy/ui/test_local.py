@@ -71,7 +71,8 @@ def _results(name: str, found: Served, peak: float | None) -> list[str]:
     lines += [f"{item.route}: {item.records}: {item.where}." for item in found.golden]
     what = f"{name}, {found.model}, ONNX Runtime {found.onnxruntime}, {found.date}"
     records = "record" if found.records_per_request == 1 else "records"
-    return [*lines, f"{what}; {found.records_per_request} {records} in a request, as binary tensors."]
+    sent = "binary tensors" if found.carried == "tensors" else "JSON, prepared by the server"
+    return [*lines, f"{what}; {found.records_per_request} {records} in a request, as {sent}."]
 
 
 def _throughput(found: Served) -> str:

@@ -117,6 +117,7 @@ def test_the_same_as_json(try_it: Try, folder: Path) -> None:
     assert ran.json == kept
     assert (kept["kind"], kept["format"], kept["slo_ms"], kept["limit_ms"]) == ("served", 1, 5000, 5000)
     assert kept["limits"] == {"cpus": 1, "memory_gb": None, "target": None}
+    assert kept["carried"] == "tensors"
     assert kept["settings"] == {"OPDEPLOY_MAX_BATCH": "1"}
     assert kept["max_batch"] == 1
     with opened(folder / "net") as package:
@@ -221,6 +222,10 @@ REFUSED = {
         "the server ended before it was ready (exit code 2",
     ),
     "a setting of its own": (("net", "--setting", "port=1"), "--setting port=1: no such setting"),
+    "records without processing": (
+        ("net", "--send", "records"),
+        "net: declares no processing of records; leave --send",
+    ),
     "an image option": (("net", "--keep-image"), "--keep-image: is for an image, and the server runs as a process"),
     "a place that is none": (("net", "--file", "gone/a.json"), "gone/a.json: cannot be written"),
     "a format that is none": (("net", "--file", "a.svg"), "--file a.svg: no format is called .svg"),

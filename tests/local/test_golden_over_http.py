@@ -16,7 +16,8 @@ from opdeploy.artifact.package import Contents, build
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.local import answers, inference
 from opdeploy.local.process import server_process
-from opdeploy.local.server import Reply, wait_until_ready
+from opdeploy.local.requests import requests
+from opdeploy.local.server import Reply, ask, wait_until_ready
 from opdeploy.local.subject import Subject, subject
 from opdeploy.runtime.processing.answers import answers as post_processing
 from opdeploy.runtime.session import Session
@@ -93,21 +94,33 @@ def test_a_fixed_batch_is_one_request(tmp_path: Path) -> None:
         told = answers.about(address)
         (asked,) = answers.check(address, told, tried, tried.variant(told.variant))
     assert asked.agrees
-    requests, size = tried.requests(None)
-    assert (len(requests), size, requests[0]["x"].shape) == (1, 4, (4, 8))
+    assert tried.rows(None) == tried.rows(4) == [[0, 1, 2, 3]]
     with pytest.raises(InputError, match="net: takes 4 records at a time, and not 3"):
-        tried.requests(3)
+        tried.rows(3)
 
 
-@pytest.mark.parametrize(("records_", "first"), [(None, [0]), (1, [0]), (3, [0, 1, 2]), (10, [*range(8), 0, 1])])
-def test_requests_of_the_load_differ(plain: Path, records_: int | None, first: list[int]) -> None:
+@pytest.mark.parametrize(("size", "first"), [(None, [0]), (1, [0]), (3, [0, 1, 2]), (10, [*range(8), 0, 1])])
+def test_requests_of_the_load_differ(plain: Path, size: int | None, first: list[int]) -> None:
     """Each golden record begins one of them; where there are too few, some stand in a request twice."""
     with subject(plain, "net") as tried:
-        requests, size = tried.requests(records_)
-        assert size == len(first)
-        assert len(requests) == 8
-        assert np.array_equal(requests[0]["x"], tried.golden.inputs["x"][first])
-        assert len({request["x"].tobytes() for request in requests}) == 8
+        rows = tried.rows(size)
+        made = requests(tried, "tensors", size)
+    assert (rows[0], [row[0] for row in rows]) == (first, list(range(8)))
+    assert (made.size, len(made.made), len({body for _, body in made.made})) == (len(first), 8, 8)
+    assert 0 < made.megabytes < 0.01
+    assert all(raw.startswith(b"POST /v2/models/a/infer HTTP/1.1\r\n") for raw in made.on_the_wire("a"))
+
+
+def test_requests_may_carry_records(penguins: Path, plain: Path) -> None:
+    """They are the golden ones as people send them, which a server scores."""
+    with served(penguins) as (address, tried):
+        made = requests(tried, "records", 3)
+        told = [ask(address, "/score", body, headers) for headers, body in made.made]
+    assert (made.size, len(told)) == (3, 8)
+    assert {(reply.status, len(json.loads(reply.body)["predictions"])) for reply in told} == {(200, 3)}
+    assert all(raw.startswith(b"POST /score HTTP/1.1\r\n") for raw in made.on_the_wire("a"))
+    with subject(plain, "net") as tried, pytest.raises(InputError, match="net: declares no processing of records"):
+        requests(tried, "records", 1)
 
 
 def faked(tried: Subject, change: Callable[[Any], Any]) -> Answer:

@@ -7,18 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import pytest
 
 from opdeploy.artifact.package import repackage
 from opdeploy.errors import OpdeployError
 from opdeploy.local.keep import keep
-from opdeploy.local.served import Limits, name_of
 from opdeploy.runtime.package import opened, sha256
-
-if TYPE_CHECKING:
-    from opdeploy.local.served import Runtime
 
 NAME = "served-process-2cpu"
 
@@ -154,16 +149,3 @@ def test_a_protected_artefact_is_refused_before_anything_is_measured() -> None:
         path.chmod(0o755)
     why = f"the measurement cannot be kept in it: {path} is write-protected; give --no-save\n"
     assert said == [f"{path}: {why}", f"{path}/net.zip: {why}"]
-
-
-@pytest.mark.parametrize(
-    ("runtime", "limits", "name"),
-    [
-        ("process", Limits(2, None, None), "served-process-2cpu"),
-        ("docker", Limits(0.5, 1.5, None), "served-docker-0.5cpu-1.5gb"),
-        ("docker", Limits(1, 8, "container-apps"), "served-docker-container-apps-1cpu-8gb"),
-    ],
-)
-def test_the_name_tells_runtime_and_limits(runtime: Runtime, limits: Limits, name: str) -> None:
-    """So that a later run with the same takes the place of the older."""
-    assert name_of(runtime, limits) == name
