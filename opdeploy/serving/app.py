@@ -171,7 +171,7 @@ class App:
             except asyncio.CancelledError:
                 if watch.error is None:
                     raise
-                raise watch.error from None
+                raise watch.error from None  # which `end` forgets, so that it does not hold itself and the body
             finally:
                 watch.end()
                 place.leave()

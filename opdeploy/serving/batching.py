@@ -106,6 +106,7 @@ class Batcher:
             batch = self._next()
             answers = self._answers(batch)
             self._loop.call_soon_threadsafe(_deliver, batch, answers)
+            del batch, answers  # which would stay until the next
 
     def _next(self) -> list[Work]:
         """Wait for requests, and take those that share the next run."""

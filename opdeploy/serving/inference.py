@@ -89,4 +89,7 @@ class Inference:
         """Wait for the model's answer, as long as there is time and the client is there."""
         work = self._batcher.submit(inputs, outputs, watch.deadline)
         watch.work = work
-        return await work.answer
+        try:
+            return await work.answer
+        finally:
+            del work  # an error that it holds would hold it in turn, and its tensors stay until garbage is collected

@@ -36,6 +36,7 @@ class Watch:
     def end(self) -> None:
         """Watch no longer."""
         self._timer.cancel()
+        self.work = self.error = None
         if self._watching is not None:
             self._watching.cancel()
 
