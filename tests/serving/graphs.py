@@ -84,5 +84,14 @@ LOOKUP = """lookup (int64[n, 1] id) => (float[n, 1] value) {
 }"""
 """Looks up a number for an id from 0 to 3, and fails on any other."""
 
+BRIGHTNESS = """brightness (float[n, 1, 8, 8] image) => (float[n, 2] scores) {
+  axes = Constant<value = int64[2] {2, 3}>()
+  one = Constant<value = float {1}>()
+  bright = ReduceMean<keepdims = 0>(image, axes)
+  dark = Sub(one, bright)
+  scores = Concat<axis = 1>(dark, bright)
+}"""
+"""Tells how dark and how bright an image is."""
+
 SEQUENCE = "sequence (float[n] x) => (seq(float[n]) y) { y = SequenceConstruct(x) }"
 """Has an output that the protocol cannot carry."""

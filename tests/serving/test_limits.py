@@ -125,13 +125,16 @@ def test_an_answer_that_comes_too_late_is_not_waited_for(waiting: Callable[..., 
 
 
 def test_a_body_that_comes_too_slowly_is_not_waited_for(start: Start, busy_model: Path) -> None:
-    """A request whose body is not whole at its deadline gets 408, with a declared length and without."""
+    """A body that is not whole at its deadline gets 408, with a declared length and without; no more of it is read."""
     server = start(busy_model, "--deadline=0.3")
     for header, piece in (("Content-Length: 100", b"{"), ("Transfer-Encoding: chunked", b"1\r\n{\r\n")):
         with server.connect() as connection:
             connection.sendall(head(INFER, header) + piece)
             answer = answer_on(connection)
             assert (answer.status, answer.body) == (408, {"error": "the request did not arrive in time"})
+            assert answer.headers["connection"] == "close"
+            connection.sendall(b"x")
+            assert connection.recv(1) == b""
     assert server.request("POST", INFER, body(1)).status == 200
     wait_for(lambda: in_flight(server) == 0)
 
