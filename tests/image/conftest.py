@@ -6,10 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+import docker as sdk
 import onnx
 import pytest
 from nets import linear, records
@@ -37,6 +39,9 @@ PYTHON = "3.11"
 """Of that base."""
 GLIBC = 36
 MINUTES = 60.0
+MARK = f"opdeploy.test={os.getpid()}"
+"""The label of what the tests of an engine build and run."""
+SECONDS = 30.0
 SECRET = "http://somebody:9a4f-not-in-the-history@proxy.invalid:3128"  # noqa: S105 - it opens nothing
 LABEL = "a \"quoted\" $HOME \\ 'label'"
 
@@ -206,3 +211,32 @@ def made(engine: docker.Engine, base: str, wheels: Path, artefacts: dict[str, Pa
     for image in images:
         engine.remove_image(image)
     engine.prune(STAGE)
+
+
+@pytest.fixture
+def client() -> Iterator[sdk.DockerClient]:
+    """Connect as the SDK does, to see what opdeploy's own client did."""
+    found = sdk.from_env()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def ordered(client: sdk.DockerClient, tmp_path: Path) -> Iterator[Callable[..., docker.Order]]:
+    """Return a function that writes a Dockerfile and orders its build, and remove what was built in the end."""
+
+    def write(*lines: str, builder: docker.Builder = "classic", base: str = BASE) -> docker.Order:
+        (tmp_path / "Dockerfile").write_text("\n".join([f"FROM {base}", f"LABEL {MARK}", *lines]))
+        return docker.Order(tmp_path, f"opdeploy-test-docker:{os.getpid()}", builder=builder, network="none")
+
+    yield write
+    for image in client.images.list(filters={"label": MARK}):
+        client.images.remove(str(image.id), force=True)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
