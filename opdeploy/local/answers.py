@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opdeploy.errors import OpdeployError
 from opdeploy.local import inference
-from opdeploy.local.requests import JSON, SCORE, examples
+from opdeploy.local.requests import JSON, SCORE, requests
 from opdeploy.local.server import Reply, ask
 from opdeploy.runtime.golden import Tolerance, compare
 from opdeploy.runtime.processing.answers import answers
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from opdeploy.runtime.processing.answers import Answer
     from opdeploy.runtime.session import Arrays
 
+MOST_JSON_MB = 8.0
+"""Of a request with all golden records; larger ones are asked for one by one: servers bound their JSON."""
 PREPARED = Tolerance(rtol=1e-3, atol=1e-4)
 """What answers to records may differ by beyond their tensors: images are decoded by another build of the library."""
 
@@ -82,7 +84,7 @@ def check(address: tuple[str, int], told: About, subject: Subject, variant: Vari
     if manifest.processing and manifest.golden.examples:
         after = answers(manifest.processing, subject.inputs, subject.outputs, subject.package.folder)
         wanted = after(outputs, subject.golden.inputs)
-        found.append(_records(address, examples(subject), wanted, variant))
+        found.append(_records(address, subject, wanted, variant))
     return found
 
 
@@ -97,17 +99,23 @@ def _tensors(path: str, outputs: Arrays, subject: Subject, variant: Variant) -> 
     return Asked(path, subject.records, all(item.agrees for item in found), largest, str(worst))
 
 
-def _records(address: tuple[str, int], records: list[object], wanted: list[Answer], variant: Variant) -> Asked:
+def _records(address: tuple[str, int], subject: Subject, wanted: list[Answer], variant: Variant) -> Asked:
     """Compare the answers to records with what post-processing here makes of the tensors that were right."""
-    body = json.dumps({"records": records}).encode()
-    reply = _asked(address, SCORE, body, JSON)
-    try:
-        given = json.loads(reply.body)["predictions"]
-    except (ValueError, KeyError, TypeError):
-        raise OpdeployError(f"POST {SCORE}: {reply}: is no list of predictions; is it opdeploy's server?") from None
+    made = requests(subject, "records", len(wanted))
+    if made.megabytes > MOST_JSON_MB:
+        made = requests(subject, "records", None)
+    bodies = [body for _, body in made.made] if made.size < len(wanted) else [made.made[0][1]]
+    given = [prediction for body in bodies for prediction in _predictions(_asked(address, SCORE, body, JSON))]
     largest, where = _farthest(given, wanted, _loosest(variant.tolerance), "predictions")
     said = where or f"agrees; the largest difference is {largest:.2g}"
-    return Asked(SCORE, f"{len(records)} golden records", not where, largest, said)
+    return Asked(SCORE, f"{len(wanted)} golden records", not where, largest, said)
+
+
+def _predictions(reply: Reply) -> list[object]:
+    try:
+        return list(json.loads(reply.body)["predictions"])
+    except (ValueError, KeyError, TypeError):
+        raise OpdeployError(f"POST {SCORE}: {reply}: is no list of predictions; is it opdeploy's server?") from None
 
 
 def _loosest(tolerances: Mapping[str, Tolerance]) -> Tolerance:

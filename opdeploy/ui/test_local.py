@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _FIGURES = ("answered/s", "p50 ms", "p95 ms", "p99 ms", "errors", "CPU ms")
 _FEW = 100
 """Requests of a step below which its p99 is the slowest of them."""
+_NEARLY_ALL = 0.8
+"""Of a processor: the one thread of the load generator has no more, and may be what is measured."""
 _MUCH = 0.1
 """A share of the processors: more than this, taken by other processes, changes the figures."""
 
@@ -97,6 +99,8 @@ def _conditions(found: Served) -> list[str]:
         f"The server was {server}{within}: {limits.cpus:g} processors, {memory}.",
         f"The load generator took {generator:.2f} processors of this machine itself.",
     ]
+    if max(item.generator_cpus for item in found.points) > _NEARLY_ALL:
+        lines.append("In a step it took nearly a whole one: there it may be the limit, and not the server.")
     if few < _FEW:
         lines.append(f"A step had {few} requests: --seconds makes the steps longer, and their percentiles firmer.")
     if found.other_cpus > _MUCH * found.machine.usable_cpus:

@@ -74,6 +74,15 @@ def test_records_go_through_the_processing_too(penguins: Path) -> None:
     assert scored.where.startswith("agrees; the largest difference is ")
 
 
+def test_records_that_are_large_are_asked_for_one_by_one(penguins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers bound the JSON that they take."""
+    monkeypatch.setattr(answers, "MOST_JSON_MB", 0.0001)
+    with served(penguins) as (address, tried):
+        told = answers.about(address)
+        _tensors, scored = answers.check(address, told, tried, tried.variant(told.variant))
+    assert (scored.records, scored.agrees) == ("8 golden records", True)
+
+
 def test_an_onnx_file_is_packaged_with_records_drawn(tmp_path: Path) -> None:
     """What is said of it is that they were drawn; the file is that which was given, and nothing is left."""
     model = linear(tmp_path / "model.onnx")

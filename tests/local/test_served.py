@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +16,8 @@ from opdeploy.local.served import Image, Limits, Served, name_of
 from opdeploy.ui.test_local import show_served
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from opdeploy.local.served import Carried, Runtime
 
 STEP = Point(
@@ -89,6 +91,12 @@ def test_the_name_tells_what_differs(runtime: Runtime, limits: Limits, carried: 
     assert name_of(replace(SERVED, runtime=runtime, limits=limits, carried=carried)) == name
 
 
+def test_every_field_is_documented(root: Path) -> None:
+    """docs/test-local.md says what each field of the JSON is."""
+    text = (root / "docs" / "test-local.md").read_text(encoding="utf-8")
+    assert [field.name for field in fields(Served) if f"`{field.name}`" not in text] == []
+
+
 def test_each_step_has_a_row() -> None:
     """The knee and what was too slow are marked; what was never answered has no latency."""
     _head, _rule, *rows = shown(SERVED)[:5]
@@ -123,6 +131,7 @@ DOCKER = {"runtime": "docker", "limits": Limits(1.0, 0.5, "aci"), "image": Image
             "net, fp32, ONNX Runtime 1.32.0, 2026-11-25; 1 record in a request, as JSON, pre",
         ),
         ({}, None, "/v2/models/net/infer: 8 golden records: y: agrees."),
+        ({"points": [replace(STEP, generator_cpus=0.9), KNEE]}, None, "In a step it took nearly a whole one: there it"),
         ({"other_cpus": 0.7}, None, "Other processes took 0.70 processors: on a quiet machine it is faster."),
         (
             {"points": [replace(STEP, requests=12), KNEE]},
