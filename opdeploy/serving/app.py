@@ -21,7 +21,7 @@ from opdeploy.serving.exchange import Answer, GoneError, RequestError, unavailab
 from opdeploy.serving.inference import Inference
 from opdeploy.serving.metrics import CONTENT_TYPE
 from opdeploy.serving.protocol import EXTENSIONS, render_error
-from opdeploy.serving.watch import Watch
+from opdeploy.serving.watch import Watches
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from opdeploy.serving.metrics import Metrics
     from opdeploy.serving.model import Served
     from opdeploy.serving.settings import Settings
+    from opdeploy.serving.watch import Watch
 
     Handler = Callable[[Scope, Exchange], Awaitable["Answer"]]
 
@@ -64,6 +65,7 @@ class App:
         self._metrics = metrics
         self._keys = Keys(settings.keys)
         self._bodies = Bodies(settings)
+        self._watches = Watches(settings.deadline)
         self._model: Served | None = None
         self._inference: Inference | None = None
         live = Route("health", self._live)
@@ -164,7 +166,7 @@ class App:
         async def guarded(scope: Scope, exchange: Exchange) -> Answer:
             self._keys.check(scope.headers)
             place = self._bodies.admit()
-            watch = Watch(exchange, time.monotonic() + self._settings.deadline)
+            watch = self._watches.over(exchange)
             try:
                 body = await place.read(scope.headers, exchange)
                 return await handle(scope.headers, body, watch)

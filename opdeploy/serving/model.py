@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,7 @@ import numpy as np
 
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.runtime.cpus import usable_cpus
-from opdeploy.runtime.golden import Tolerance, compare
-from opdeploy.runtime.package import Golden, choose, opened
+from opdeploy.runtime.package import Golden, answers_apart, choose, opened
 from opdeploy.runtime.processing import Processor
 from opdeploy.runtime.session import CPU, CUDA, NO_GPU, Session, has_cuda
 from opdeploy.runtime.session import Settings as Run
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from opdeploy.serving.settings import Settings
 
 DEFAULT_BATCH = 32
-_ROWS = 2
-"""So many records are run one by one, to see whether that is the same as together."""
+_CHECKED = 4
+"""So many golden records are checked at start: a large network takes as long for eight as for all else. `opdeploy
+test-local` and `opdeploy model verify` check them all."""
+_DRAWN = 2
+"""Records drawn for a graph that has no golden ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,12 @@ def load(settings: Settings) -> Served:
     """
     if settings.model.suffix == ".onnx":
         return _graph(settings)
-    with opened(settings.model) as package:
-        return _artefact(settings, package)
+    with opened(settings.model, verified=False) as package, ThreadPoolExecutor(1) as other:
+        verified = other.submit(package.verify)
+        try:
+            return _artefact(settings, package)
+        finally:
+            verified.result()  # a file that is damaged explains whatever else went wrong
 
 
 def _graph(settings: Settings) -> Served:
@@ -85,6 +92,8 @@ def _graph(settings: Settings) -> Served:
     if session is None:
         session, provider = Session(settings.model, Run(threads=settings.threads), spin=False), CPU
     drawn = _drawn(session)
+    differences = answers_apart(session, drawn, {}) if drawn and _named_batch(session) else []
+    apart = bool(differences) and all(difference.agrees for difference in differences)
     batch = settings.max_batch or DEFAULT_BATCH
     return Served(
         name=settings.name or settings.model.stem,
@@ -92,7 +101,7 @@ def _graph(settings: Settings) -> Served:
         session=session,
         provider=provider,
         parallel=_parallel(settings.threads, provider),
-        max_batch=_max_batch(batch, session, drawn, Tolerance()) if drawn and _named_batch(session) else 1,
+        max_batch=batch if apart else 1,
     )
 
 
@@ -111,7 +120,7 @@ def _on_gpu(model: Path, settings: Settings) -> tuple[Session | None, str]:
 
 
 def _artefact(settings: Settings, package: Package) -> Served:
-    chosen = choose(package, settings.threads, require_gpu=settings.require_gpu, spin=False)
+    chosen = choose(package, settings.threads, records=_CHECKED, require_gpu=settings.require_gpu, spin=False)
     manifest, variant, session = package.manifest, chosen.variant, chosen.session
     processing = manifest.processing
     batch = settings.max_batch or _knee(package, chosen) or DEFAULT_BATCH
@@ -121,7 +130,7 @@ def _artefact(settings: Settings, package: Package) -> Served:
         session=session,
         provider=variant.settings.provider,
         parallel=_parallel(variant.settings.threads, variant.settings.provider),
-        max_batch=_max_batch(batch, session, package.golden(), variant.tolerance),
+        max_batch=batch if chosen.apart else 1,
         variant=variant.name,
         digest=package.digest,
         processing=processing,
@@ -147,32 +156,6 @@ def _knee(package: Package, chosen: Chosen) -> int | None:
     return None
 
 
-def _max_batch(wanted: int, session: Session, golden: Golden, tolerance: Mapping[str, Tolerance] | Tolerance) -> int:
-    return wanted if wanted > 1 and _is_batchable(session, golden, tolerance) else 1
-
-
-def _is_batchable(session: Session, golden: Golden, tolerance: Mapping[str, Tolerance] | Tolerance) -> bool:
-    """Tell whether records alone have the answers that they have in the company of others.
-
-    An axis is free in many graphs whose records are not apart, and INT8 with scales from the data mixes them a little.
-    """
-    specs = (*session.inputs, *session.outputs)
-    if not session.inputs or any(not spec.shape or isinstance(spec.shape[0], int) for spec in specs):
-        return False
-    counts = {len(array) for array in (*golden.inputs.values(), *golden.outputs.values())}
-    if len(counts) > 1 or min(counts) < _ROWS:
-        return False
-    for row in (slice(at, at + 1) for at in range(_ROWS)):
-        try:
-            alone = session.run({name: array[row] for name, array in golden.inputs.items()}, list(golden.outputs))
-        except OpdeployError:
-            return False
-        together = {name: array[row] for name, array in golden.outputs.items()}
-        if not all(difference.agrees for difference in compare(alone, together, tolerance)):
-            return False
-    return True
-
-
 def _named_batch(session: Session) -> bool:
     """Tell whether the first axes of all tensors have one name, without which a bare graph is not trusted to batch."""
     first = {spec.shape[0] if spec.shape else None for spec in (*session.inputs, *session.outputs)}
@@ -190,7 +173,7 @@ def _drawn(session: Session) -> Golden | None:
     for spec in session.inputs:
         shape = [size if isinstance(size, int) else 1 for size in spec.shape]
         if shape and not isinstance(spec.shape[0], int):
-            shape[0] = _ROWS
+            shape[0] = _DRAWN
         drawn = random.random(shape)
         if spec.datatype.name == "BYTES":
             inputs[spec.name] = np.full(shape, "", object)

@@ -68,14 +68,10 @@ def parse(
     tensors = _by_name(document.get("inputs"), "inputs")
     outputs = _by_name(document.get("outputs") or [], "outputs")
     wanted = _outputs(outputs, signature.outputs)
-    default = _parameters(document).get("binary_data_output", False)
-    binary = {
-        spec.name
-        for spec in wanted
-        if _flag(_parameters(outputs.get(spec.name, {})).get("binary_data", default), "binary_data")
-    }
     blobs = _blobs(tensors, memoryview(body)[length:])
-    return InferRequest(identifier, _inputs(tensors, blobs, signature.inputs), wanted, frozenset(binary))
+    return InferRequest(
+        identifier, _inputs(tensors, blobs, signature.inputs), wanted, _binary(document, outputs, wanted)
+    )
 
 
 def render(
@@ -123,6 +119,15 @@ def _flag(value: Any, name: str) -> bool:  # noqa: ANN401 - any JSON value
     if not isinstance(value, bool):
         raise RequestError(f"{name} must be true or false")
     return value
+
+
+def _binary(document: Mapping[str, Any], outputs: Mapping[str, Any], wanted: Sequence[TensorSpec]) -> frozenset[str]:
+    """Return the outputs that are wanted as they lie in memory."""
+    if not outputs and "parameters" not in document:
+        return frozenset()
+    default = _parameters(document).get("binary_data_output", False)
+    told = {spec.name: _parameters(outputs.get(spec.name, {})).get("binary_data", default) for spec in wanted}
+    return frozenset(name for name, value in told.items() if _flag(value, "binary_data"))
 
 
 def _blobs(tensors: Mapping[str, Mapping[str, Any]], data: memoryview) -> dict[str, memoryview]:

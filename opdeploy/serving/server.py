@@ -1,0 +1,152 @@
+"""The life of a server: from listening, over ready, to an end at which everything is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from opdeploy.errors import OpdeployError
+from opdeploy.serving import listening
+from opdeploy.serving.app import App
+from opdeploy.serving.metrics import Metrics
+
+if TYPE_CHECKING:
+    from opdeploy.serving.loading import Loading
+    from opdeploy.serving.settings import Settings
+
+_CONNECTIONS = 4096
+"""At most; idle ones count."""
+_SPARE_FILES = 128
+"""Files that are open beside connections."""
+_HEAD_MILLISECONDS = 75_000
+"""For the head of a request, and so for an idle connection: longer than proxies keep theirs, commonly 60 s."""
+_SETTLING = 0.25
+"""Seconds for the first request on each of the last connections, which comes after what opens them."""
+
+_log = logging.getLogger("opdeploy.serving")
+
+
+def run(settings: Settings, loading: Loading) -> int:
+    """Serve a model that is being loaded, and end the process with one of the exit codes that `__main__` tells."""
+    return asyncio.run(_run(settings, loading))
+
+
+async def _run(settings: Settings, loading: Loading) -> NoReturn:
+    code = await _serve(settings, loading)
+    # At once: a thread that still computes would hold up an ordinary end, and granian's own threads, which outlive
+    # its event loop a little, abort the process (exit code -6) when they meet an interpreter that is shutting down.
+    logging.shutdown()
+    os._exit(code)
+
+
+async def _serve(settings: Settings, loading: Loading) -> int:
+    metrics = Metrics()
+    app = App(settings, metrics)
+    server = _server(app, settings)
+    stop = _stopped()
+    serving = asyncio.create_task(server.serve())
+    loaded = asyncio.create_task(asyncio.to_thread(loading.join))
+    _log.info("listening", extra={"host": settings.host, "port": settings.port})
+    await _first(loaded, stop, serving)
+    if loaded.done():
+        if (code := _started(app, loading)) is not None:
+            return code
+        metrics.load_seconds.set(loading.seconds)
+        await _first(stop, serving)
+    if not stop.done():
+        _log.error("the server ended by itself")
+        return 1
+    return await _end_well(app, server, serving, settings, stop.result())
+
+
+async def _first(*futures: asyncio.Future[Any]) -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _server(app: App, settings: Settings) -> Server:
+    # Embedded, the server is this very process: no worker to outlive it, and a crash is an exit code.
+    return Server(
+        app,
+        settings.host,
+        settings.port,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_MILLISECONDS),
+        websockets=False,
+        backlog=1024,
+        backpressure=_connections(),
+        log_level=LogLevels.error,
+        log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},
+    )
+
+
+def _stopped() -> asyncio.Future[int]:
+    """Return a future of the signal that asks the server to end."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[int] = loop.create_future()
+
+    def note(number: int) -> None:
+        if not stop.done():
+            stop.set_result(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: loop.call_soon_threadsafe(note, number))
+    return stop
+
+
+def _started(app: App, loading: Loading) -> int | None:
+    """Serve the model that was loaded; return an exit code where it was not."""
+    model, error = loading.model, loading.error
+    if model is None:
+        _log.error("%s", error, exc_info=None if isinstance(error, OpdeployError) else error)
+        return error.exit_code if isinstance(error, OpdeployError) else 1
+    for variant, why in (model.rejected or {}).items():
+        _log.warning("variant %s is not served: %s", variant, why)
+    app.serve(model)
+    gc.collect()
+    gc.freeze()  # what is loaded now stays, and need not be looked through again
+    _log.info("ready", extra=model.facts())
+    return None
+
+
+async def _end_well(app: App, server: Server, serving: asyncio.Task[None], settings: Settings, number: int) -> int:
+    """Stop accepting, once those who send requests have noticed; answer what is under way; return the exit code.
+
+    Who presses Ctrl-C is not kept waiting.
+    """
+    until = time.monotonic() + settings.grace
+    app.drain()
+    if number == signal.SIGTERM:
+        await asyncio.sleep(min(settings.drain, settings.grace))
+        listening.stop_accepting(settings.port)
+        await asyncio.sleep(min(_SETTLING, settings.grace))
+    server.stop()  # type: ignore[no-untyped-call]  # granian types only a part of itself
+    await asyncio.wait({serving}, timeout=max(0, until - time.monotonic()))
+    if app.under_way:
+        _log.error("%d requests did not end in time and were cut off", app.under_way)
+        return 1
+    return 0
+
+
+def _connections() -> int:
+    """Return how many connections may be open, after asking the system for as many files."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows, which has no such limit
+        return _CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS + _SPARE_FILES
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(_CONNECTIONS, soft - _SPARE_FILES))
