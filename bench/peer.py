@@ -38,8 +38,8 @@ class Peer:
         packages = [*self.packages, f"onnxruntime=={onnxruntime.__version__}"]
         if not python.exists():
             subprocess.run([sys.executable, "-m", "venv", folder / self.name], check=True)
-        quiet = ["--disable-pip-version-check", "--quiet"]
-        subprocess.run([python, "-m", "pip", "install", *quiet, *packages], check=True)
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        subprocess.run([*pip, *packages], check=True, capture_output=True, encoding="utf-8")
         return python
 
     def servers(self, python: Path, model: Path, body: Path, folder: Path) -> Iterator[Server]:

@@ -104,8 +104,8 @@ def installed(wanted: Iterable[peer.Peer], folder: Path) -> dict[peer.Peer, Path
     for one in wanted:
         try:
             found[one] = one.install(folder)
-        except (OSError, subprocess.CalledProcessError) as error:
-            print(f"missing: {one.name}: {error}")
+        except subprocess.CalledProcessError as error:
+            print(f"missing: {one.name} cannot be installed: {(error.stderr or str(error)).splitlines()[-1]}")
         else:
             print(f"{one.packages[0]}: in {found[one].parent.parent}")
     return found
