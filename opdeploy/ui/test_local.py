@@ -104,5 +104,6 @@ def _conditions(found: Served) -> list[str]:
     if few < _FEW:
         lines.append(f"A step had {few} requests: --seconds makes the steps longer, and their percentiles firmer.")
     if found.other_cpus > _MUCH * found.machine.usable_cpus:
-        lines.append(f"Other processes took {found.other_cpus:.2f} processors: on a quiet machine it is faster.")
+        proxy = ", such as the engine's proxy," if found.runtime == "docker" else ""
+        lines.append(f"Other processes{proxy} took {found.other_cpus:.2f} processors: without them it is faster.")
     return [*lines, machine_line(found.machine)]

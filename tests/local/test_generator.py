@@ -6,6 +6,8 @@ import math
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -81,6 +83,33 @@ def test_the_open_loop_sends_at_its_times(small: Start) -> None:
     assert all(at - start >= moment for at, moment in zip(came, due, strict=True))
     assert len(tally.lags) == 3
     assert all(lag >= 0 for lag in tally.lags)
+
+
+ANSWERING = """
+import asyncio
+ANSWER = b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{}"
+class Answering(asyncio.Protocol):
+    def connection_made(self, transport): self.transport = transport
+    def data_received(self, data): self.transport.write(ANSWER)
+async def main():
+    server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+def test_one_core_sends_8000_requests_a_second() -> None:
+    """What the generator itself takes for a small request: were it more, it would be measured instead of a server."""
+    with subprocess.Popen([sys.executable, "-c", ANSWERING], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            port = int(process.stdout.readline())
+            tally = closed(Server("127.0.0.1", port, [REQUEST]), 8, 0.5, 5)
+        finally:
+            process.kill()
+    assert tally.failures == {}
+    assert tally.cpu_s / len(tally.latencies) < 1 / 8000
 
 
 def test_errors_are_counted_by_status_with_what_was_said(small: Start) -> None:
