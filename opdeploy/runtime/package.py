@@ -193,12 +193,14 @@ def choose(
     A variant of INT8 may saturate on a processor without VNNI, so what was right elsewhere is checked again, on the
     first `records`, or all. `threads` of a run are those of the variant where it is 0; `spin` is that of `Session`.
 
-    Raises InputError where a GPU is required and ONNX Runtime has none, DifferenceError where no variant is right.
+    Raises InputError where a GPU is required and there is none, DifferenceError where no variant is right.
     """
     rejected: dict[str, str] = {}
+    ran = False
     for variant in _candidates(package.manifest, threads, require_gpu=require_gpu):
         try:
             session = package.open(variant, spin=spin)
+            ran = True
             differences = answers_apart(session, package.golden().first(records), variant.tolerance)
             apart = bool(differences) and all(difference.agrees for difference in differences)
             if not apart:
@@ -211,6 +213,8 @@ def choose(
             return Chosen(variant, session, differences, apart, rejected)
         rejected[variant.name] = str(wrong)
     reasons = "; ".join(f"{name}: {reason}" for name, reason in rejected.items())
+    if require_gpu and not ran:
+        raise InputError(f"{package.manifest.name}: a GPU is required, and none runs it ({reasons}); {NO_GPU}")
     where = "on a GPU of this machine" if require_gpu else "on this machine"
     raise DifferenceError(
         f"{package.manifest.name}: no variant reproduces the golden answers {where} ({reasons}); "
@@ -228,7 +232,7 @@ def _candidates(manifest: Manifest, threads: int, *, require_gpu: bool) -> list[
     if require_gpu:
         found = [variant for variant in found if variant.settings.provider != CPU]
     if not found:
-        raise InputError(f"{manifest.name}: a GPU is required, and {NO_GPU}")
+        raise InputError(f"{manifest.name}: a GPU is required, and this ONNX Runtime has no CUDA; {NO_GPU}")
     if threads:
         settings_of = (msgspec.structs.replace(variant.settings, threads=threads) for variant in found)
         found = [msgspec.structs.replace(v, settings=s) for v, s in zip(found, settings_of, strict=True)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
-NO_GPU = "this ONNX Runtime has no CUDA; install onnxruntime-gpu, on a machine with an NVIDIA GPU"
+NO_GPU = "install onnxruntime-gpu, on a machine with an NVIDIA GPU and its driver"
 Level = Literal["all", "extended", "basic", "disable"]
 """How far ONNX Runtime rewrites the graph when it loads it."""
 

@@ -109,7 +109,7 @@ def _on_gpu(model: Path, settings: Settings) -> tuple[Session | None, str]:
     """Return the model on a GPU where there is one; raises InputError where one is required and it does not run."""
     if not has_cuda():
         if settings.require_gpu:
-            raise InputError(f"{model}: a GPU is required, and {NO_GPU}")
+            raise InputError(f"{model}: a GPU is required, and this ONNX Runtime has no CUDA; {NO_GPU}")
         return None, CPU
     try:
         return Session(model, Run(CUDA, settings.threads)), CUDA
