@@ -7,8 +7,6 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from opdeploy.serving.app import App
 from opdeploy.serving.metrics import Metrics
 from opdeploy.serving.model import Served
@@ -18,6 +16,7 @@ from tests.runtime.processed import tensor
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    import pytest
     from numpy.typing import NDArray
 
     from opdeploy.runtime.tensors import TensorSpec
