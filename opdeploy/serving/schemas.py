@@ -159,8 +159,11 @@ def _cell(column: Column, datatype: Datatype, nulls: Sequence[str]) -> Schema:
         forms = _categories(column)
     else:
         forms, nulls = [_text()], column.nulls
+    absent = [{"enum": list(nulls)}] if nulls else []
     if column.missing is not None:
-        forms += [{"type": "null"}, *([{"enum": list(nulls)}] if nulls else [])]
+        forms += [{"type": "null"}, *absent]
+    elif absent and "string" in forms[0].get("type", ()):  # any text would do, but those that stand for a missing value
+        forms = [{**forms[0], "not": absent[0]}, *forms[1:]]
     return {"anyOf": forms} if len(forms) > 1 else forms[0]
 
 
