@@ -16,7 +16,7 @@ from opdeploy.errors import OpdeployError
 from opdeploy.serving.exchange import RequestError, unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from opdeploy.runtime.session import Arrays
     from opdeploy.serving.metrics import Metrics
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _NEWEST = 0.2
 """Weight of the newest run in the time that a record is expected to take."""
+_QUICK = 0.0002
+"""Seconds that a request may be expected to take for its run to be done in the event loop."""
+_NOT_QUICK = 0.02
+"""Seconds after which a run in the event loop was the last there."""
 _RUNS = 2
 """So many runs of waiting are allowed however long one takes."""
 
@@ -71,6 +75,8 @@ class Batcher:
         self._changed = threading.Condition()
         self._max_wait = settings.max_wait
         self._record_seconds = self._run_seconds = 0.0
+        self._quick = model.quick and not self._delay
+        self._soon: list[Work] = []
         self._threads = [
             threading.Thread(target=self._work, name=f"run-{number}", daemon=True) for number in range(model.parallel)
         ]
@@ -87,6 +93,11 @@ class Batcher:
         if wait > min(max(self._max_wait, _RUNS * self._run_seconds), deadline - now):
             raise unavailable("the server is busy; send it again later", wait)
         work = Work(inputs, tuple(outputs), now, self._loop.create_future())
+        if self._quick and 0 < self._record_seconds * (work.records or self._most) <= _QUICK:
+            if not self._soon:
+                self._loop.call_soon(self._run_soon)
+            self._soon.append(work)
+            return work
         with self._changed:
             self._waiting.append(work)
             self._records += work.records or 1
@@ -100,6 +111,16 @@ class Batcher:
     def depth(self) -> int:
         """Return how many requests wait."""
         return len(self._waiting)
+
+    def _run_soon(self) -> None:
+        """Run what came in this turn of the loop: for models that take less time than a thread does to wake."""
+        soon, self._soon = self._soon, []
+        while soon:
+            batch, soon = _together(soon, self._most)
+            _deliver(batch, self._answers(batch))
+            if self._run_seconds > _NOT_QUICK:
+                self._quick = False
+                _log.warning("a run took %.3f s; from now on the model runs on threads of its own", self._run_seconds)
 
     def _work(self) -> None:
         while True:
@@ -116,11 +137,10 @@ class Batcher:
                     self._changed.wait()
                 if self._delay and self._most > 1:
                     self._gather()
-                batch = self._take()
+                batch, rest = _together(self._waiting, self._most)
+                self._waiting = deque(rest)
+                self._records = sum(work.records or 1 for work in rest)
             if batch:
-                now = time.monotonic()
-                for work in batch:
-                    self._metrics.queue_seconds.observe(now - work.entered)
                 return batch
 
     def _gather(self) -> None:
@@ -130,25 +150,14 @@ class Batcher:
             if not self._changed.wait(until - time.monotonic()):
                 return
 
-    def _take(self) -> list[Work]:
-        """Take the first request, and those behind it that fit into its run; those given up by now are dropped."""
-        batch: list[Work] = []
-        rest: deque[Work] = deque()
-        records = 0
-        for work in self._waiting:
-            if work.answer.done():
-                continue
-            if not batch or (work.kind == batch[0].kind and work.records and records + work.records <= self._most):
-                batch.append(work)
-                records += work.records or self._most
-            else:
-                rest.append(work)
-        self._waiting = rest
-        self._records = sum(work.records or 1 for work in rest)
-        return batch
-
     def _answers(self, batch: list[Work]) -> list[Arrays | Exception]:
         """Run the model for all together; where it fails, for each alone, so that none suffers for another."""
+        now = time.monotonic()
+        for work in batch:
+            self._metrics.queue_seconds.observe(now - work.entered)
+        return self._run_all(batch)
+
+    def _run_all(self, batch: list[Work]) -> list[Arrays | Exception]:
         try:
             if len(batch) == 1:
                 return [self._alone(batch[0])]
@@ -157,7 +166,7 @@ class Batcher:
             return list(_shares(batch, outputs))
         except Exception as error:  # noqa: BLE001 - whatever it is, these requests get an answer and others are served
             if len(batch) > 1:
-                return [self._answers([work])[0] for work in batch]
+                return [self._run_all([work])[0] for work in batch]
             if not isinstance(error, OpdeployError):
                 _log.exception("a run failed")
                 return [error]
@@ -187,6 +196,22 @@ class Batcher:
         before = self._record_seconds or seconds / records
         self._record_seconds = before + _NEWEST * (seconds / records - before)
         return answer
+
+
+def _together(waiting: Iterable[Work], most: int) -> tuple[list[Work], list[Work]]:
+    """Return the first request with those behind it that fit into its run, and the rest; those given up are dropped."""
+    batch: list[Work] = []
+    rest: list[Work] = []
+    records = 0
+    for work in waiting:
+        if work.answer.done():
+            continue
+        if not batch or (work.kind == batch[0].kind and work.records and records + work.records <= most):
+            batch.append(work)
+            records += work.records or most
+        else:
+            rest.append(work)
+    return batch, rest
 
 
 def _shares(batch: list[Work], outputs: Arrays) -> Iterator[Arrays]:

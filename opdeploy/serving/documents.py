@@ -23,9 +23,9 @@ def parse(body: bytes | bytearray, length: int, most: int) -> Any:  # noqa: ANN4
     """
     if length > most:
         raise _too_large(f"has over {most} bytes")
-    if body.count(b",", 0, length) > _MOST_VALUES:
+    if length > _MOST_VALUES and body.count(b",", 0, length) > _MOST_VALUES:
         raise _too_large(f"has over {_MOST_VALUES} values")
-    if body.count(b"[", 0, length) + body.count(b"{", 0, length) > _MOST_CONTAINERS:
+    if length > _MOST_CONTAINERS and body.count(b"[", 0, length) + body.count(b"{", 0, length) > _MOST_CONTAINERS:
         raise _too_large(f"has over {_MOST_CONTAINERS} lists and objects")
     try:
         return orjson.loads(memoryview(body)[:length])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from opdeploy.serving.settings import Settings
 
 DEFAULT_BATCH = 32
+_MEASURES = frozenset({"BOOL", "UINT8", "FP16", "BF16", "FP32", "FP64"})
 _CHECKED = 4
 """So many golden records are checked at start: a large network takes as long for eight as for all else. `opdeploy
 test-local` and `opdeploy model verify` check them all."""
@@ -64,6 +65,16 @@ class Served:
     def outputs(self) -> tuple[TensorSpec, ...]:
         """The tensors that it gives."""
         return self.session.outputs
+
+    @property
+    def quick(self) -> bool:
+        """Whether the time of a run depends on the number of records alone, as far as can be told from the tensors.
+
+        Whole numbers and texts may be sizes, and axes that are free may be long.
+        """
+        sizes = [size for spec in self.inputs for size in spec.shape[1 if self.max_batch > 1 else 0 :]]
+        fixed = all(isinstance(size, int) for size in sizes)
+        return fixed and self.provider == CPU and all(spec.datatype.name in _MEASURES for spec in self.inputs)
 
     def facts(self) -> dict[str, str | int]:
         """Return what a log line or a page tells of it."""

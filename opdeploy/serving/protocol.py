@@ -178,9 +178,11 @@ def _inputs(
 
 
 def _outputs(tensors: Mapping[str, dict[str, Any]], specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    if not tensors:
+        return tuple(specs)
     _require_known(tensors, specs, "output")
     by_name = {spec.name: spec for spec in specs}
-    return tuple(by_name[name] for name in tensors) or tuple(specs)
+    return tuple(by_name[name] for name in tensors)
 
 
 def _require_known(names: Iterable[str], specs: Sequence[TensorSpec], kind: str) -> None:

@@ -33,12 +33,11 @@ def to_array(data: Any, shape: Sequence[int], datatype: Datatype) -> NDArray[Any
     if not isinstance(data, list):
         raise ValueError("data must be an array")  # noqa: TRY004 - a client's mistake, not a caller's
     values = _flatten(data, shape)
+    if len(values) <= _SLICE:
+        return _converted(values, datatype).reshape(shape)
     array = np.empty(len(values), datatype.dtype)
     for start in range(0, len(values), _SLICE):
         array[start : start + _SLICE] = _converted(values[start : start + _SLICE], datatype)
-    # JSON has no infinity, so one that is here now is a number too large for the datatype.
-    if float in datatype.json_types and not np.isfinite(array).all():
-        raise ValueError(f"data has a value out of range for datatype {datatype.name}")
     return array.reshape(shape)
 
 
@@ -47,11 +46,16 @@ def _converted(values: list[Any], datatype: Datatype) -> NDArray[Any]:
     if not datatype.json_types.issuperset(map(type, values)):
         raise ValueError(f"data has a value that is not of datatype {datatype.name}")
     try:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="raise"):
             array = np.array(values, dtype=datatype.dtype)
-            return bf16_values(bf16_bits(array)) if datatype.name == "BF16" else array
-    except OverflowError:
-        raise ValueError(f"data has a value out of range for datatype {datatype.name}") from None
+        if datatype.name != "BF16":
+            return array
+        array = bf16_values(bf16_bits(array))
+        if np.isfinite(array).all():
+            return array
+    except (OverflowError, FloatingPointError):
+        pass
+    raise ValueError(f"data has a value out of range for datatype {datatype.name}")
 
 
 def _flatten(data: list[Any], shape: Sequence[int]) -> list[Any]:

@@ -59,6 +59,7 @@ class Model:
     session: Doubling
     max_batch: int
     parallel: int = 1
+    quick: bool = False
 
 
 @dataclass
