@@ -22,13 +22,16 @@ check: $(VENV)/dev
 	$(BIN)/lint-imports
 
 # An environment of its own, with opdeploy as users install it; CHECK= prints the ratios without judging them.
+# PEERS=--no-peers leaves other model servers out, whose installation takes 2 GB and minutes.
 CHECK ?= --check
+PEERS ?=
 bench: $(VENV)-bench/done
 	$(VENV)-bench/bin/python bench/cli.py $(CHECK)
 	$(VENV)-bench/bin/python bench/model.py $(CHECK)
+	$(VENV)-bench/bin/python bench/serving.py --peers $(VENV)-peers $(PEERS) $(CHECK)
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-peers
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "opdeploy needs Python 3.11 or later; try make PYTHON=python3.12")'
