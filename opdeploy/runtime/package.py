@@ -117,14 +117,16 @@ class Chosen:
 
 
 @contextmanager
-def opened(path: Path, *, verified: bool = True) -> Iterator[Package]:
+def opened(path: Path, *, verified: bool = True, scratch: Path | None = None) -> Iterator[Package]:
     """Give an artefact, a folder or a file, with every hash checked; what is unpacked is deleted at the end.
 
     Without `verified`, `Package.verify` is left to the caller, who may use nothing of the artefact before it has ended.
+    What is a file is unpacked in `scratch`, or where the system has temporary files.
 
     Raises InputError for what is no artefact, or is not as it was packaged.
     """
-    with tempfile.TemporaryDirectory(prefix="opdeploy-") if not path.is_dir() else nullcontext(path) as folder:
+    unpacked = tempfile.TemporaryDirectory(prefix="opdeploy-", dir=scratch) if not path.is_dir() else nullcontext(path)
+    with unpacked as folder:
         if not path.is_dir():
             _unpack(path, Path(folder))
         package = _read(Path(folder), path)

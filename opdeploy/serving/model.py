@@ -83,14 +83,14 @@ class Served:
         return {f"model_{key}": value for key, value in (about | batches).items() if value is not None}
 
 
-def load(settings: Settings) -> Served:
-    """Load, check and warm up the model that the settings name.
+def load(settings: Settings, scratch: Path | None = None) -> Served:
+    """Load, check and warm up the model that the settings name; `scratch` is for what has to be unpacked meanwhile.
 
     Raises InputError for what cannot be loaded, DifferenceError where no variant gives the golden answers here.
     """
     if settings.model.suffix == ".onnx":
         return _graph(settings)
-    with opened(settings.model, verified=False) as package, ThreadPoolExecutor(1) as other:
+    with opened(settings.model, verified=False, scratch=scratch) as package, ThreadPoolExecutor(1) as other:
         verified = other.submit(package.verify)
         try:
             return _artefact(settings, package)

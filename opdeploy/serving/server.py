@@ -43,6 +43,7 @@ def run(settings: Settings, loading: Loading) -> int:
 
 async def _run(settings: Settings, loading: Loading) -> NoReturn:
     code = await _serve(settings, loading)
+    loading.clear()
     # At once: a thread that still computes would hold up an ordinary end, and granian's own threads, which outlive
     # its event loop a little, abort the process (exit code -6) when they meet an interpreter that is shutting down.
     logging.shutdown()

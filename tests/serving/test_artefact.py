@@ -19,6 +19,7 @@ from opdeploy.artifact.package import Contents, build
 from opdeploy.artifact.samples import Samples
 from opdeploy.runtime.package import Golden, opened, sha256
 from opdeploy.runtime.processing.spec import Classification, Number, Processing, Table
+from tests.serving.busy import wait_for
 from tests.serving.graphs import SEQUENCE, saved
 from tests.serving.servers import JSON, SECONDS, Answer, ended, started
 
@@ -222,11 +223,18 @@ def test_before_the_model_is_loaded_only_liveness_is_good(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_a_server_that_loads(tmp_path: Path, number: signal.Signals) -> None:
-    """The model is not waited for, and the exit code is 0."""
+def test_a_signal_ends_a_server_that_loads(
+    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model is not waited for, the exit code is 0, and what was to be unpacked leaves nothing."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     with loading(tmp_path, "--drain=0") as server:
+        wait_for(lambda: any(temporary.iterdir()))
         server.process.send_signal(number)
         assert server.process.wait(SECONDS) == 0
+    assert not list(temporary.iterdir())
 
 
 def test_a_model_that_turns_out_to_be_none_ends_the_server(tmp_path: Path) -> None:
