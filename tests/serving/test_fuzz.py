@@ -30,8 +30,8 @@ BODIES = 10_000
 DRAWN = 0.2
 """Share of them that is drawn from the OpenAPI document, which takes ten times as long as mutating."""
 GROWTH = 4e6
-"""Bytes that a server may take more at the end than half-way: 1.6 kB for each body of that half of the long test, so that
-what bodies leave behind shows, and what allocators keep of the largest does not."""
+"""Bytes that a server may take more at the end than half-way: 1.6 kB for each body of that half of the long test, so
+that what bodies leave behind shows, and what allocators keep of the largest does not."""
 TOKENS = [
     b"null", b"true", b"-1", b"1e999", b"NaN", b"18446744073709551616", b"9223372036854775808", b"0.5", b'""', b"[]",
     b"{}", b"[[", b"}", b'"', b"\\ud800", b"\xff", b"\0", b"\r\n", b",", b'"binary_data_size":-1,', b'"shape":[0],',
