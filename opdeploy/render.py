@@ -67,7 +67,7 @@ def walk(folder: Traversable, above: str = "") -> Iterator[tuple[str, Traversabl
 def write(bundle: Bundle, folder: Path) -> None:
     """Write files to a folder: readable by all, for who runs an image is another user, and all of one time.
 
-    Raises OpdeployError where the writing fails.
+    The folder itself stays as private as it is: no image holds it. Raises OpdeployError where the writing fails.
     """
     for path, content in bundle.items():
         target = folder / path
@@ -79,6 +79,6 @@ def write(bundle: Bundle, folder: Path) -> None:
                 shutil.copyfile(content, target)
         except OSError as error:
             raise OpdeployError(f"{target}: was not written: {error.strerror or error}; make room") from error
-    for entry in [folder, *folder.rglob("*")]:
+    for entry in folder.rglob("*"):
         entry.chmod(0o755 if entry.is_dir() else 0o644)
         os.utime(entry, (_THEN, _THEN))  # layers hold times: what is equal is to be stored and pushed once

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from opdeploy.clients import docker
+from opdeploy.clients.docker import building
 from opdeploy.deploy.image import build_image, check_platform
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.image import ImageSettings
@@ -83,6 +84,55 @@ def test_what_is_left_of_a_failed_build_is_not_what_others_need(
     with pytest.raises(docker.BuildError):
         engine.build(replace(ordered("RUN true", "RUN false"), tag="opdeploy-test-other:1"))
     assert client.images.get(built.id).id == built.id
+
+
+def test_a_base_without_a_name_stays_when_a_build_on_it_fails(
+    engine: docker.Engine, ordered: Callable[..., docker.Order], client: sdk.DockerClient
+) -> None:
+    """It was there before, as the cache of another build may be; nothing else keeps the engine from removing it."""
+    base = engine.build(ordered("ENV A=1"))
+    engine.build(ordered("ENV A=2"))  # takes the name
+    assert not client.images.get(base.id).tags
+    before = set(client.api.images(quiet=True, all=True, filters={"label": MARK}))
+    with pytest.raises(docker.BuildError):
+        engine.build(ordered("ENV B=1", "RUN false", base=base.id))
+    assert set(client.api.images(quiet=True, all=True, filters={"label": MARK})) == before
+
+
+TRAPPED = "echo begun; sleep 60 >/dev/null & wait"
+
+
+@pytest.mark.parametrize(
+    ("lines", "tidy"),
+    [
+        (["trap 'kill $!; sleep 1; rm \"$0.runs\"; exit 1' TERM", TRAPPED], True),
+        (["trap '' TERM", "echo begun; exec sleep 60"], False),
+    ],
+)
+def test_an_interrupt_waits_for_the_docker_program(
+    ordered: Callable[..., docker.Order],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lines: list[str],
+    *,
+    tidy: bool,
+) -> None:
+    """It has ended before the interrupt goes on, so no image comes after what was built was removed; killed if slow."""
+    if not tidy:
+        monkeypatch.setattr(building, "_PATIENCE", 0.2)
+    program = script(tmp_path / "docker", '[ "$2" = --help ] && exit 0; echo $$ >"$0.runs"', *lines)
+
+    def interrupt(line: str) -> None:
+        assert line == "begun"
+        raise KeyboardInterrupt
+
+    with docker.connected(program) as engine, pytest.raises(KeyboardInterrupt):
+        engine.build(ordered(builder="auto"), interrupt)
+    runs = tmp_path / "docker.runs"
+    assert runs.exists() != tidy
+    if not tidy:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(runs.read_text()), 0)
 
 
 def test_a_line_that_steers_the_terminal_steers_none(

@@ -51,9 +51,17 @@ def test_the_same_input_gives_the_same_files(artefacts: dict[str, Path], tmp_pat
     finally:
         os.umask(before)
     assert state(tmp_path / "one") == state(tmp_path / "two")
+    assert (tmp_path / "two/artefact").stat().st_mode & 0o777 == 0o755
     other = made(artefacts["image"])
     differ = {path.split("/")[0] for path in one.keys() | other.keys() if one.get(path) != other.get(path)}
     assert differ == {"Dockerfile", "README.md", "artefact", "build"}
+
+
+def test_a_private_folder_stays_private(tmp_path: Path) -> None:
+    """Files of a model are readable by all in the image, and by nobody else on the machine that builds it."""
+    (tmp_path / "own").mkdir(mode=0o700)
+    write({"model/weights": b"secret"}, tmp_path / "own")
+    assert (tmp_path / "own").stat().st_mode & 0o777 == 0o700
 
 
 def state(folder: Path) -> dict[str, Any]:

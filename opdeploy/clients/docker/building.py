@@ -31,7 +31,7 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 _STEP = re.compile(r" ---> (Running in )?([0-9a-f]{12})")
 """How the classic builder names the container and the image of a step."""
 _PATIENCE, _BETWEEN = 15.0, 0.1
-"""Seconds that the engine has to remove the container of a step, and between two looks."""
+"""Seconds that a build that is interrupted has to clear away, and between two looks at its last container."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TELLS_NOTHING = re.compile(r"[- ]*|Removing intermediate container .*| ---> .*| > \[.*")
 """Lines of either builder that stand between a step's own last words and the end of the log."""
@@ -56,7 +56,8 @@ class Order:
     """The context, with a Dockerfile."""
     tag: str
     platform: str = "linux/amd64"
-    arguments: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of the build; a proxy among them may have a password."""
     network: str | None = None
     """Of the steps that run: `none`, `host`, or one of the engine's; where it is not given, the engine's default."""
     builder: Builder = "auto"
@@ -151,16 +152,27 @@ def _run(command: Sequence[str], environment: Mapping[str, str], seen: Watch) ->
             for line in process.stdout or ():
                 seen(line.decode("utf-8", "replace"))
         except BaseException:
-            process.terminate()  # it cancels the build in the engine
+            _end(process)
             raise
     return process.returncode
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Let a program cancel its build in the engine, and kill it where that takes long: it must name no image later."""
+    process.terminate()
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_PATIENCE)  # it reads what the program still prints, which would wait for that
+    finally:
+        process.kill()
+        process.wait()
+
+
 def _classic(client: DockerClient, order: Order, arguments: Mapping[str, str], seen: Watch, log: deque[str]) -> str:
-    steps = _Steps()
-    identity = None
+    identity, steps = None, _Steps()
     try:
         with explained(f"{order.tag}: the image was not built", "see that the engine runs, and build again"):
+            steps.before.update(client.api.images(quiet=True, all=True))
             identity = _streamed(client, order, arguments, seen, steps)
     finally:  # on an interrupt too
         if identity is None:
@@ -172,8 +184,10 @@ def _classic(client: DockerClient, order: Order, arguments: Mapping[str, str], s
 
 @dataclass(slots=True)
 class _Steps:
-    """What the classic builder made for its steps."""
+    """What the classic builder names in its log: what it made for its steps, the base and the cache it found."""
 
+    before: set[str] = field(default_factory=set)
+    """The images that the engine had."""
     images: list[str] = field(default_factory=list)
     containers: list[str] = field(default_factory=list)
 
@@ -206,7 +220,7 @@ def _streamed(
 
 
 def _forget(client: DockerClient, steps: _Steps) -> None:
-    """Remove what a build left, the last step first; images that have a name, or that others are built on, stay."""
+    """Remove what a build made, the last step first; images that have a name, or that others are built on, stay."""
     from docker.errors import DockerException
 
     for container in steps.containers[-1:]:  # of a build that was interrupted: the engine removes it in its own time
@@ -214,8 +228,9 @@ def _forget(client: DockerClient, steps: _Steps) -> None:
     for identity in reversed(steps.images):
         with suppress(DockerException):
             image = client.images.get(identity)
-            if not image.tags and not image.attrs.get("RepoDigests"):
-                client.images.remove(identity)
+            named = image.tags or image.attrs.get("RepoDigests")
+            if image.id not in steps.before and not named:
+                client.images.remove(identity, noprune=True)  # else what it is built on goes too
 
 
 def _await_end(client: DockerClient, container: str) -> None:
