@@ -38,10 +38,11 @@ _CUDA = ("cu13", "cudnn")
 class Sources(Frozen):
     """Where a build gets Python's packages from; without a change, from the index that pip knows."""
 
-    index_url: str | None = None
-    extra_index_urls: tuple[str, ...] = ()
+    index_url: str | None = Field(default=None, repr=False)
+    extra_index_urls: tuple[str, ...] = Field(default=(), repr=False)
     trusted_hosts: tuple[str, ...] = ()
-    proxy: str | None = None
+    proxy: str | None = Field(default=None, repr=False)
+    """It may have a password, as an index that is yet to be refused; so neither shows."""
     authorities: Path | None = None
     """A file of certificate authorities (PEM), which are trusted while packages are fetched, and not in the image."""
     wheels: Path | None = None
@@ -57,16 +58,12 @@ class Sources(Frozen):
     def arguments(self) -> dict[str, str]:
         """Return the arguments of a build.
 
-        Raises InputError for an index with a password: a build's history keeps its arguments.
+        Raises InputError for an index with a password or a query: a build's history keeps its arguments.
         """
         if self.wheels:
             return {}
         for url in filter(None, (self.index_url, *self.extra_index_urls)):
-            if "@" in urlsplit(url).netloc:
-                raise InputError(
-                    f"the index at {urlsplit(url).hostname} has a password in its address, which a build's history "
-                    "would keep; fetch the packages with pip download, and build from the folder of wheels"
-                )
+            _check_index(url)
         names = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
         proxies = dict.fromkeys(names, self.proxy)  # which a history does not keep
         indices = {
@@ -75,6 +72,22 @@ class Sources(Frozen):
             "PIP_TRUSTED_HOST": " ".join(self.trusted_hosts),
         }
         return {name: value for name, value in (proxies | indices).items() if value}
+
+
+def _check_index(url: str) -> None:
+    """Raise InputError for the address of an index that may be secret, or that is none; the words keep the secret."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise InputError(
+            "an index of packages has an address that cannot be read; correct it: pip config debug"
+        ) from None
+    if "@" in parts.netloc or parts.query:
+        secret = "password" if "@" in parts.netloc else "query"
+        raise InputError(
+            f"the index at {parts.hostname} has a {secret} in its address, which a build's history "
+            "would keep; fetch the packages with pip download, and build from the folder of wheels"
+        )
 
 
 class ImageSettings(Frozen):

@@ -14,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from opdeploy.clients import pip
+from opdeploy.clients.docker import Order
 from opdeploy.clients.docker.building import proxies
 from opdeploy.errors import InputError
 from opdeploy.image import ImageSettings, Sources, bundle
@@ -188,15 +189,35 @@ def test_certificate_authorities_go_to_the_stage_that_builds(artefacts: dict[str
         made(artefacts["plain"], sources=Sources(authorities=tmp_path / "other.pem"))
 
 
-def test_a_password_of_an_index_does_not_get_into_a_history() -> None:
-    """An index with one is refused, by its host alone, whether it is the first or another."""
-    for given in (
-        {"index_url": "https://me:secret@own.example/simple"},
-        {"extra_index_urls": ("https://t@own.example",)},
-    ):
-        with pytest.raises(InputError, match=r"the index at own\.example has a password in its address") as raised:
-            Sources(**given).arguments()
-        assert "secret" not in str(raised.value)
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"index_url": "https://me:secret@own.example/simple"}, r"the index at own\.example has a password in its"),
+        ({"extra_index_urls": ("https://secret@own.example",)}, r"the index at own\.example has a password in its"),
+        ({"index_url": "https://own.example/?token=secret"}, r"the index at own\.example has a query in its address"),
+        ({"index_url": "https://me:secret@[own/simple"}, "an index of packages has an address that cannot be read; "),
+        ({"index_url": "https://me:secret@ow\u2100n/simple"}, "an index of packages has an address that cannot be"),
+    ],
+)
+def test_a_secret_of_an_index_does_not_get_into_a_history(given: dict[str, Any], told: str) -> None:
+    """An index with one is refused, by its host alone, whether it is the first or another; so is what is no address."""
+    with pytest.raises(InputError, match=f"^{told}") as raised:
+        Sources(**given).arguments()
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        Sources(proxy="http://me:secret@proxy.example"),
+        Sources(index_url="https://me:secret@own.example"),
+        Sources(extra_index_urls=("https://me:secret@own.example",)),
+    ],
+)
+def test_a_password_does_not_show(sources: Sources) -> None:
+    """Neither in settings that are printed, nor in an order to build."""
+    assert "secret" not in repr(ImageSettings(sources=sources))
+    assert "secret" not in repr(Order(Path("x"), "x", arguments={"HTTPS_PROXY": "http://me:secret@proxy.example"}))
 
 
 @pytest.mark.parametrize(
