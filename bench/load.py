@@ -63,6 +63,12 @@ class Load:
     """Seconds."""
 
 
+def end_on_signals() -> None:
+    """Make SIGTERM and SIGHUP leave every block, as Ctrl-C does: servers would outlive this process otherwise."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
 @contextmanager
 def running(server: Server) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server from its first right answer on, and end it with all that it started.

@@ -24,7 +24,19 @@ import networks
 import numpy as np
 import peer
 import resnet
-from load import JSON, BenchmarkError, Load, Server, bare_loop, free_port, load, running, start_bare, start_server
+from load import (
+    JSON,
+    BenchmarkError,
+    Load,
+    Server,
+    bare_loop,
+    end_on_signals,
+    free_port,
+    load,
+    running,
+    start_bare,
+    start_server,
+)
 
 from opdeploy.artifact.machine import describe
 from opdeploy.artifact.samples import Samples
@@ -69,6 +81,7 @@ def main() -> int:
     parser.add_argument("--peers", type=Path, default=Path(".venv-peers"), help="folder of the other servers")
     parser.add_argument("--no-peers", action="store_true", help="compare with bare loops only")
     arguments = parser.parse_args()
+    end_on_signals()
     if shutil.which("wrk") is None:
         print("missing: wrk (Debian's package wrk)")
         return 1 if arguments.check else 0
