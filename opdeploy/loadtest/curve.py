@@ -25,8 +25,14 @@ this is the latency of one that is busy for four fifths of the time (L. Kleinroc
 """
 GAIN = 1.05
 """More clients are tried as long as they raise the throughput by this factor, at least in every second step."""
-RUNGS = (0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
+RUNGS = (0.5, 0.8, 0.9, 0.95)
 """Rates that are tried first, as shares of the best throughput of the closed loop: more cannot be kept up for long."""
+MOST_GROWTH = 2.0
+"""A rate at which the median latency of a step's second half is more times that of its first is not kept.
+
+The queue of a server that gets more than it can carry grows without end, and latency with it, linearly: its median is
+three times as large in the second half, however short the step is and whatever latency is wanted.
+"""
 GAP = 0.05
 """Between the highest rate that is kept and the lowest that is not, as a share of that throughput."""
 
@@ -57,6 +63,8 @@ class Point:
     """Processors that the load generator took itself."""
     lag_ms: float | None
     """Open loop: p99 of how late the generator sent a request that was due while a connection was free."""
+    growth: float | None
+    """Open loop: median latency of the second half of what was answered, as a multiple of that of the first."""
 
     @property
     def p95(self) -> float:
@@ -83,7 +91,16 @@ def point(tally: Tally, connections: int, rate: float | None, server_s: float) -
         cpu_ms_per_request=short(1000 * server_s / answered if answered else 0.0),
         generator_cpus=short(tally.cpu_s / tally.seconds),
         lag_ms=short(1000 * percentile(tally.lags, 99)) if tally.lags else None,
+        growth=None if rate is None else _growth(times),
     )
+
+
+def _growth(times: Sequence[float]) -> float:
+    """Return the median of the second half as a multiple of that of the first; 1 of a single time."""
+    half = len(times) // 2
+    if not half or not math.isfinite(before := percentile(times[:half], 50)):
+        return 1.0  # what is never answered breaks the step anyway
+    return short(percentile(times[half:], 50) / before)
 
 
 def short(value: float) -> float:
@@ -92,15 +109,25 @@ def short(value: float) -> float:
 
 
 def keeps(found: Point, limit_ms: float) -> bool:
-    """Tell whether a step stayed within a latency, with hardly an error."""
-    return found.p95 <= limit_ms and found.errors <= MOST_ERRORS * found.requests
+    """Tell whether a step stayed within a latency that did not grow, with hardly an error."""
+    return found.p95 <= limit_ms and not fails(found) and not grows(found)
+
+
+def fails(found: Point) -> bool:
+    """Tell whether too many requests of a step failed."""
+    return found.errors > MOST_ERRORS * found.requests
+
+
+def grows(found: Point) -> bool:
+    """Tell whether latency grew during a step, as it does where more comes than the server can carry."""
+    return found.growth is not None and found.growth > MOST_GROWTH
 
 
 def saturated(points: Sequence[Point]) -> bool:
     """Tell whether more clients are of no use: two steps brought nothing, or the last one had errors."""
     if not points:
         return False
-    if points[-1].errors > MOST_ERRORS * points[-1].requests:
+    if fails(points[-1]):
         return True
     rates = [item.requests_per_second for item in points]
     return len(rates) > 2 and max(rates[-2:]) < GAIN * max(rates[:-2])  # noqa: PLR2004 - the last two, and some before

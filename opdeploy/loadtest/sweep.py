@@ -28,6 +28,8 @@ LONGEST_S = 30.0
 ANSWER_S = 30.0
 """The closed loop waits so long for an answer."""
 LEAST_PATIENCE_S = 0.5
+_STEP, _CONFIRMING = 1 / 12, 1 / 5
+"""Shares of the time for a step of the open loop, and for the longer one that confirms the knee."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Sweep:
     """Latency up to which a rate counts as kept: the one wanted, else `curve.SLOWER` times that of one client."""
     knee: Point | None
     """Step of the highest rate that was kept; None where none was."""
+    finished: bool
+    """Whether that rate was found and confirmed, before the time was over."""
 
 
 def sweep(server: Server, goal: Goal, cpu: Callable[[], float], watch: Callable[[str], None]) -> Sweep:
@@ -66,9 +70,10 @@ def sweep(server: Server, goal: Goal, cpu: Callable[[], float], watch: Callable[
     clients = load.clients()
     limit = goal.slo_ms or curve.short(curve.SLOWER * clients[0].p95)
     rates: list[Point] = []
+    finished = True
     if curve.keeps(clients[0], limit):
-        rates = load.rates(curve.capacity(clients), limit, start + goal.seconds)
-    return Sweep([*clients, *rates], curve.capacity(clients), limit, curve.knee(rates, limit))
+        rates, finished = load.rates(curve.capacity(clients), limit, start + goal.seconds)
+    return Sweep([*clients, *rates], curve.capacity(clients), limit, curve.knee(rates, limit), finished)
 
 
 class _Steps:
@@ -79,6 +84,7 @@ class _Steps:
         self._cpu = cpu
         self._watch = watch
         self._all = goal.seconds
+        self._wanted = goal.slo_ms or math.inf
         self._step = min(LONGEST_S, goal.seconds / 20)
 
     def warm_up(self) -> None:
@@ -105,25 +111,43 @@ class _Steps:
             step = partial(closed, self._server, count, self._step, ANSWER_S)
             found = self._measured(step, count)
             if not points:  # a limit may hang on it, and a disturbance is not the server's fault
-                found = min(found, self._measured(step, count), key=lambda item: (item.errors, item.p95))
+                found = _better(found, self._measured(step, count), self._wanted)
             points.append(found)
         return points
 
-    def rates(self, most: float, limit_ms: float, end: float) -> list[Point]:
-        """Load with higher and higher rates, until the highest is known that is kept, or the time is over."""
-        found: dict[float, Point] = {}
-        while time.monotonic() < end or not found:
-            rate = curve.next_rate({rate: curve.keeps(item, limit_ms) for rate, item in found.items()}, most)
-            if rate is None:
-                break
-            found[rate] = self._rate(rate, limit_ms)
-            if not curve.keeps(found[rate], limit_ms):  # a disturbance is not the server's fault: the better one counts
-                found[rate] = min(found[rate], self._rate(rate, limit_ms), key=lambda item: (item.errors, item.p95))
-        return [found[rate] for rate in sorted(found)]
+    def rates(self, most: float, limit_ms: float, end: float) -> tuple[list[Point], bool]:
+        """Load with higher and higher rates, until the highest is known that is kept and a longer step confirms it.
 
-    def _rate(self, rate: float, limit_ms: float) -> Point:
+        Returns the steps, and whether that was known before the time was over, which lasts until one rate is kept.
+        """
+        found: dict[float, Point] = {}
+        confirmed: set[float] = set()
+        finished = False
+        while not finished:
+            kept = {rate: curve.keeps(item, limit_ms) for rate, item in found.items()}
+            if time.monotonic() >= end and any(kept.values()):
+                break
+            rate = curve.next_rate(kept, most)
+            if rate is not None:
+                found[rate] = self._tried(rate, limit_ms, _STEP)
+                continue
+            knee = curve.knee(list(found.values()), limit_ms)
+            finished = knee is None or knee.rate in confirmed
+            if knee and knee.rate and not finished:
+                confirmed.add(knee.rate)
+                found[knee.rate] = self._tried(knee.rate, limit_ms, _CONFIRMING)
+                finished = curve.keeps(found[knee.rate], limit_ms)
+        return [found[rate] for rate in sorted(found)], finished
+
+    def _tried(self, rate: float, limit_ms: float, share: float) -> Point:
+        found = self._rate(rate, limit_ms, share)
+        if curve.keeps(found, limit_ms):
+            return found
+        return _better(found, self._rate(rate, limit_ms, share), limit_ms)  # a disturbance is not the server's fault
+
+    def _rate(self, rate: float, limit_ms: float, share: float) -> Point:
         self._watch(f"{rate:,.4g} requests/s")
-        seconds = min(max(self._all / 12, ENOUGH / rate), self._all / 5, LONGEST_S)
+        seconds = min(max(share * self._all, ENOUGH / rate), self._all / 5, LONGEST_S)
         patience = max(LEAST_PATIENCE_S, limit_ms / 1000)
         # More under way than this would mean a latency beyond the limit (Little's law), with a factor of two to spare.
         connections = min(CLIENTS[-1], max(8, math.ceil(2 * rate * limit_ms / 1000)))
@@ -134,3 +158,8 @@ class _Steps:
         before = self._cpu()
         tally = step()
         return curve.point(tally, connections, rate, self._cpu() - before)
+
+
+def _better(one: Point, other: Point, limit_ms: float) -> Point:
+    """Return the step that was kept, if only one was; else the faster one."""
+    return min(one, other, key=lambda item: (not curve.keeps(item, limit_ms), item.p95))

@@ -5,7 +5,7 @@ It differs from what `opdeploy model measure` writes, which is of the model alon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class Limits:
     """GB (10^9 bytes); None where nothing limits it."""
     target: str | None
     """The platform whose limits these are within; None where none was named."""
+    unknown: list[str] = field(default_factory=list)
+    """Those of the fields above that the platform is not known to limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class Served:
     """Best throughput of the closed loop, in requests a second, whatever the latency."""
     knee: Point | None
     """The step of the highest rate that was kept."""
+    finished: bool
+    """Whether that rate was found and confirmed before the time of the load was over."""
     points: list[Point]
     other_cpus: float
     """Processors that other processes of this machine kept busy during the load, on average."""

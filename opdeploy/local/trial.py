@@ -83,6 +83,7 @@ def trial(subject: Subject, running: Running, plan: Plan, watch: Watch) -> Serve
         requests_per_second=found.knee.rate if found.knee else None,
         capacity=found.capacity,
         knee=found.knee,
+        finished=found.finished,
         points=found.points,
         other_cpus=others,
     )

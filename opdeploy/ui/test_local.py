@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from opdeploy.loadtest.curve import Point
-    from opdeploy.local.served import Served
+    from opdeploy.local.served import Limits, Served
 
 _FIGURES = ("answered/s", "p50 ms", "p95 ms", "p99 ms", "errors", "CPU ms")
 _FEW = 100
@@ -50,18 +50,26 @@ def _latency(milliseconds: float) -> str:
 
 
 def _mark(item: Point, found: Served) -> str:
-    from opdeploy.loadtest.curve import keeps
+    from opdeploy.loadtest.curve import fails, grows
 
     if item == found.knee:
         return "knee"
-    return "too slow" if item.rate is not None and not keeps(item, found.limit_ms) else ""
+    if item.rate is None:
+        return ""
+    if item.p95 > found.limit_ms:
+        return "too slow"
+    if fails(item):
+        return "errors"
+    return "slower and slower" if grows(item) else ""
 
 
 def _results(name: str, found: Served, peak: float | None) -> list[str]:
     lines = [_throughput(found)]
+    if not found.finished:
+        lines.append("The load ended before the highest rate was found and confirmed: a larger --seconds tells more.")
     if found.knee:
         busy = found.knee.server_cpus
-        lines.append(f"At that rate the server keeps {busy:.2f} of {found.limits.cpus:g} processors busy.")
+        lines.append(f"At that rate the server keeps {busy:.2f} of {_processors(found.limits.cpus)} busy.")
     if found.requests_per_second and peak:
         count = math.ceil(peak / found.requests_per_second)
         servers = "one such server carries" if count == 1 else f"{count} such servers carry"
@@ -88,15 +96,23 @@ def _throughput(found: Served) -> str:
     return f"{'Throughput at the SLO' if wanted else 'Knee'}: {rate} requests/s{more} ({limit}, errors at most 1%)."
 
 
+def _within(limits: Limits) -> str:
+    if limits.target is None:
+        return ""
+    if not limits.unknown:
+        return f" within the limits of {limits.target}"
+    unknown = ", ".join({"cpus": "processors", "memory_gb": "memory"}[name] for name in limits.unknown)
+    return f" for {limits.target} (not known of it: {unknown})"
+
+
 def _conditions(found: Served) -> list[str]:
     limits = found.limits
     memory = "memory not limited" if limits.memory_gb is None else f"{limits.memory_gb:g} GB"
-    within = f" within the limits of {limits.target}" if limits.target else ""
     server = {"docker": "a container", "process": "a process"}[found.runtime]
     few = min(item.requests for item in found.points)
     generator = (found.knee or found.points[-1]).generator_cpus
     lines = [
-        f"The server was {server}{within}: {limits.cpus:g} processors, {memory}.",
+        f"The server was {server}{_within(limits)}: {_processors(limits.cpus)}, {memory}.",
         f"The load generator took {generator:.2f} processors of this machine itself.",
     ]
     if max(item.generator_cpus for item in found.points) > _NEARLY_ALL:
@@ -107,3 +123,7 @@ def _conditions(found: Served) -> list[str]:
         proxy = ", such as the engine's proxy," if found.runtime == "docker" else ""
         lines.append(f"Other processes{proxy} took {found.other_cpus:.2f} processors: without them it is faster.")
     return [*lines, machine_line(found.machine)]
+
+
+def _processors(count: float) -> str:
+    return f"{count:g} processor{'' if count == 1 else 's'}"

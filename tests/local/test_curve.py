@@ -26,6 +26,7 @@ BASE = Point(
     cpu_ms_per_request=5.0,
     generator_cpus=0.1,
     lag_ms=0.1,
+    growth=1.0,
 )
 
 
@@ -69,6 +70,28 @@ def test_a_step_in_which_nothing_is_answered_is_reduced_too() -> None:
 def test_a_rate_is_kept_within_latency_and_errors(p95: float, errors: int, *, kept: bool) -> None:
     """The bound itself is kept; of 200 requests two may fail."""
     assert curve.keeps(opened(100, p95, errors), 10) is kept
+
+
+@pytest.mark.parametrize(
+    ("times", "growth", "kept"),
+    [
+        ([0.001] * 100, 1.0, True),
+        ([0.001] * 50 + [0.0019] * 50, 1.9, True),
+        ([0.001 * at for at in range(1, 101)], 3.0, False),
+        ([0.1 - 0.001 * at for at in range(100)], 0.333, True),
+        ([0.001] * 95 + [0.05] * 5, 1.0, True),
+        ([0.001], 1.0, True),
+        ([], 1.0, False),
+        ([0.001] * 50 + [math.inf] * 50, math.inf, False),
+        ([math.inf] * 100, 1.0, False),
+    ],
+    ids=["even", "a bit", "a queue that grows", "one that shrinks", "a disturbance", "one", "none", "stops", "nothing"],
+)
+def test_a_rate_at_which_latency_grows_is_not_kept(times: list[float], growth: float, *, kept: bool) -> None:
+    """A queue that grows would break any bound later, however short the step was."""
+    found = curve.point(Tally(1.0, times), 8, 100.0, 0.5)
+    assert found.growth == pytest.approx(growth, rel=0.01)
+    assert curve.keeps(found, 1000) is kept
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ STEP = Point(
     cpu_ms_per_request=0.5,
     generator_cpus=0.1,
     lag_ms=None,
+    growth=None,
 )
 KNEE = replace(STEP, loop="open", connections=8, rate=2500.0, requests_per_second=2499.0, server_cpus=1.25)
 BROKEN = replace(
@@ -64,6 +65,7 @@ SERVED = Served(
     requests_per_second=2500.0,
     capacity=4000.0,
     knee=KNEE,
+    finished=True,
     points=[STEP, KNEE, BROKEN],
     other_cpus=0.0,
 )
@@ -108,6 +110,23 @@ def test_each_step_has_a_row() -> None:
     assert max(map(len, shown(SERVED, width=80))) <= 80
 
 
+@pytest.mark.parametrize(
+    ("change", "mark"),
+    [
+        ({"latency_ms": {"p50": 1.0, "p95": 10.1, "p99": 11.0}, "errors": 900}, "too slow"),
+        ({"errors": 900}, "errors"),
+        ({"errors": 10}, ""),
+        ({"growth": 2.1}, "slower and slower"),
+        ({"growth": 2.0}, ""),
+    ],
+)
+def test_why_a_rate_was_not_kept_is_told(change: dict[str, Any], mark: str) -> None:
+    """A rate that breaks within the latency wanted is not called slow."""
+    broken = replace(KNEE, rate=3000.0, **change)
+    row = shown(replace(SERVED, points=[STEP, KNEE, broken]))[4]
+    assert row.split("0.5")[-1].strip() == mark
+
+
 DOCKER = {"runtime": "docker", "limits": Limits(1.0, 0.5, "aci"), "image": Image("sha256:0", 330.4, 22.38)}
 
 
@@ -118,12 +137,13 @@ DOCKER = {"runtime": "docker", "limits": Limits(1.0, 0.5, "aci"), "image": Image
         ({"slo_ms": 10.0}, None, "Throughput at the SLO: 2,500 requests/s (p95 within 10 ms, errors at most 1%)."),
         ({"records_per_request": 4}, None, "Knee: 2,500 requests/s, 10,000 records/s (p95 within 10 ms, five times"),
         ({}, None, "At that rate the server keeps 1.25 of 2 processors busy."),
+        ({"finished": False}, None, "The load ended before the highest rate was found and confirmed: a larger --sec"),
         ({}, 2500.0, "The workload's peak is 2,500 requests/s: one such server carries it."),
         ({}, 2501.0, "The workload's peak is 2,501 requests/s: 2 such servers carry it."),
         ({}, None, "Ready after 0.41 s; memory: 91 MB at most."),
         (DOCKER, None, "Ready after 0.41 s; memory: 91 MB of 0.5 GB at most."),
         (DOCKER, None, "Image: 330 MB, built in 22 s."),
-        (DOCKER, None, "The server was a container within the limits of aci: 1 processors, 0.5 GB."),
+        (DOCKER, None, "The server was a container within the limits of aci: 1 processor, 0.5 GB."),
         ({}, None, "The server was a process: 2 processors, memory not limited."),
         (
             {"carried": "records"},

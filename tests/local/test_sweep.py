@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +14,13 @@ from small import REQUEST, Answer, Small, Told
 
 from opdeploy.errors import OpdeployError
 from opdeploy.loadtest import curve
-from opdeploy.loadtest.generator import Server
-from opdeploy.loadtest.sweep import Goal, Sweep, sweep
+from opdeploy.loadtest.generator import Server, Tally
+from opdeploy.loadtest.sweep import _CONFIRMING, Goal, Sweep, _better, _Steps, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from opdeploy.loadtest.curve import Point
 
     Start = Callable[[Answer], Small]
 
@@ -70,6 +75,65 @@ def test_the_knee_is_a_rate_that_was_kept(slow: tuple[Sweep, list[str], float]) 
     assert found.knee in found.points
     assert curve.keeps(found.knee, 1000)
     assert 0.2 * found.capacity < (found.knee.rate or 0) <= found.capacity
+
+
+class Scripted(_Steps):
+    """Steps of a server that keeps so many requests a second in short steps, and so many in the longer ones."""
+
+    def __init__(self, short: float, long: float) -> None:
+        super().__init__(Server("", 0, []), Goal(25), float, lambda _: None)
+        self.asked: list[tuple[float, bool]] = []
+        self.most = {False: short, True: long}
+
+    def _rate(self, rate: float, _limit_ms: float, share: float) -> Point:
+        longer = share == _CONFIRMING
+        self.asked.append((rate, longer))
+        return replace(step(5.0 if rate <= self.most[longer] else 50.0, 0), rate=rate)
+
+
+@pytest.mark.parametrize(
+    ("short", "long", "end", "asked", "knee", "finished"),
+    [
+        (2000, 2000, math.inf, "500 800 900 950 950+", 950, True),
+        (2000, 850, math.inf, "500 800 900 950 950+ 950+ 900+ 900+ 850 850+", 850, True),
+        (860, 860, math.inf, "500 800 900 900 850 850+", 850, True),
+        (2000, 2000, 0, "500", 500, False),
+        (100, 100, 0, "500 500 250 250 125 125 62.5", 62.5, False),
+        (0, 0, 0, "500 500 250 250 125 125 62.5 62.5 31.25 31.25", None, True),
+    ],
+    ids=["all kept", "kept by luck", "in between", "no time", "no time, and none kept yet", "none kept"],
+)
+def test_the_knee_is_confirmed_by_a_longer_step(
+    short: float, long: float, end: float, asked: str, knee: float | None, *, finished: bool
+) -> None:
+    """What a short step kept by luck is not final, and a search that had no time is not called finished."""
+    load = Scripted(short, long)
+    points, ended = load.rates(1000.0, 10.0, end)
+    found = curve.knee(points, 10.0)
+    assert " ".join(f"{rate:g}{'+' * longer}" for rate, longer in load.asked) == asked
+    assert (found.rate if found else None, ended) == (knee, finished)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "better"),
+    [
+        ({"p95": 50.0, "errors": 0}, {"p95": 5.0, "errors": 1}, 1),
+        ({"p95": 5.0, "errors": 11}, {"p95": 9.0, "errors": 10}, 1),
+        ({"p95": 5.0, "errors": 3}, {"p95": 9.0, "errors": 0}, 0),
+        ({"p95": 50.0, "errors": 0}, {"p95": 90.0, "errors": 0}, 0),
+    ],
+    ids=["only one within the latency", "only one with few errors", "both kept", "neither kept"],
+)
+def test_of_two_steps_the_one_that_was_kept_counts(one: dict[str, float], other: dict[str, float], better: int) -> None:
+    """A single error in a thousand does not outweigh a latency that was not kept."""
+    pair = [step(**one), step(**other)]
+    assert _better(pair[0], pair[1], 10.0) is pair[better]
+
+
+def step(p95: float, errors: float) -> Point:
+    """Return a step of a thousand requests."""
+    times = [p95 / 1000] * (1000 - int(errors))
+    return curve.point(Tally(1.0, times, Counter({"503": int(errors)})), 8, 1000.0, 0.1)
 
 
 def test_it_ends_about_when_it_was_told(slow: tuple[Sweep, list[str], float]) -> None:
