@@ -130,6 +130,12 @@ class Sizes(Evidence):
     value: tuple[str, ...]
 
 
+class ImagePlatform(Evidence):
+    """The platform whose images it runs."""
+
+    value: Literal["linux/amd64", "linux/arm64"]
+
+
 class Limit(Evidence):
     """What the default offer gives; `lifted_by` names the dearer or preview option that gives more."""
 
@@ -182,6 +188,7 @@ class Limits(Frozen):
 
     gpu: GpuLimit | None = None
     gpu_regions: RegionsLimit | None = None
+    cpus: NumberLimit | None = None
     memory_gb: NumberLimit | None = None
     timeout_s: NumberLimit | None = None
     payload_mb: NumberLimit | None = None
@@ -244,6 +251,8 @@ class Profile(Frozen):
     stages: Stages
     lifetime: Lifetime | None = None
     docker: FlagLimit
+    image_platform: ImagePlatform | None = None
+    """Where nothing is said, images are built for linux/amd64."""
     spark: FlagLimit | None = None
     single_node: FlagLimit | None = None
     data_in_place: Locations

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 LIMITS: dict[str, tuple[str, str]] = {
     "gpu": ("GPU", ""),
     "gpu_regions": ("regions with a GPU", ""),
+    "cpus": ("processors of an instance", "vCPU"),
     "memory_gb": ("memory of an instance", "GB"),
     "timeout_s": ("longest request", "s"),
     "payload_mb": ("largest request", "MB"),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from opdeploy.cli.test_local_options import RuntimeName
     from opdeploy.image import ImageSettings
     from opdeploy.local.start import Containers
+    from opdeploy.platform import Profile
 
 
 class Building(NamedTuple):
@@ -27,7 +28,9 @@ class Building(NamedTuple):
         return next((name for name, value in given.items() if value), None)
 
 
-def containers(runtime: RuntimeName | None, building: Building, stack: ExitStack) -> Containers | None:
+def containers(
+    runtime: RuntimeName | None, building: Building, target: Profile | None, stack: ExitStack
+) -> Containers | None:
     """Return what containers are made with; None for a process, which is said where it was not asked for."""
     from opdeploy import ui
     from opdeploy.errors import InputError
@@ -48,14 +51,18 @@ def containers(runtime: RuntimeName | None, building: Building, stack: ExitStack
         return None
     from opdeploy.local.start import Containers
 
-    image = _image(building)
+    image = image_settings(building, target)
     about = engine.about()
     if not image.platform.endswith(f"/{about.architecture}"):
         ui.warn(f"the image is for {image.platform}, and this machine emulates it: it is slower here than there")
     return Containers(engine, image, building.kept)
 
 
-def _image(building: Building) -> ImageSettings:
+def image_settings(building: Building, target: Profile | None) -> ImageSettings:
+    """Return the settings of the image, for the platform of its target.
+
+    Raises InputError for a base that is no name of an image.
+    """
     from pydantic import ValidationError
 
     from opdeploy.clients.pip import sources
@@ -63,9 +70,13 @@ def _image(building: Building) -> ImageSettings:
     from opdeploy.image import ImageSettings
 
     wheels = {"wheels": building.wheels} if building.wheels else {}
+    chosen: dict[str, object] = {"sources": sources().model_copy(update=wheels)}
+    if building.base is not None:
+        chosen["base"] = building.base
+    if target and target.image_platform:
+        chosen["platform"] = target.image_platform.value
     try:
-        image = ImageSettings(sources=sources().model_copy(update=wheels))
-        return image if building.base is None else ImageSettings(base=building.base, sources=image.sources)
+        return ImageSettings.model_validate(chosen)
     except ValidationError:
         raise InputError(
             f"--base-image {building.base}: is no name of an image; write it as docker pull takes it"

@@ -90,8 +90,8 @@ def try_locally(
     kept = _kept(chosen.model, no_save=no_save)
     demand = chosen.demand
     with ExitStack() as stack:
-        containers = containers_of(runtime, Building(base_image, wheels, keep_image), stack)
         profile = load_catalogue().find(target, "--target") if target else None
+        containers = containers_of(runtime, Building(base_image, wheels, keep_image), profile, stack)
         limits = _limits(profile, Wanted(cpus, memory, demand.memory_gb), containers)
         tried = stack.enter_context(subject(chosen.model, chosen.name))
         made = requests(tried, send, records or demand.records)

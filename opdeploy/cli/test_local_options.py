@@ -33,7 +33,12 @@ Runtime = Annotated[
 Cpus = Annotated[
     float | None,
     typer.Option(
-        "--cpus", min=0.01, max=1024, metavar="N", help="Processors for it.", show_default="all of the machine"
+        "--cpus",
+        min=0.01,
+        max=1024,
+        metavar="N",
+        help="Processors for it.",
+        show_default="all of the target, or of the machine",
     ),
 ]
 Memory = Annotated[

@@ -9,7 +9,7 @@ from opdeploy.errors import InputError
 from opdeploy.local.served import Limits, Runtime
 
 if TYPE_CHECKING:
-    from opdeploy.platform import Profile
+    from opdeploy.platform import NumberLimit, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,12 @@ def limits(runtime: Runtime, wanted: Wanted, profile: Profile | None, room: Room
     """
     if profile:
         _check_serves(profile)
-    cpus, said = _cpus(runtime, wanted.cpus, room)
+    cpus, said = _cpus(runtime, wanted.cpus, profile, room)
     memory, more = _memory(runtime, wanted, profile, room)
-    return Limits(cpus, memory, profile.id if profile else None), said + more
+    if profile is None:
+        return Limits(cpus, memory, None), said + more
+    unknown = [name for name in ("cpus", "memory_gb") if getattr(profile.limits, name) is None]
+    return Limits(cpus, memory, profile.id, unknown), said + more
 
 
 def _check_serves(profile: Profile) -> None:
@@ -50,23 +53,42 @@ def _check_serves(profile: Profile) -> None:
         raise InputError(f"--target {profile.id}: takes no image, and so not this server: {profile.docker.why}")
 
 
-def _cpus(runtime: Runtime, cpus: float | None, room: Room) -> tuple[float, list[str]]:
+def _cpus(runtime: Runtime, cpus: float | None, profile: Profile | None, room: Room) -> tuple[float, list[str]]:
     whole = runtime == "process"
     most = float(max(1, int(room.cpus))) if whole else room.cpus
     if cpus is None:
-        return most, []
+        return _all_cpus(most, profile)
     if whole and cpus != int(cpus):
         raise InputError(f"--cpus {cpus:g}: a process gets whole processors; take --runtime docker for a part of one")
+    if profile:
+        _check_offered(f"--cpus {cpus:g}", cpus, profile, profile.limits.cpus)
     if cpus > most:
         return most, [f"--cpus {cpus:g}: this machine has {most:g}, so that it is tried with {most:g}"]
     return cpus, []
 
 
+def _all_cpus(most: float, profile: Profile | None) -> tuple[float, list[str]]:
+    """Return what a server gets that was not told, of `most` that this machine gives, and what has to be said of it."""
+    if profile is None:
+        return most, []
+    offer = profile.limits.cpus
+    if offer is None:
+        return most, [f"--cpus: not known of {profile.id}, so that it is tried with the {most:g} of this machine"]
+    got = min(most, offer.value)
+    here = "" if got == offer.value else f" and this machine {most:g}"
+    return got, [f"--cpus: {profile.id} has {offer.value:g} at most{here}, so that it is tried with {got:g}"]
+
+
+def _check_offered(asked: str, amount: float, profile: Profile, offer: NumberLimit | None) -> None:
+    """Raise InputError for more than a target gives, as far as that is known."""
+    if offer and amount > offer.value:
+        raise InputError(f"{asked}: {profile.id} has {offer.value:g} at most: {offer.why}")
+
+
 def _memory(runtime: Runtime, wanted: Wanted, profile: Profile | None, room: Room) -> tuple[float | None, list[str]]:
     memory = wanted.memory_gb or wanted.needed_gb
-    offer = profile.limits.memory_gb if profile else None
-    if profile and offer and memory > offer.value:
-        raise InputError(f"{memory:g} GB of memory: {profile.id} has {offer.value:g} at most: {offer.why}")
+    if profile:
+        _check_offered(f"{memory:g} GB of memory", memory, profile, profile.limits.memory_gb)
     if runtime == "process":
         if wanted.memory_gb is not None:
             raise InputError("--memory: a process cannot be held to it; take --runtime docker")

@@ -75,6 +75,7 @@ def _suits(profile: Profile, sources: Sources) -> Iterator[str]:
         "stages": profile.stages,
         "skills": profile.skills,
         "Docker": profile.docker,
+        "platform of images": profile.image_platform,
         "Spark": profile.spark,
         "single machine": profile.single_node,
         "recommended only when named": profile.only_when_named,

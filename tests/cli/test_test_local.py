@@ -121,7 +121,7 @@ def test_the_same_as_json(try_it: Try, folder: Path) -> None:
     (kept,) = measured(folder / "net")
     assert ran.json == kept
     assert (kept["kind"], kept["format"], kept["slo_ms"], kept["limit_ms"]) == ("served", 1, 5000, 5000)
-    assert kept["limits"] == {"cpus": 1, "memory_gb": None, "target": None}
+    assert kept["limits"] == {"cpus": 1, "memory_gb": None, "target": None, "unknown": []}
     assert kept["carried"] == "tensors"
     assert kept["settings"] == {"OPDEPLOY_MAX_BATCH": "1"}
     assert kept["max_batch"] == 1
@@ -139,9 +139,24 @@ def test_the_same_as_json(try_it: Try, folder: Path) -> None:
 
 def test_a_second_run_takes_the_place_of_the_first(try_it: Try, folder: Path) -> None:
     """Of the same runtime and limits; another limit is another measurement."""
-    for limits in ((), (), ("--target", "aci")):
+    for limits in ((), (), ("--target", "aci", "--cpus", "1")):
         assert try_it("net", *QUICK, *limits).code == 0
     assert [item["limits"]["target"] for item in measured(folder / "net")] == [None, "aci"]
+
+
+@pytest.mark.parametrize(
+    ("target", "warned", "said"),
+    [
+        ("aci", "--cpus: aci has 31 at most", "The server was a process within the limits of aci: "),
+        ("vm", "--cpus: not known of vm", "The server was a process for vm (not known of it: processors, memory): "),
+    ],
+)
+def test_what_is_not_known_of_a_target_is_told(try_it: Try, target: str, warned: str, said: str) -> None:
+    """Only what is known to keep a target's limits is said to be within them."""
+    ran = try_it("net", *QUICK, "--no-save", "--target", target)
+    assert ran.code == 0, ran.err
+    assert warned in ran.err
+    assert said in " ".join(ran.out.split())
 
 
 def test_the_workload_names_the_model_and_what_is_wanted(try_it: Try, folder: Path) -> None:
@@ -212,6 +227,10 @@ REFUSED = {
     "a workload as a model": (("workload.yaml",), "workload.yaml: is no model; a workload file is named with --workl"),
     "no such target": (("net", "--target", "aic"), "--target: no platform 'aic'; did you mean \"aci\"?"),
     "a batch target": (("net", "--target", "aml-batch"), "--target aml-batch: answers no requests"),
+    "more processors than a target has": (
+        ("net", "--target", "container-apps", "--cpus", "5"),
+        "--cpus 5: container-apps has 4 at most: 4 vCPU in one consumption replica.",
+    ),
     "memory of a process": (("net", "--memory", "1"), "--memory: a process cannot be held to it"),
     "part of a processor": (("net", "--cpus", "0.5"), "--cpus 0.5: a process gets whole processors"),
     "no such setting": (

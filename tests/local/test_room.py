@@ -23,14 +23,16 @@ ROOM = Room(4, 16)
 @pytest.mark.parametrize(
     ("runtime", "wanted", "target", "found"),
     [
-        ("process", Wanted(None, None, 1), None, (4, None, None)),
-        ("process", Wanted(2, None, 1), "aci", (2, None, "aci")),
-        ("docker", Wanted(None, None, 1.5), None, (4, 1.5, None)),
-        ("docker", Wanted(0.5, 2, 1), "container-apps", (0.5, 2, "container-apps")),
+        ("process", Wanted(None, None, 1), None, (4, None, None, [])),
+        ("process", Wanted(2, None, 1), "aci", (2, None, "aci", [])),
+        ("docker", Wanted(None, None, 1.5), None, (4, 1.5, None, [])),
+        ("docker", Wanted(0.5, 2, 1), "container-apps", (0.5, 2, "container-apps", [])),
+        ("docker", Wanted(4, 2, 1), "container-apps", (4, 2, "container-apps", [])),
+        ("docker", Wanted(3, 2, 1), "vm", (3, 2, "vm", ["cpus", "memory_gb"])),
     ],
 )
 def test_a_server_gets_what_was_asked_for(
-    runtime: Runtime, wanted: Wanted, target: str | None, found: tuple[float, float | None, str | None]
+    runtime: Runtime, wanted: Wanted, target: str | None, found: tuple[float, float | None, str | None, list[str]]
 ) -> None:
     """All processors where none are named; a container has the memory that the workload needs."""
     profile = load_catalogue().by_id[target] if target else None
@@ -38,6 +40,24 @@ def test_a_server_gets_what_was_asked_for(
         found,
         [],
     )
+
+
+@pytest.mark.parametrize("runtime", ["docker", "process"])
+@pytest.mark.parametrize(
+    ("target", "cpus", "found", "said"),
+    [
+        ("container-apps", 64, 4, "--cpus: container-apps has 4 at most, so that it is tried with 4"),
+        ("container-apps", 4, 4, "--cpus: container-apps has 4 at most, so that it is tried with 4"),
+        ("aci", 4, 4, "--cpus: aci has 31 at most and this machine 4, so that it is tried with 4"),
+        ("vm", 64, 64, "--cpus: not known of vm, so that it is tried with the 64 of this machine"),
+    ],
+)
+def test_where_no_processors_are_named_a_server_has_those_of_its_target(
+    runtime: Runtime, target: str, cpus: float, found: float, said: str
+) -> None:
+    """As far as they are known and this machine has them; how many they are is said."""
+    got, lines = limits(runtime, Wanted(None, None, 1), load_catalogue().by_id[target], Room(cpus, 16))
+    assert (got.cpus, lines) == (found, [said])
 
 
 @pytest.mark.parametrize(
@@ -61,6 +81,8 @@ def test_a_machine_gives_what_it_has_and_that_is_said(
     [
         ("process", Wanted(1.5, None, 1), None, "--cpus 1.5: a process gets whole processors"),
         ("process", Wanted(None, 2, 1), None, "--memory: a process cannot be held to it; take --runtime docker"),
+        ("docker", Wanted(4.5, 1, 1), "container-apps", "--cpus 4.5: container-apps has 4 at most: 4 vCPU in one"),
+        ("process", Wanted(32, None, 1), "aci", "--cpus 32: aci has 31 at most: 31 vCPU and 240 GB in one group"),
         ("docker", Wanted(None, 9, 1), "container-apps", "9 GB of memory: container-apps has 8.59 at most: 8 GiB"),
         ("process", Wanted(None, None, 20), "container-apps", "20 GB of memory: container-apps has 8.59 at most"),
         ("process", Wanted(None, None, 1), "aml-batch", "--target aml-batch: answers no requests, it takes scheduled"),
