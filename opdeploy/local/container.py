@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import secrets
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from opdeploy.clients.docker import Run
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 GB = 10**9
 _LOG_LINES = 200
 LABEL = "opdeploy.test-local"
-"""Of containers, with the process that made them."""
+"""Of containers, with the run that made them."""
+RUN = secrets.token_hex(4)
+"""This run: process numbers of two machines, or of two jobs in containers, may be the same on one engine."""
+_BETWEEN_S = 0.2
+"""How often a container's memory is looked at: engines do not keep its peak without files that can be dropped."""
 
 
 class ServerContainer:
@@ -37,6 +42,7 @@ class ServerContainer:
         self._address: tuple[str, int] | None = None
         self._cpu = 0.0
         self._peak = 0.0
+        self._looking = threading.Lock()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -68,13 +74,35 @@ class ServerContainer:
         return self._peak
 
     def _look(self) -> None:
+        with self._looking:
+            try:
+                stats = self._container.stats()
+            except OpdeployError:  # it has ended: what was seen last stands
+                if self.exit_code() is None:
+                    raise
+                return
+            self._cpu, self._peak = stats.cpu_seconds, stats.peak / 1e6
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Look at its memory again and again until the end of the block: what a request takes is given back after it.
+
+        What is held for less than a fifth of a second may be missed.
+        """
+        over = threading.Event()
+
+        def look() -> None:
+            while not over.wait(_BETWEEN_S):
+                with suppress(OpdeployError):  # who asks for a figure is told
+                    self._look()
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
         try:
-            stats = self._container.stats()
-        except OpdeployError:  # it has ended: what was seen last stands
-            if self.exit_code() is None:
-                raise
-            return
-        self._cpu, self._peak = stats.cpu_seconds, stats.peak / 1e6
+            yield
+        finally:
+            over.set()
+            thread.join()
 
 
 @contextmanager
@@ -89,20 +117,32 @@ def built_image(
     """
     tag = image_name(package, kept=kept)
     start = time.monotonic()
-    try:
+    with nullcontext() if kept else _removed(engine, tag):
         build_image(engine, bundle(package, settings), tag, settings, watch=watch)
         found = engine.image(tag)
         yield tag, Image(found.id, round(found.size / 1e6, 1), round(time.monotonic() - start, 2))
-    finally:
-        if not kept:
-            with held_back():
+
+
+@contextmanager
+def _removed(engine: Engine, tag: str) -> Iterator[None]:
+    """Remove an image at the end of the block; an error of the block is not lost when that fails too."""
+    try:
+        yield
+    except BaseException as error:
+        with held_back():
+            try:
                 engine.remove_image(tag)
+            except OpdeployError as another:
+                error.add_note(str(another))
+        raise
+    with held_back():
+        engine.remove_image(tag)
 
 
 def image_name(package: Package, *, kept: bool) -> str:
     """Return the name of an artefact's image: one that a user finds again, or one that no other run has."""
     version = package.digest[:12]
-    return f"opdeploy/{package.manifest.name}:{version if kept else f'test-{version}-{os.getpid()}'}"
+    return f"opdeploy/{package.manifest.name}:{version if kept else f'test-{version}-{RUN}'}"
 
 
 @contextmanager
@@ -116,8 +156,10 @@ def server_container(
         cpus=limits.cpus,
         memory=None if limits.memory_gb is None else round(limits.memory_gb * GB),
         environment=dict(settings or {}),
-        labels={LABEL: str(os.getpid())},
+        labels={LABEL: RUN},
     )
     started = time.monotonic()
     with engine.running(run) as container:
-        yield ServerContainer(container, started)
+        server = ServerContainer(container, started)
+        with server.watched():
+            yield server

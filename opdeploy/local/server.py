@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 READY = "/v2/health/ready"
 _LOG_LINES = 10
 _PROBE_S = 5.0
-_BETWEEN_S = 0.02
+_BETWEEN_S, _MOST_BETWEEN_S = 0.02, 0.1
 _SHOWN = 200
 _CODES = {kind.exit_code: kind for kind in (InputError, DifferenceError)}
 """What the exit codes of a server mean; any other is a failure."""
@@ -99,7 +99,9 @@ def wait_until_ready(server: Running, seconds: float) -> float:
             return waited
         if reply:
             probe = f"was answered with {reply}"
-        time.sleep(_BETWEEN_S * (1 + waited))  # often at first, for the time is to be known, and less often later
+        time.sleep(
+            min(_MOST_BETWEEN_S, _BETWEEN_S * (1 + waited))
+        )  # often at first, for the time is to be known, and less often later
     raise failure(server, f"was not ready within {seconds:g} s", probe)
 
 
