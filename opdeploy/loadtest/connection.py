@@ -47,6 +47,11 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for mypy; asyncio gives a stream's protocol one
         self._transport = transport
 
+    @property
+    def closing(self) -> bool:
+        """Whether it has ended or is about to, and carries no more; `lost` is called, or was."""
+        return self._transport.is_closing()
+
     def send(self, request: bytes, due: float) -> None:
         """Send a whole request, headers and body."""
         self.due = due

@@ -111,7 +111,8 @@ class _Load:
         self._requests = cycle(server.requests)
         self._free = free
         self._loop = asyncio.get_running_loop()
-        self._connections: set[Connection] = set()
+        self.connections: set[Connection] = set()
+        """Those that were not lost."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = False
         self._gone = False
@@ -123,7 +124,7 @@ class _Load:
             lambda: Connection(self._answered, self._lost), self._server.host, self._server.port
         )
         _, connection = await asyncio.wait_for(opening, CONNECT_S)
-        self._connections.add(connection)
+        self.connections.add(connection)
         return connection
 
     def send(self, connection: Connection, due: float) -> None:
@@ -162,7 +163,7 @@ class _Load:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for connection in tuple(self._connections):
+        for connection in tuple(self.connections):
             connection.close()
         await asyncio.sleep(0)  # the transports close in the next turn of the loop
 
@@ -190,7 +191,7 @@ class _Load:
             connection.close()
 
     def _lost(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        self.connections.discard(connection)
         if self._over:
             return
         if connection.due is not None:
@@ -216,18 +217,19 @@ class _Load:
 
 async def _closed(server: Server, connections: int, seconds: float, patience: float) -> Tally:
     loop = asyncio.get_running_loop()
-    end = math.inf
+    end = -math.inf  # until the start nothing is sent
 
     def free(connection: Connection) -> None:
         now = loop.time()
-        if now < end:
+        if now < end and not connection.closing:
             load.send(connection, now)
 
     async with _Load(server, free) as load:
-        clients = [await load.connect() for _ in range(connections)]
+        for _ in range(connections):
+            await load.connect()
         start = load.begin()
         end = start + seconds
-        for client in clients:
+        for client in tuple(load.connections):  # one that was lost meanwhile begins when it is replaced
             free(client)
         return await load.ended(lambda: not load.under_way, start, end, patience)
 
@@ -248,6 +250,8 @@ async def _opened(server: Server, due: Arrivals, connections: int, patience: flo
         while coming and (at := start + coming[0]) <= loop.time():
             coming.popleft()
             load.tally.lags.append(loop.time() - at)
+            while idle and idle[-1].closing:  # another one takes its place
+                idle.pop()
             if idle:
                 load.send(idle.pop(), at)
             else:

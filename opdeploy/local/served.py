@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opdeploy.artifact.machine import Machine
     from opdeploy.loadtest.curve import Point
     from opdeploy.local.answers import Asked
@@ -92,9 +94,20 @@ class Served:
 
 
 def name_of(found: Served) -> str:
-    """Return the name of a measurement: the same for the same runtime, limits and kind of requests."""
+    """Return the name of a measurement: the same for the same runtime, limits, requests, latency wanted and settings."""
     limits = found.limits
     memory = None if limits.memory_gb is None else f"{limits.memory_gb:g}gb"
     carried = None if found.carried == "tensors" else found.carried
-    parts = (f"{PREFIX}{found.runtime}", limits.target, f"{limits.cpus:g}cpu", memory, carried)
+    many = None if found.records_per_request == 1 else f"{found.records_per_request}each"
+    wanted = None if found.slo_ms is None else f"slo{found.slo_ms:g}ms"
+    set_up = _hash(found.settings) if found.settings else None
+    parts = (f"{PREFIX}{found.runtime}", limits.target, f"{limits.cpus:g}cpu", memory, carried, many, wanted, set_up)
     return "-".join(part for part in parts if part)
+
+
+def _hash(settings: Mapping[str, str]) -> str:
+    """Return what tells settings from others: values are a user's, and are no name of a file."""
+    import hashlib
+    import json
+
+    return f"set{hashlib.sha256(json.dumps(sorted(settings.items())).encode()).hexdigest()[:8]}"

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 import pytest
 from small import REQUEST, Answer, Small, Told
 
+from opdeploy.loadtest import generator
 from opdeploy.loadtest.connection import Connection
 from opdeploy.loadtest.generator import Arrivals, Server, closed, opened
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator
 
     Start = Callable[[Answer], Small]
@@ -137,6 +139,73 @@ def test_a_lost_connection_is_an_error_and_is_replaced(small: Start, answer: Tol
     tally = opened(load_of(server), Arrivals([0.0] * 5, 0.01), 1, 5)
     assert tally.failures == {"connection lost": 1}
     assert sorted(map(math.isfinite, tally.latencies)) == [False, True, True, True, True]
+
+
+HANGS_UP = """
+import asyncio
+ANSWER = b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{}"
+count = 0
+class Answering(asyncio.Protocol):
+    def connection_made(self, transport):
+        global count
+        count += 1
+        self.transport = transport
+        if count <= 3:
+            asyncio.get_running_loop().call_later(0.02 * count, transport.close)
+    def data_received(self, data): self.transport.write(ANSWER)
+async def main():
+    server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+def test_a_connection_that_was_idle_and_lost_is_not_sent_on() -> None:
+    """A server may close what it has not heard of for a while: no request is lost by that."""
+    with subprocess.Popen([sys.executable, "-c", HANGS_UP], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            server = Server("127.0.0.1", int(process.stdout.readline()), [REQUEST])
+            due = Arrivals([0.5] * 6 + [0.6] * 6, 0.6)
+            tally = opened(server, due, 3, 5)
+        finally:
+            process.kill()
+    assert tally.failures == {}
+    assert len(tally.latencies) == 12
+
+
+class Dying(Connection):
+    """A connection that is lost as soon as it is made, for as many as are told."""
+
+    deaths = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close some."""
+        super().connection_made(transport)
+        if Dying.deaths:
+            Dying.deaths -= 1
+            self.close()
+
+
+@pytest.mark.parametrize("loop", ["closed", "open"])
+def test_a_connection_that_is_lost_before_the_start_is_replaced(
+    small: Start, loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent on it, nor on the one in its place before the start; as many clients take part as were told."""
+    monkeypatch.setattr(generator, "Connection", Dying)
+    monkeypatch.setattr(Dying, "deaths", 2)
+    gate = threading.Barrier(3)
+
+    def together(_path: str, number: int) -> Told:
+        if number <= 3:
+            gate.wait(10)
+        return Told()
+
+    server = load_of(small(together))
+    tally = closed(server, 3, 0.3, 5) if loop == "closed" else opened(server, Arrivals([0.0] * 6, 0.1), 3, 5)
+    assert tally.failures == {}
+    assert len(tally.latencies) >= 6
 
 
 @pytest.mark.parametrize("headers", [{"Connection": "close"}, {"Connection": "keep-alive"}], ids=["close", "keep"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,30 @@ def shown(found: Served, peak: float | None = None, width: int = 200) -> list[st
 def test_the_name_tells_what_differs(runtime: Runtime, limits: Limits, carried: Carried, name: str) -> None:
     """So that a later run of the same takes the place of the older, and no other does."""
     assert name_of(replace(SERVED, runtime=runtime, limits=limits, carried=carried)) == name
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"records_per_request": 16}, "served-process-2cpu-16each"),
+        ({"slo_ms": 200.0}, "served-process-2cpu-slo200ms"),
+        ({"slo_ms": 0.5, "carried": "records", "records_per_request": 4}, "served-process-2cpu-records-4each-slo0.5ms"),
+        ({"settings": {"OPDEPLOY_MAX_BATCH": "1"}}, "served-process-2cpu-set[0-9a-f]{8}"),
+        ({"settings": {"OPDEPLOY_MAX_BATCH": "../../a b"}}, "served-process-2cpu-set[0-9a-f]{8}"),
+        ({"date": "2026-11-26", "capacity": 1.0, "knee": None, "limit_ms": 3.0}, "served-process-2cpu"),
+    ],
+)
+def test_what_was_asked_is_in_the_name(change: dict[str, Any], name: str) -> None:
+    """Other requests, another latency wanted or other settings are another measurement; what came of it is not."""
+    assert re.fullmatch(name, name_of(replace(SERVED, **change)))
+
+
+def test_other_settings_have_other_names() -> None:
+    """In whichever order they are given."""
+    one, two = {"OPDEPLOY_THREADS": "1"}, {"OPDEPLOY_MAX_BATCH": "1"}
+    found = [name_of(replace(SERVED, settings=item)) for item in (one, two, one | two, two | one)]
+    assert len(set(found)) == 3
+    assert found[2] == found[3]
 
 
 def test_every_field_is_documented(root: Path) -> None:
