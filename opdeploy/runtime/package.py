@@ -44,7 +44,8 @@ class Golden:
     def first(self, records: int | None) -> Golden:
         """Return the first records, or all, with their answers."""
         inputs, outputs = (
-            {name: array[:records] for name, array in side.items()} for side in (self.inputs, self.outputs)
+            {name: array[:records] if array.ndim else array for name, array in side.items()}
+            for side in (self.inputs, self.outputs)
         )
         return Golden(inputs, outputs)
 
@@ -188,18 +189,25 @@ def answers_apart(session: Session, golden: Golden, tolerance: Mapping[str, Tole
 
 
 def choose(
-    package: Package, threads: int = 0, *, records: int | None = None, require_gpu: bool = False, spin: bool = True
+    package: Package,
+    threads: int = 0,
+    *,
+    most_threads: int | None = None,
+    records: int | None = None,
+    require_gpu: bool = False,
+    spin: bool = True,
 ) -> Chosen:
     """Return the first variant that runs here and reproduces the golden answers.
 
     A variant of INT8 may saturate on a processor without VNNI, so what was right elsewhere is checked again, on the
-    first `records`, or all. `threads` of a run are those of the variant where it is 0; `spin` is that of `Session`.
+    first `records`, or all. `threads` of a run are those of the variant where it is 0, at most `most_threads`; `spin`
+    is that of `Session`.
 
     Raises InputError where a GPU is required and there is none, DifferenceError where no variant is right.
     """
     rejected: dict[str, str] = {}
     ran = False
-    for variant in _candidates(package.manifest, threads, require_gpu=require_gpu):
+    for variant in _candidates(package.manifest, threads, most_threads, require_gpu=require_gpu):
         try:
             session = package.open(variant, spin=spin)
             ran = True
@@ -224,7 +232,7 @@ def choose(
     )
 
 
-def _candidates(manifest: Manifest, threads: int, *, require_gpu: bool) -> list[Variant]:
+def _candidates(manifest: Manifest, threads: int, most_threads: int | None, *, require_gpu: bool) -> list[Variant]:
     """Return the variants to try, in order: where there is a GPU that none is for, the reference on it before all."""
     found = list(manifest.variants)
     if has_cuda() and all(variant.settings.provider == CPU for variant in found):
@@ -235,10 +243,13 @@ def _candidates(manifest: Manifest, threads: int, *, require_gpu: bool) -> list[
         found = [variant for variant in found if variant.settings.provider != CPU]
     if not found:
         raise InputError(f"{manifest.name}: a GPU is required, and this ONNX Runtime has no CUDA; {NO_GPU}")
-    if threads:
-        settings_of = (msgspec.structs.replace(variant.settings, threads=threads) for variant in found)
-        found = [msgspec.structs.replace(v, settings=s) for v, s in zip(found, settings_of, strict=True)]
-    return found
+
+    def threaded(variant: Variant) -> Variant:
+        count = threads or variant.settings.threads
+        count = count if most_threads is None else min(count, most_threads)
+        return msgspec.structs.replace(variant, settings=msgspec.structs.replace(variant.settings, threads=count))
+
+    return [threaded(variant) for variant in found]
 
 
 def pack(folder: Path, file: Path) -> None:

@@ -142,6 +142,12 @@ class App:
         path = f"/v2/models/{model.name}"
         paths = (path, f"{path}/versions/{model.version}")
         told = self._settings
+        model_ready = Answer(orjson.dumps({"name": model.name, "ready": True}))
+
+        async def ready(scope: Scope, exchange: Exchange) -> Answer:
+            await self._ready(scope, exchange)
+            return model_ready
+
         server = {"name": "opdeploy", "version": __version__, "extensions": EXTENSIONS}
         metadata = {
             "name": model.name,
@@ -155,7 +161,7 @@ class App:
             "/openapi.json": Route("metadata", _fixed(partial(_openapi, model, told))),
             "/v2": Route("metadata", _document(server)),
             **dict.fromkeys(paths, Route("metadata", _document(metadata))),
-            **{f"{path}/ready": Route("health", self._model_ready) for path in paths},
+            **{f"{path}/ready": Route("health", ready) for path in paths},
             **{f"{path}/infer": Route("infer", self._guarded(inference.infer), "POST") for path in paths},
             told.score_route: Route("score", self._guarded(inference.score), "POST"),
         }
@@ -169,6 +175,7 @@ class App:
             watch = self._watches.over(exchange)
             try:
                 body = await place.read(scope.headers, exchange)
+                watch.arrived = True
                 return await handle(scope.headers, body, watch)
             except asyncio.CancelledError:
                 if watch.error is None:
@@ -187,10 +194,6 @@ class App:
         if self._model is None or self.draining:
             raise unavailable("the server is shutting down" if self.draining else "the model is being loaded")
         return Answer(b'{"ready":true}')
-
-    async def _model_ready(self, scope: Scope, exchange: Exchange) -> Answer:
-        await self._ready(scope, exchange)
-        return Answer(orjson.dumps({"name": self._model.name if self._model else None, "ready": True}))
 
     async def _exposition(self, _scope: Scope, _exchange: Exchange) -> Answer:
         depth = self._inference.depth() if self._inference else 0

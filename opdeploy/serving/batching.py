@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,8 @@ _QUICK = 0.0002
 """Seconds that a request may be expected to take for its run to be done in the event loop."""
 _NOT_QUICK = 0.02
 """Seconds after which a run in the event loop was the last there."""
-_RUNS = 2
-"""So many runs of waiting are allowed however long one takes."""
+_RUNS = 3
+"""So many runs, the one under way included, may come before a request however long one takes."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ class Work:
     """By time.monotonic, as all times here."""
     answer: asyncio.Future[Arrays]
     records: int = field(init=False)
+    left: int = field(init=False)
+    """Records that have yet to be run, at least 1."""
     kind: tuple[object, ...] = field(init=False)
     """What requests must have in common to share a run."""
 
@@ -52,6 +55,7 @@ class Work:
         arrays = self.inputs.values()
         counts = {len(array) if array.ndim else 0 for array in arrays}
         self.records = counts.pop() if len(counts) == 1 else 0
+        self.left = max(self.records, 1)
         self.kind = (*(array.shape[1:] for array in arrays), *self.outputs)
 
     def fail(self, error: Exception) -> None:
@@ -72,10 +76,12 @@ class Batcher:
         self._waiting: deque[Work] = deque()
         self._records = 0
         """Of those that wait."""
+        self._running = 0
+        """Records that threads run, or have yet to run."""
         self._changed = threading.Condition()
         self._max_wait = settings.max_wait
         self._record_seconds = self._run_seconds = 0.0
-        self._quick = model.quick and not self._delay
+        self._quick = model.steady and not self._delay
         self._soon: list[Work] = []
         self._threads = [
             threading.Thread(target=self._work, name=f"run-{number}", daemon=True) for number in range(model.parallel)
@@ -93,20 +99,27 @@ class Batcher:
         if wait > min(max(self._max_wait, _RUNS * self._run_seconds), deadline - now):
             raise unavailable("the server is busy; send it again later", wait)
         work = Work(inputs, tuple(outputs), now, self._loop.create_future())
-        if self._quick and 0 < self._record_seconds * (work.records or self._most) <= _QUICK:
+        if self._quick and work.records <= self._most and 0 < self._record_seconds * work.left <= _QUICK:
             if not self._soon:
                 self._loop.call_soon(self._run_soon)
             self._soon.append(work)
             return work
         with self._changed:
             self._waiting.append(work)
-            self._records += work.records or 1
+            self._records += work.left
             self._changed.notify()
         return work
 
     def expected_wait(self) -> float:
-        """Return the seconds that those who wait now are expected to take."""
-        return self._records * self._record_seconds / len(self._threads)
+        """Return the seconds that those who came before are expected to take from now on."""
+        return (self._records + self._running) * self._record_seconds / len(self._threads)
+
+    def drop(self, work: Work) -> None:
+        """Wait no longer for a request that nobody waits for; it may be running, or answered."""
+        if work.answer.cancelled() or work.answer.exception() is not None:
+            with self._changed, suppress(ValueError):
+                self._waiting.remove(work)
+                self._records -= work.left
 
     def depth(self) -> int:
         """Return how many requests wait."""
@@ -117,15 +130,19 @@ class Batcher:
         soon, self._soon = self._soon, []
         while soon:
             batch, soon = _together(soon, self._most)
+            began = time.monotonic()
             _deliver(batch, self._answers(batch))
-            if self._run_seconds > _NOT_QUICK:
+            seconds = time.monotonic() - began
+            if seconds > _NOT_QUICK:
                 self._quick = False
-                _log.warning("a run took %.3f s; from now on the model runs on threads of its own", self._run_seconds)
+                _log.warning("a run took %.3f s; from now on the model runs on threads of its own", seconds)
 
     def _work(self) -> None:
         while True:
             batch = self._next()
             answers = self._answers(batch)
+            with self._changed:
+                self._running -= sum(work.left for work in batch)
             self._loop.call_soon_threadsafe(_deliver, batch, answers)
             del batch, answers  # which would stay until the next
 
@@ -139,7 +156,8 @@ class Batcher:
                     self._gather()
                 batch, rest = _together(self._waiting, self._most)
                 self._waiting = deque(rest)
-                self._records = sum(work.records or 1 for work in rest)
+                self._records = sum(work.left for work in rest)
+                self._running += sum(work.left for work in batch)
             if batch:
                 return batch
 
@@ -162,8 +180,9 @@ class Batcher:
             if len(batch) == 1:
                 return [self._alone(batch[0])]
             inputs = {name: np.concatenate([work.inputs[name] for work in batch]) for name in batch[0].inputs}
-            outputs = self._timed(inputs, batch[0].outputs, sum(work.records for work in batch))
-            return list(_shares(batch, outputs))
+            records = sum(work.records for work in batch)
+            outputs = self._timed(inputs, batch[0].outputs, records)
+            return list(_shares(batch, outputs, records))
         except Exception as error:  # noqa: BLE001 - whatever it is, these requests get an answer and others are served
             if len(batch) > 1:
                 return [self._run_all([work])[0] for work in batch]
@@ -183,7 +202,11 @@ class Batcher:
             if work.answer.done():  # given up, and nobody waits for the rest
                 return {}
             piece = {name: array[at : at + self._most] for name, array in work.inputs.items()}
-            answers.append(self._timed(piece, work.outputs, min(self._most, work.records - at)))
+            size = min(self._most, work.records - at)
+            answers.append(self._timed(piece, work.outputs, size))
+            with self._changed:
+                work.left -= size
+                self._running -= size
         return {name: np.concatenate([answer[name] for answer in answers]) for name in work.outputs}
 
     def _timed(self, inputs: Arrays, outputs: Sequence[str], records: int) -> Arrays:
@@ -214,7 +237,10 @@ def _together(waiting: Iterable[Work], most: int) -> tuple[list[Work], list[Work
     return batch, rest
 
 
-def _shares(batch: list[Work], outputs: Arrays) -> Iterator[Arrays]:
+def _shares(batch: list[Work], outputs: Arrays, records: int) -> Iterator[Arrays]:
+    """Give each request its rows; raises OpdeployError where there is not one for each record."""
+    if any(not array.ndim or len(array) != records for array in outputs.values()):
+        raise OpdeployError("the outputs of a run have another number of rows than it had records")
     start = 0
     for work in batch:
         end = start + work.records

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _HELD = 4
 """So many of the largest bodies may be held at a time."""
+_FREE = 1 << 16
+"""Bytes of a body that always has room: all connections together cannot make much of them."""
+_RESERVED = 1 << 20
+"""Bytes of a body whose room is kept from its head on; of a larger one, as it arrives."""
 
 
 class Bodies:
@@ -40,15 +44,15 @@ class Place:
     def __init__(self, bodies: Bodies) -> None:
         self._bodies = bodies
         self._held = 0
-        bodies.requests += 1
+        self._counts = False
 
     def leave(self) -> None:
         """Make room for others."""
-        self._bodies.requests -= 1
+        self._bodies.requests -= self._counts
         self._bodies.held -= self._held
 
     async def read(self, headers: Headers, exchange: Exchange) -> bytes | bytearray:
-        """Return the body.
+        """Return the body; the request counts from now on, and not while its client is slow to send it.
 
         Raises RequestError for one that is too large (413), compressed (415), has no room now (503), or breaks off
         among its chunks (400); GoneError where the client goes.
@@ -56,30 +60,42 @@ class Place:
         if (headers.get("content-encoding") or "identity").lower() != "identity":
             raise RequestError("the body is compressed; send it as it is", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         declared = headers.get("content-length")
-        self._hold(int(declared) if declared else 0)
+        size = int(declared) if declared else 0
+        self._check(size)
+        is_whole = declared is not None and size <= _RESERVED
+        if is_whole:
+            self._hold(size)
         try:
-            # A chunked body does not tell its length beforehand.
-            return await (self._chunks(exchange) if declared is None else exchange())
+            body = await (exchange() if is_whole else self._pieces(exchange, None if declared is None else size))
         except (ProtocolError, ProtocolClosed):
             raise GoneError from None
+        self._counts = True
+        self._bodies.requests += 1
+        return body
 
-    async def _chunks(self, exchange: Exchange) -> bytearray:
+    async def _pieces(self, exchange: Exchange, size: int | None) -> bytearray:
+        """Return a body that is large, or in chunks, which do not tell their length beforehand."""
         body = bytearray()
         is_over = False
-        async for chunk in exchange:
-            # granian gives an empty chunk at the end, and one before that for what it could not read.
+        async for piece in exchange:
+            # granian gives an empty piece at the end, and one before that for what it could not read.
             if is_over:
                 raise RequestError("the body broke off, or is not in chunks")
-            is_over = not chunk
-            self._hold(len(chunk))
-            body += chunk
+            is_over = not piece
+            self._check(len(body) + len(piece))
+            self._hold(len(piece))
+            body += piece
+        if size is not None and len(body) < size:
+            raise GoneError
         return body
+
+    def _check(self, size: int) -> None:
+        if size > self._bodies.most:
+            raise RequestError(f"the body is over {self._bodies.most} bytes", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
     def _hold(self, size: int) -> None:
         bodies = self._bodies
-        if self._held + size > bodies.most:
-            raise RequestError(f"the body is over {bodies.most} bytes", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        if bodies.held + size > _HELD * bodies.most:
+        if self._held + size > _FREE and bodies.held + size > _HELD * bodies.most:
             raise unavailable("the server holds too many large bodies; send it again later")
         self._held += size
         bodies.held += size

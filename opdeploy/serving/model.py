@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from opdeploy.serving.settings import Settings
 
 DEFAULT_BATCH = 32
+_UNSTEADY = re.compile(
+    b"|".join(
+        b'"' + bytes([len(name)]) + name.encode()
+        for name in ("ConstantOfShape", "Expand", "If", "Loop", "Pad", "Range", "Resize", "Scan", "Tile", "Upsample")
+    )
+)
+"""Operators whose time may depend on values, as nodes of an ONNX file name them: field 4 of NodeProto in onnx.proto."""
+_LARGEST_STEADY = 10_000_000
+"""Bytes of a graph that is looked through for them: larger ones take too long for it to matter."""
 _MEASURES = frozenset({"BOOL", "UINT8", "FP16", "BF16", "FP32", "FP64"})
 _CHECKED = 4
 """So many golden records are checked at start: a large network takes as long for eight as for all else. `opdeploy
@@ -47,6 +57,8 @@ class Served:
     """So many runs at a time use all processors."""
     max_batch: int
     """Records of one run at most; 1 where the model does not take several, or gives other answers then."""
+    steady: bool = False
+    """Whether the time of a run depends on the number of records alone."""
     variant: str | None = None
     """Of an artefact."""
     digest: str | None = None
@@ -65,16 +77,6 @@ class Served:
     def outputs(self) -> tuple[TensorSpec, ...]:
         """The tensors that it gives."""
         return self.session.outputs
-
-    @property
-    def quick(self) -> bool:
-        """Whether the time of a run depends on the number of records alone, as far as can be told from the tensors.
-
-        Whole numbers and texts may be sizes, and axes that are free may be long.
-        """
-        sizes = [size for spec in self.inputs for size in spec.shape[1 if self.max_batch > 1 else 0 :]]
-        fixed = all(isinstance(size, int) for size in sizes)
-        return fixed and self.provider == CPU and all(spec.datatype.name in _MEASURES for spec in self.inputs)
 
     def facts(self) -> dict[str, str | int]:
         """Return what a log line or a page tells of it."""
@@ -113,6 +115,7 @@ def _graph(settings: Settings) -> Served:
         provider=provider,
         parallel=_parallel(settings.threads, provider),
         max_batch=batch if apart else 1,
+        steady=provider == CPU and _is_steady(settings.model, session, batches=apart),
     )
 
 
@@ -131,7 +134,14 @@ def _on_gpu(model: Path, settings: Settings) -> tuple[Session | None, str]:
 
 
 def _artefact(settings: Settings, package: Package) -> Served:
-    chosen = choose(package, settings.threads, records=_CHECKED, require_gpu=settings.require_gpu, spin=False)
+    chosen = choose(
+        package,
+        settings.threads,
+        most_threads=max(1, int(usable_cpus())),
+        records=_CHECKED,
+        require_gpu=settings.require_gpu,
+        spin=False,
+    )
     manifest, variant, session = package.manifest, chosen.variant, chosen.session
     processing = manifest.processing
     batch = settings.max_batch or _knee(package, chosen) or DEFAULT_BATCH
@@ -142,12 +152,22 @@ def _artefact(settings: Settings, package: Package) -> Served:
         provider=variant.settings.provider,
         parallel=_parallel(variant.settings.threads, variant.settings.provider),
         max_batch=batch if chosen.apart else 1,
+        steady=variant.settings.provider == CPU
+        and _is_steady(package.path(variant.file), session, batches=chosen.apart),
         variant=variant.name,
         digest=package.digest,
         processing=processing,
         processor=Processor(processing, session.inputs, session.outputs, package.folder) if processing else None,
         rejected=chosen.rejected,
     )
+
+
+def _is_steady(model: Path, session: Session, *, batches: bool) -> bool:
+    """Tell whether no value and no free axis decides about how long a run takes, as far as a look at the file tells."""
+    sizes = [size for spec in session.inputs for size in spec.shape[1 if batches else 0 :]]
+    if not all(isinstance(size, int) for size in sizes) or {spec.datatype.name for spec in session.inputs} - _MEASURES:
+        return False
+    return model.stat().st_size <= _LARGEST_STEADY and not _UNSTEADY.search(model.read_bytes())
 
 
 def _parallel(threads: int, provider: str) -> int:

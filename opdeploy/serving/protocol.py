@@ -14,7 +14,7 @@ import orjson
 
 from opdeploy.serving import documents
 from opdeploy.serving.exchange import RequestError
-from opdeploy.serving.tensors import from_bytes, to_array, to_bytes, to_json
+from opdeploy.serving.tensors import fits, from_bytes, to_array, to_bytes, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,7 +66,7 @@ def parse(
     if not isinstance(identifier, str | None):
         raise RequestError("id must be a string")
     tensors = _by_name(document.get("inputs"), "inputs")
-    outputs = _by_name(document.get("outputs") or [], "outputs")
+    outputs = _by_name([] if document.get("outputs") is None else document["outputs"], "outputs")
     wanted = _outputs(outputs, signature.outputs)
     blobs = _blobs(tensors, memoryview(body)[length:])
     return InferRequest(
@@ -198,7 +198,7 @@ def _array(tensor: dict[str, Any], blob: memoryview | None, spec: TensorSpec, si
     shape = tensor.get("shape")
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
         raise ValueError("shape must be an array of whole numbers")
-    if len(shape) != len(spec.shape) or not all(map(_fits, shape, spec.shape)):
+    if not fits(shape, spec):
         raise ValueError(f"shape must be {spec.metadata()['shape']} (-1: any size), not {short(shape)}")
     if 0 in shape and max(shape) > _LARGEST_EMPTY:
         raise ValueError(f"shape {short(shape)} has no elements, and a size over {_LARGEST_EMPTY}")
@@ -210,7 +210,3 @@ def _array(tensor: dict[str, Any], blob: memoryview | None, spec: TensorSpec, si
     if "data" in tensor:
         raise ValueError("has data and binary_data_size; give one of the two")
     return from_bytes(blob, shape, spec.datatype)
-
-
-def _fits(size: int, expected: int | str | None) -> bool:
-    return not isinstance(expected, int) or size == expected

@@ -15,7 +15,7 @@ from opdeploy.runtime.processing.records import record_of, refused, shown
 from opdeploy.runtime.processing.spec import Classification, Image, Table, Text
 from opdeploy.serving import documents, forms, limits
 from opdeploy.serving.exchange import RequestError
-from opdeploy.serving.tensors import to_array
+from opdeploy.serving.tensors import fits, to_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -220,8 +220,7 @@ def _array(data: Json, spec: TensorSpec) -> NDArray[Any]:
     while isinstance(inner, list) and len(shape) < len(spec.shape):
         shape.append(len(inner))
         inner = inner[0] if inner else None
-    fits = len(shape) == len(spec.shape) and all(map(_fits, shape, spec.shape))
-    if not fits:
+    if not fits(shape, spec):
         raise RequestError(
             f"input {spec.name!r}: data is nested as {shape}, where the model takes {spec.metadata()['shape']} "
             "(-1: any size)"
@@ -230,10 +229,6 @@ def _array(data: Json, spec: TensorSpec) -> NDArray[Any]:
         return to_array(data, shape, spec.datatype)
     except ValueError as error:
         raise RequestError(f"input {spec.name!r}: {error}") from None
-
-
-def _fits(size: int, expected: int | str | None) -> bool:
-    return not isinstance(expected, int) or size == expected
 
 
 def _pairs(answer: Answer) -> Json:

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from granian.constants import HTTPModes, Interfaces
@@ -54,7 +55,7 @@ async def _serve(settings: Settings, loading: Loading) -> int:
     metrics = Metrics()
     app = App(settings, metrics)
     server = _server(app, settings)
-    stop = _stopped()
+    stop, again = _signals()
     serving = asyncio.create_task(server.serve())
     loaded = asyncio.create_task(asyncio.to_thread(loading.join))
     _log.info("listening", extra={"host": settings.host, "port": settings.port})
@@ -65,9 +66,10 @@ async def _serve(settings: Settings, loading: Loading) -> int:
         metrics.load_seconds.set(loading.seconds)
         await _first(stop, serving)
     if not stop.done():
-        _log.error("the server ended by itself")
+        _log.error("the server ended by itself", exc_info=serving.exception() if serving.done() else None)
         return 1
-    return await _end_well(app, server, serving, settings, stop.result())
+    pauses = stop.result() == signal.SIGTERM  # who presses Ctrl-C is not kept waiting
+    return await _end_well(app, server, serving, settings, again if pauses else None)
 
 
 async def _first(*futures: asyncio.Future[Any]) -> None:
@@ -91,18 +93,21 @@ def _server(app: App, settings: Settings) -> Server:
     )
 
 
-def _stopped() -> asyncio.Future[int]:
-    """Return a future of the signal that asks the server to end."""
+def _signals() -> tuple[asyncio.Future[int], asyncio.Event]:
+    """Return a future of the signal that asks the server to end, and an event that is set by one more."""
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[int] = loop.create_future()
+    again = asyncio.Event()
 
     def note(number: int) -> None:
-        if not stop.done():
+        if stop.done():
+            again.set()
+        else:
             stop.set_result(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: loop.call_soon_threadsafe(note, number))
-    return stop
+    return stop, again
 
 
 def _started(app: App, loading: Loading) -> int | None:
@@ -120,23 +125,32 @@ def _started(app: App, loading: Loading) -> int | None:
     return None
 
 
-async def _end_well(app: App, server: Server, serving: asyncio.Task[None], settings: Settings, number: int) -> int:
+async def _end_well(
+    app: App, server: Server, serving: asyncio.Task[None], settings: Settings, again: asyncio.Event | None
+) -> int:
     """Stop accepting, once those who send requests have noticed; answer what is under way; return the exit code.
 
-    Who presses Ctrl-C is not kept waiting.
+    The pauses end when `again` is set; without it there are none.
     """
     until = time.monotonic() + settings.grace
     app.drain()
-    if number == signal.SIGTERM:
-        await asyncio.sleep(min(settings.drain, settings.grace))
+    if again is not None:
+        await _pause(again, min(settings.drain, settings.grace))
         listening.stop_accepting(settings.port)
-        await asyncio.sleep(min(_SETTLING, settings.grace))
+        await _pause(again, min(_SETTLING, settings.grace))
     server.stop()  # type: ignore[no-untyped-call]  # granian types only a part of itself
     await asyncio.wait({serving}, timeout=max(0, until - time.monotonic()))
     if app.under_way:
         _log.error("%d requests did not end in time and were cut off", app.under_way)
         return 1
+    if not serving.done():
+        _log.warning("connections were closed that had a part of a request to send, or of an answer to take")
     return 0
+
+
+async def _pause(again: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(again.wait(), seconds)
 
 
 def _connections() -> int:

@@ -137,10 +137,26 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     )
 
     for option in options():
-        told = environ.get(_PREFIX + option.name.upper().replace("-", "_")) or option.default
         shown = f" (default: {option.default})" if option.default else ""
-        parser.add_argument(f"--{option.name}", type=option.kind, default=told, metavar="X", help=option.text + shown)
+        default = _of_environment(option, environ) or option.default
+        parser.add_argument(
+            f"--{option.name}", type=option.kind, default=default, metavar="X", help=option.text + shown
+        )
     return parser
+
+
+def _of_environment(option: Option, environ: Mapping[str, str]) -> str | None:
+    """Return what the environment says; raises InputError, with the variable's name, for what is wrong."""
+    name = _PREFIX + option.name.upper().replace("-", "_")
+    told = environ.get(name)
+    # Kubernetes tells the pods beside a Service named opdeploy its address in OPDEPLOY_PORT: tcp://10.0.0.1:8000.
+    if not told or told.startswith("tcp://"):
+        return None
+    try:
+        option.kind(told)
+    except (argparse.ArgumentTypeError, ValueError) as error:
+        raise InputError(f"{name}: {error}; --help tells of each option") from None
+    return told
 
 
 def _check_routes(score: str, live: str, ready: str) -> None:

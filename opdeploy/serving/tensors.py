@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from opdeploy.runtime.tensors import Datatype
+    from opdeploy.runtime.tensors import Datatype, TensorSpec
 
 _LENGTH = 4
 """Bytes of the length before a text."""
@@ -56,6 +56,13 @@ def _converted(values: list[Any], datatype: Datatype) -> NDArray[Any]:
     except (OverflowError, FloatingPointError):
         pass
     raise ValueError(f"data has a value out of range for datatype {datatype.name}")
+
+
+def fits(shape: Sequence[int], spec: TensorSpec) -> bool:
+    """Tell whether a tensor of this shape may be what a model takes: each size as it is fixed, or of any length."""
+    if len(shape) != len(spec.shape):
+        return False
+    return all(not isinstance(wanted, int) or size == wanted for size, wanted in zip(shape, spec.shape, strict=True))
 
 
 def _flatten(data: list[Any], shape: Sequence[int]) -> list[Any]:

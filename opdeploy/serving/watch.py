@@ -59,8 +59,10 @@ class Watch:
         self.deadline = deadline
         self.work: Work | None = None
         """What the model is to do for it, once that is known."""
+        self.arrived = False
+        """Whether its body is there."""
         self.error: Exception | None = None
-        """Why its task was cancelled, where it was, before there was work for the model."""
+        """Why its task was cancelled, where it was."""
         self.ended = False
         self.watching: asyncio.Task[None] | None = None
         self._exchange = exchange
@@ -81,12 +83,12 @@ class Watch:
         except TimeoutError:
             close = (("connection", "close"),)  # else who sends slowly would keep it
             late = RequestError("the request did not arrive in time", HTTPStatus.REQUEST_TIMEOUT, close)
-            self._give_up(unavailable("the answer did not come in time; send it again later") if self.work else late)
+            self._give_up(unavailable("the answer did not come in time; send it again later") if self.arrived else late)
         else:
             self._give_up(GoneError())
 
     def _give_up(self, error: Exception) -> None:
-        if self.work is not None:
+        if self.work is not None and not self.work.answer.done():
             self.work.fail(error)
         elif self._task is not None:
             self.error = error

@@ -196,5 +196,8 @@ def ended(*arguments: str, **variables: str) -> Ended:
 def log_of(stderr: IO[bytes]) -> list[dict[str, Any]]:
     """Return the lines of a log, each a JSON object; reading does not move the place where the server writes."""
     size = os.fstat(stderr.fileno()).st_size
-    lines = os.pread(stderr.fileno(), size, 0).decode().splitlines()
-    return [json.loads(line) for line in lines]
+    text = os.pread(stderr.fileno(), size, 0).decode()
+    try:
+        return [json.loads(line) for line in text.splitlines()]
+    except ValueError:
+        raise AssertionError(f"the log is not JSON: {text}") from None

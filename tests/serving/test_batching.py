@@ -59,7 +59,7 @@ class Model:
     session: Doubling
     max_batch: int
     parallel: int = 1
-    quick: bool = False
+    steady: bool = False
 
 
 @dataclass

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from opdeploy.errors import InputError
-from opdeploy.serving.settings import Settings, read
+from opdeploy.serving.settings import Settings, options, read
 from tests.serving.servers import Server, ended, environment
 
 MODEL = "--model=m.onnx"
@@ -79,7 +79,8 @@ def test_each_option_may_be_a_variable(option: str, text: str, field: str, value
     model = [] if option == "model" else [MODEL]
     assert getattr(read([*model, f"--{option}={text}"], {}), field) == value
     assert getattr(read(model, {variable(option): text}), field) == value
-    assert getattr(read([*model, f"--{option}={text}"], {variable(option): "wrong value"}), field) == value
+    other = next(known.default for known in options() if known.name == option) or "other"
+    assert getattr(read([*model, f"--{option}={text}"], {variable(option): other}), field) == value
 
 
 def test_every_setting_is_tried_here() -> None:
@@ -99,13 +100,18 @@ def test_every_setting_is_tried_here() -> None:
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_by_name(wrong: str) -> None:
-    """Names fit a URL, ports and addresses are real, and numbers are numbers; the message names the option."""
+    """Names fit a URL, ports and addresses are real, and numbers are numbers; the message names option or variable."""
     option, _, value = wrong.partition("=")
     with pytest.raises(InputError, match=f"--{option}"):
         read([MODEL, f"--{wrong}"], {})
     if value:
-        with pytest.raises(InputError, match=f"--{option}"):
+        with pytest.raises(InputError, match=variable(option)):
             read([MODEL], {variable(option): value})
+
+
+def test_what_kubernetes_says_of_a_service_is_no_port() -> None:
+    """Beside a Service named opdeploy, pods have its address in OPDEPLOY_PORT."""
+    assert read([MODEL], {"OPDEPLOY_PORT": "tcp://10.0.0.1:8000"}).port == 8000
 
 
 @pytest.mark.parametrize(
@@ -210,7 +216,7 @@ def test_a_file_of_keys_that_is_no_text_is_refused(tmp_path: Path) -> None:
     ("arguments", "variables", "why"),
     [
         (["--port=x"], {}, "--port"),
-        ([], {"OPDEPLOY_MAX_QUEUE": "0"}, "--max-queue"),
+        ([], {"OPDEPLOY_MAX_QUEUE": "0"}, "OPDEPLOY_MAX_QUEUE"),
         (["--score-route=/metrics"], {}, "/metrics"),
         ([], {"OPDEPLOY_API_KEYS": ""}, "OPDEPLOY_API_KEYS: gives no API key"),
         ([], {"OPDEPLOY_API_KEYS_FILE": "/"}, "cannot be read: Is a directory"),
