@@ -210,7 +210,14 @@ def made(engine: docker.Engine, base: str, wheels: Path, artefacts: dict[str, Pa
     yield make
     for image in images:
         engine.remove_image(image)
-    engine.prune(STAGE)
+    prune()
+
+
+def prune() -> None:
+    """Remove the stages that the classic builder keeps as its cache."""
+    client = sdk.from_env()
+    client.images.prune(filters={"dangling": True, "label": STAGE})
+    client.close()
 
 
 @pytest.fixture

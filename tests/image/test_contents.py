@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import http.client
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from opdeploy import __version__
 from opdeploy.clients import docker
 from opdeploy.image import DIGEST
 from opdeploy.runtime.package import opened
-from tests.image.conftest import LABEL, SECRET
+from tests.image.conftest import LABEL, MARK, SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def until_ready(container: docker.Container) -> tuple[str, int]:
     """Wait until the server is ready, and return where."""
     address, deadline = container.address(), time.monotonic() + SECONDS
     while ask(address, "GET", "/v2/health/ready")[0] != http.HTTPStatus.OK:
-        assert container.state().running, container.logs()
+        assert container.state().exit_code is None, container.logs()
         assert time.monotonic() < deadline, container.logs()
         time.sleep(0.05)
     return address
@@ -83,7 +84,8 @@ def one(made: Callable[[str], Made], request: pytest.FixtureRequest) -> Made:
 @pytest.fixture
 def served(engine: docker.Engine, one: Made) -> Iterator[docker.Container]:
     """Run an image as a target would: of its file system nothing can be written, not even /tmp."""
-    with engine.running(docker.Run(one.image.id, 8123, cpus=1.0, memory=256_000_000)) as container:
+    run = docker.Run(one.image.id, 8123, cpus=1.0, memory=256_000_000, labels={"opdeploy.test": str(os.getpid())})
+    with engine.running(run) as container:
         yield container
 
 
@@ -106,12 +108,14 @@ def near(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return pytest.approx(value, rel=1e-4, abs=1e-6) if isinstance(value, float) else value
 
 
-def test_it_serves_where_nothing_can_be_written(served: docker.Container, one: Made) -> None:
+def test_it_serves_where_nothing_can_be_written(served: docker.Container, one: Made, client: sdk.DockerClient) -> None:
     """It gets ready, scores a golden record as it was scored here, tells of its health, and ends with 0 when asked."""
     address = until_ready(served)
     body, answer = scored(one.artefact)
     assert ask(address, "POST", "/score", json.dumps(body)) == (http.HTTPStatus.OK, near(answer))
-    assert served.stop().exit_code == 0
+    (container,) = client.containers.list(filters={"label": MARK})
+    container.stop(timeout=20)
+    assert served.state().exit_code == 0
 
 
 def test_the_health_check_needs_no_program_but_python(made: Callable[[str], Made]) -> None:

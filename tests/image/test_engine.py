@@ -10,24 +10,25 @@ import warnings
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import docker as sdk
 import pytest
 
 from opdeploy.clients import docker
 from opdeploy.errors import OpdeployError
-from tests.image.conftest import BASE, MARK, SECONDS, until
+from tests.image.conftest import MARK, SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import docker as sdk
+    from docker.models.containers import Container as Raw
+
 REGISTRY = ("127.0.0.1", 5000)
-LISTEN = ("python3", "-u", "-c")
-SERVER = """
-import http.server, os
-print("secret", os.environ["SECRET"])
-http.server.test(http.server.SimpleHTTPRequestHandler, port=8000)
-"""
+LABELS = {"opdeploy.test": str(os.getpid())}
+SERVER = (
+    "import http.server, os; print('secret', os.environ['SECRET']); "
+    "http.server.test(http.server.SimpleHTTPRequestHandler, port=8000)"
+)
 
 
 @pytest.fixture
@@ -40,55 +41,63 @@ def leaking() -> Iterator[None]:
 
 
 @pytest.fixture
-def container(engine: docker.Engine) -> Iterator[docker.Container]:
+def image(engine: docker.Engine, ordered: Callable[..., docker.Order]) -> Callable[..., str]:
+    """Return a function that builds an image of a command."""
+    return lambda *command: engine.build(ordered("USER 65532:65532", f"CMD {json.dumps(command)}")).id
+
+
+@pytest.fixture
+def container(engine: docker.Engine, image: Callable[..., str]) -> Iterator[docker.Container]:
     """Run a server of files, under limits."""
     run = docker.Run(
-        BASE,
+        image("python3", "-u", "-c", SERVER),
         8000,
         cpus=0.5,
         memory=64_000_000,
         environment={"SECRET": "not-in-a-repr"},
-        command=(*LISTEN, SERVER),
-        tmpfs={"/scratch": 1_000_000},
-        user="65532:65532",
-        labels={"opdeploy.test": str(os.getpid())},
+        labels=LABELS,
     )
     assert "not-in-a-repr" not in repr(run)
     with engine.running(run) as found:
         yield found
 
 
-def test_limits_are_those_of_the_engine(container: docker.Container, client: sdk.DockerClient) -> None:
-    """Processors, memory without swap, a read-only root with one folder to write to, no right, one port of loopback."""
-    facts = client.containers.get(container.id).attrs
-    limits = facts["HostConfig"]
+@pytest.fixture
+def raw(container: docker.Container, client: sdk.DockerClient) -> Raw:
+    """Return that container as the SDK has it."""
+    until(lambda: answers(container.address()))
+    (found,) = client.containers.list(filters={"label": MARK})
+    return found
+
+
+def test_limits_are_those_of_the_engine(raw: Raw) -> None:
+    """Processors, memory without swap, processes, a read-only root, no right, one port of loopback."""
+    limits = raw.attrs["HostConfig"]
     assert (limits["NanoCpus"], limits["Memory"], limits["MemorySwap"]) == (500_000_000, 64_000_000, 64_000_000)
+    assert 64 <= limits["PidsLimit"] <= 10_000
     assert (limits["ReadonlyRootfs"], limits["CapDrop"], limits["SecurityOpt"]) == (
         True,
         ["ALL"],
         ["no-new-privileges"],
     )
-    assert limits["Tmpfs"] == {"/scratch": "size=1000000,mode=1777"}
+    assert not limits.get("Tmpfs")
     assert not limits["Privileged"]
-    assert facts["Config"]["User"] == "65532:65532"
-    assert facts["Config"]["Labels"] == {"opdeploy.test": str(os.getpid())}
-    (published,) = facts["NetworkSettings"]["Ports"]["8000/tcp"]
+    assert raw.attrs["Config"]["User"] == "65532:65532"
+    assert raw.labels == LABELS
+    (published,) = raw.attrs["NetworkSettings"]["Ports"]["8000/tcp"]
     assert published["HostIp"] == "127.0.0.1"
 
 
-def test_it_is_watched_and_stopped(container: docker.Container) -> None:
-    """State, address, use and logs while it runs; then how it ended, and a plain word where nothing is to be had."""
-    until(lambda: answers(container.address()))
-    state = container.state()
-    assert (state.status, state.running, state.exit_code, state.health) == ("running", True, None, None)
+def test_it_is_watched(container: docker.Container, raw: Raw) -> None:
+    """State, use and logs while it runs; then how it ended, and a plain word where nothing is to be had."""
+    assert container.state() == docker.State(exit_code=None, oom_killed=False)
     first, second = container.stats(), container.stats()
     assert 0 < first.cpu_seconds <= second.cpu_seconds < SECONDS
-    assert 1_000_000 < first.memory <= second.peak < 64_000_000
-    assert container.wait(0.1) is None
+    assert 1_000_000 < first.peak <= second.peak < 64_000_000
     assert container.logs()[0] == "secret not-in-a-repr"
     assert len(container.logs(tail=1)) == 1
-    ended = container.stop(grace=0)
-    assert (ended.running, ended.exit_code, ended.oom_killed) == (False, 137, False)
+    raw.kill()
+    until(lambda: container.state() == docker.State(exit_code=137, oom_killed=False))
     with pytest.raises(OpdeployError, match="is not published: it has ended; look at its logs"):
         container.address()
     with pytest.raises(OpdeployError, match="has ended, and uses nothing any more; look at its logs"):
@@ -99,28 +108,32 @@ def test_it_is_watched_and_stopped(container: docker.Container) -> None:
     ("code", "exit_code", "killed"),
     [("raise SystemExit(7)", 7, False), ("bytearray(200_000_000).find(1)", 137, True)],
 )
-def test_it_tells_how_a_container_ended(engine: docker.Engine, code: str, exit_code: int, *, killed: bool) -> None:
+def test_it_tells_how_a_container_ended(
+    engine: docker.Engine, image: Callable[..., str], code: str, exit_code: int, *, killed: bool
+) -> None:
     """By its exit code, and whether its memory was used up."""
-    with engine.running(docker.Run(BASE, 8000, memory=32_000_000, command=(*LISTEN, code))) as container:
-        state = container.wait(SECONDS)
-    assert state is not None
-    assert (state.exit_code, state.oom_killed) == (exit_code, killed)
+    with engine.running(docker.Run(image("python3", "-c", code), 8000, memory=32_000_000)) as container:
+        until(lambda: container.state().exit_code is not None)
+        assert container.state() == docker.State(exit_code, killed)
 
 
-def test_a_container_goes_whatever_happens(engine: docker.Engine, client: sdk.DockerClient) -> None:
+def test_a_container_goes_whatever_happens(
+    engine: docker.Engine, image: Callable[..., str], client: sdk.DockerClient
+) -> None:
     """After an interrupt, and where it was created and cannot be started."""
+
+    def interrupted() -> None:
+        with engine.running(docker.Run(image("sleep", "60"), 8000, labels=LABELS)):
+            assert client.containers.list(filters={"label": MARK})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not client.containers.list(all=True, filters={"label": MARK})
+    broken = image("no-such-program")
     with (
-        pytest.raises(KeyboardInterrupt),
-        engine.running(docker.Run(BASE, 8000, command=("sleep", "60"))) as container,
-    ):
-        raise KeyboardInterrupt
-    with pytest.raises(sdk.errors.NotFound):
-        client.containers.get(container.id)
-    with (
-        pytest.raises(OpdeployError, match=f"^{BASE}: the container was not started: .*no-such-program.*; see"),
-        engine.running(
-            docker.Run(BASE, 8000, command=("no-such-program",), labels={"opdeploy.test": str(os.getpid())})
-        ),
+        pytest.raises(OpdeployError, match=f"^{broken}: the container was not started: .*no-such-program.*; see"),
+        engine.running(docker.Run(broken, 8000, labels=LABELS)),
     ):
         pass
     assert not client.containers.list(all=True, filters={"label": MARK})
@@ -142,10 +155,9 @@ def test_an_image_that_is_not_there_is_told(engine: docker.Engine) -> None:
 
 
 def test_the_engine_describes_itself(engine: docker.Engine) -> None:
-    """Version, platform and machine."""
+    """By the machine that it runs on."""
     about = engine.about()
-    assert (about.os, about.architecture) == ("linux", "amd64")
-    assert about.version
+    assert about.architecture == "amd64"
     assert about.cpus >= 1
     assert about.memory > 1_000_000_000
 

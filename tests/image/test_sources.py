@@ -14,10 +14,10 @@ import pytest
 
 from opdeploy.clients import docker, pip
 from opdeploy.deploy.image import build_image
-from opdeploy.image import STAGE, ImageSettings, Sources, bundle
+from opdeploy.image import ImageSettings, Sources, bundle
 from opdeploy.render import write
 from opdeploy.runtime.package import opened
-from tests.image.conftest import BASE, PYTHON, buildkit
+from tests.image.conftest import BASE, PYTHON, buildkit, prune
 from tests.image.own_index import HOST, serving
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Workshop:
     def build(self, order: tuple[Bundle, ImageSettings], builder: docker.Builder) -> docker.Image:
         """Build, and return what was built."""
         self.engine.remove_image(self.tag)
-        self.engine.prune(STAGE)
+        prune()
         built = build_image(self.engine, order[0], self.tag, order[1], watch=print, builder=builder)
         assert built.builder == builder
         return self.engine.image(built.id)
@@ -60,7 +60,7 @@ def workshop(engine: docker.Engine, artefacts: dict[str, Path]) -> Iterator[Work
     found = Workshop(engine, artefacts, f"opdeploy-test-sources:{os.getpid()}")
     yield found
     engine.remove_image(found.tag)
-    engine.prune(STAGE)
+    prune()
 
 
 @pytest.mark.parametrize("builder", BUILDERS)

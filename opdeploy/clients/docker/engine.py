@@ -25,15 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What an engine says of itself."""
+    """What an engine says of its machine."""
 
-    version: str
-    api: str
-    os: str
     architecture: str
     cpus: int
     memory: int
-    """Bytes of the engine's machine."""
+    """Bytes."""
 
 
 class Engine:
@@ -45,12 +42,10 @@ class Engine:
         self._program = program
 
     def about(self) -> About:
-        """Return the engine's version and machine."""
+        """Return what the engine runs on."""
         with explained("the Docker engine does not describe itself", "see that it runs"):
-            version, info = self._client.version(), self._client.info()
-        return About(
-            version["Version"], version["ApiVersion"], version["Os"], version["Arch"], info["NCPU"], info["MemTotal"]
-        )
+            architecture, info = self._client.version()["Arch"], self._client.info()
+        return About(architecture, info["NCPU"], info["MemTotal"])
 
     def build(self, order: Order, watch: Watch = silent) -> Built:
         """Build an image; see `building.build`."""
@@ -78,15 +73,6 @@ class Engine:
                 self._client.images.remove(reference)
             except ImageNotFound:
                 return
-
-    def prune(self, label: str) -> int:
-        """Remove the unnamed images that carry a label, `key` or `key=value`, and return the bytes that it freed.
-
-        The classic builder keeps the stages of a build so, as its cache.
-        """
-        with explained(f"images with the label {label} were not removed", "remove them with docker image prune"):
-            freed = self._client.images.prune(filters={"dangling": True, "label": label})
-        return int(freed.get("SpaceReclaimed") or 0)
 
     def running(self, run: Run) -> AbstractContextManager[Container]:
         """Run a container until the end of the block; see `containers.running`."""
