@@ -25,7 +25,7 @@ RECORDS = 1_000_000
 SIZE = 8 * RECORDS
 WARM, TIMES = 4, 16
 LEFT = 3 * SIZE
-"""Bytes that may stay of 16 requests of 8 MB: 128 MB and their tensors if memory waited for the collection of garbage."""
+"""Bytes that may stay of 16 requests of 8 MB: 128 MB and their tensors if memory waited for garbage to be collected."""
 INFER = "/v2/models/lookup/infer"
 
 
@@ -68,7 +68,7 @@ def is_wrong(server: Server) -> None:
 def test_large_requests_leave_nothing(start: Start, models: Path, end: Callable[[Server], None]) -> None:
     """The model fails, the client goes, the body is late or wrong: memory is as before at once."""
     options = ["--deadline=0.25"] if end is is_late else []
-    # What is large comes from the system and goes back to it: the C library's own stores, which grow by chance, are left out.
+    # What is large comes from the system and goes back to it; the C library's own stores grow by chance.
     server = start(graphs.saved(graphs.LOOKUP, models / "lookup.onnx"), *options, MALLOC_MMAP_THRESHOLD_="65536")
     for _ in range(WARM):
         end(server)
