@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.artifact.samples import fixed_batch
 from opdeploy.errors import OpdeployError
 from opdeploy.local import inference
 from opdeploy.local.requests import JSON, SCORE, requests
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from opdeploy.runtime.processing.answers import Answer
     from opdeploy.runtime.session import Arrays
 
+MOST_TENSORS_MB = 32.0
+"""Of a request with golden records as tensors, but for one that a single record makes larger: servers bound it."""
 MOST_JSON_MB = 8.0
 """Of a request with all golden records; larger ones are asked for one by one: servers bound their JSON."""
 PREPARED = Tolerance(rtol=1e-3, atol=1e-4)
@@ -77,8 +80,7 @@ def check(address: tuple[str, int], told: About, subject: Subject, variant: Vari
     Raises OpdeployError where the server refuses them.
     """
     path = inference.path(told.name)
-    headers, body = inference.request(subject.golden.inputs, subject.inputs)
-    outputs = inference.outputs(_asked(address, path, body, headers), subject.outputs)
+    outputs = _outputs(address, path, subject)
     found = [_tensors(path, outputs, subject, variant)]
     manifest = subject.package.manifest
     if manifest.processing and manifest.golden.examples:
@@ -86,6 +88,27 @@ def check(address: tuple[str, int], told: About, subject: Subject, variant: Vari
         wanted = after(outputs, subject.golden.inputs)
         found.append(_records(address, subject, wanted, variant))
     return found
+
+
+def _outputs(address: tuple[str, int], path: str, subject: Subject) -> Arrays:
+    """Ask for the outputs of all golden records, in as few requests as a server takes."""
+    import numpy as np
+
+    inputs = subject.golden.inputs
+    headers, body = inference.request(inputs, subject.inputs)
+    count = len(next(iter(inputs.values())))
+    size = count if fixed_batch(subject.inputs) else max(1, int(count * MOST_TENSORS_MB * 1e6 / len(body)))
+    if size >= count:
+        return inference.outputs(_asked(address, path, body, headers), subject.outputs)
+    found = []
+    for start in range(0, count, size):
+        part = {name: array[start : start + size] for name, array in inputs.items()}
+        headers, body = inference.request(part, subject.inputs)
+        found.append(inference.outputs(_asked(address, path, body, headers), subject.outputs))
+    try:
+        return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+    except (KeyError, ValueError) as error:  # an output without an axis of records, or one that some answers lack
+        raise OpdeployError(f"POST {path}: the answers to {len(found)} requests do not fit together: {error}") from None
 
 
 def _tensors(path: str, outputs: Arrays, subject: Subject, variant: Variant) -> Asked:
@@ -129,13 +152,18 @@ def _farthest(given: Any, wanted: Any, allowed: Tolerance, where: str) -> tuple[
     if mine is not None and theirs is not None and theirs.keys() == mine.keys():
         found = [_farthest(theirs[key], mine[key], allowed, f"{where}[{key!r}]") for key in mine]
         return max((item[0] for item in found), default=0.0), next((item[1] for item in found if item[1]), "")
-    if isinstance(wanted, float | int) and isinstance(given, float | int):
-        distance = abs(given - wanted)
-        wrong = distance > allowed.atol + allowed.rtol * abs(wanted)
-        return distance, f"{where}: differs: {given:.7g}, not {wanted:.7g}" if wrong else ""
-    if given == wanted:
+    if _is_number(given) and _is_number(wanted):
+        distance = abs(given - wanted) if given != wanted else 0.0
+        wrong = not distance <= allowed.atol + allowed.rtol * abs(wanted)  # also where one is no number
+        far = math.inf if math.isnan(distance) else distance
+        return far, f"{where}: differs: {given:.7g}, not {wanted:.7g}" if wrong else ""
+    if given == wanted and isinstance(given, bool) == isinstance(wanted, bool):
         return 0.0, ""
     return math.inf, f"{where}: differs: {json.dumps(given)[:60]}, not {json.dumps(wanted)[:60]}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool)
 
 
 def _parts(document: Any) -> dict[Any, Any] | None:  # noqa: ANN401 - JSON

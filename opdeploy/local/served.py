@@ -94,7 +94,7 @@ class Served:
 
 
 def name_of(found: Served) -> str:
-    """Return the name of a measurement: the same for the same runtime, limits, requests, latency wanted and settings."""
+    """Return the name of a measurement: the same for the same runtime, limits, requests, settings and goal."""
     limits = found.limits
     memory = None if limits.memory_gb is None else f"{limits.memory_gb:g}gb"
     carried = None if found.carried == "tensors" else found.carried

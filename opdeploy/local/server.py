@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from opdeploy.errors import DifferenceError, InputError, OpdeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 READY = "/v2/health/ready"
 _LOG_LINES = 10
@@ -108,16 +108,36 @@ def wait_until_ready(server: Running, seconds: float) -> float:
 def failure(server: Running, what: str, probe: str | None = None) -> OpdeployError:
     """Return the error for a server that failed: of the kind that its exit code means, with the evidence as notes."""
     code = server.exit_code()
-    lines = [line for line in server.log() if READY not in line]  # what the probes themselves left there
+    lines = _log(server)
     why = "; ".join(filter(None, (f"exit code {code}" if code is not None else "", server.why())))
     said = _last_error(lines) or (f"the last probe {probe}" if probe else "its log tells no error")
     error = _CODES.get(code or 0, OpdeployError)(f"the server {what}{f' ({why})' if why else ''}: {said}")
     if probe is not None:
         error.add_note(f"the last probe, GET {READY}, {probe}")
+    _note_log(error, lines)
+    return error
+
+
+@contextmanager
+def explained(server: Running, what: str) -> Iterator[None]:
+    """Add the server's log to an error in the block, as notes; where the server has ended, that is the error."""
+    try:
+        yield
+    except OpdeployError as error:
+        if server.exit_code() is not None:
+            raise failure(server, f"ended while {what}") from None
+        _note_log(error, _log(server))
+        raise
+
+
+def _log(server: Running) -> list[str]:
+    return [line for line in server.log() if READY not in line]  # without what the probes themselves left there
+
+
+def _note_log(error: OpdeployError, lines: list[str]) -> None:
     error.add_note("its log ends with:" if lines else "its log is empty")
     for line in lines[-_LOG_LINES:]:
         error.add_note(f"  {line}")
-    return error
 
 
 def _last_error(lines: list[str]) -> str:

@@ -13,7 +13,7 @@ from opdeploy.loadtest.generator import Server
 from opdeploy.loadtest.sweep import sweep
 from opdeploy.local import answers
 from opdeploy.local.served import Served
-from opdeploy.local.server import failure, wait_until_ready
+from opdeploy.local.server import explained, failure, wait_until_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,11 +52,12 @@ def trial(subject: Subject, running: Running, plan: Plan, watch: Watch) -> Serve
 
     watch("waits until the server is ready")
     ready = wait_until_ready(running, plan.ready_s)
-    told = answers.about(running.address)
-    variant = subject.variant(told.variant)
     watch("asks for the golden answers")
-    checked = answers.check(running.address, told, subject, variant)
-    _require_right(checked, subject, running)
+    with explained(running, "it was asked for the golden answers"):
+        told = answers.about(running.address)
+        variant = subject.variant(told.variant)
+        checked = answers.check(running.address, told, subject, variant)
+        _require_right(checked, subject)
     found, others = _loaded(running, plan.requests.on_the_wire(told.name), plan.goal, watch)
     return Served(
         kind="served",
@@ -89,17 +90,14 @@ def trial(subject: Subject, running: Running, plan: Plan, watch: Watch) -> Serve
     )
 
 
-def _require_right(checked: list[Asked], subject: Subject, running: Running) -> None:
+def _require_right(checked: list[Asked], subject: Subject) -> None:
     wrong = next((item for item in checked if not item.agrees), None)
     if wrong is None:
         return
-    error = DifferenceError(
+    raise DifferenceError(
         f"{subject.package.manifest.name}: {wrong.route}: the server gives other answers than the golden ones: "
         f"{wrong.where}; it is not fit to be deployed: verify the model with opdeploy model verify --golden"
     )
-    for line in running.log():
-        error.add_note(line)
-    raise error
 
 
 def _loaded(running: Running, made: list[bytes], goal: Goal, watch: Watch) -> tuple[Sweep, float]:

@@ -109,7 +109,7 @@ def test_the_image_is_tried_under_the_limits_of_the_target(ran: Ran, folder: Pat
     assert re.search(r"memory: \d+ MB of 0\.5 GB at most\.", text)
     assert re.search(r"Image: \d+ MB, built in \d", text)
     assert f"/v2/models/{name}/infer: 8 golden records: y: agrees" in text
-    assert "The server was a container within the limits of container-apps: 1 processors, 0.5 GB." in text
+    assert "The server was a container within the limits of container-apps: 1 processor, 0.5 GB." in text
     assert left(client, folder) == []
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +17,10 @@ from opdeploy.artifact.data import declaration, read
 from opdeploy.artifact.package import Contents, build
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.local import answers, inference
+from opdeploy.local.answers import _farthest
 from opdeploy.local.process import server_process
 from opdeploy.local.requests import requests
-from opdeploy.local.server import Reply, ask, wait_until_ready
+from opdeploy.local.server import Reply, ask, explained, wait_until_ready
 from opdeploy.local.subject import Subject, subject
 from opdeploy.runtime.processing.answers import answers as post_processing
 from opdeploy.runtime.session import Session
@@ -81,6 +84,25 @@ def test_records_that_are_large_are_asked_for_one_by_one(penguins: Path, monkeyp
         told = answers.about(address)
         _tensors, scored = answers.check(address, told, tried, tried.variant(told.variant))
     assert (scored.records, scored.agrees) == ("8 golden records", True)
+
+
+@pytest.mark.parametrize(
+    ("share", "count"), [(1.0, 1), (0.7, 2), (0.01, 8)], ids=["all at once", "a few", "one by one"]
+)
+def test_tensors_that_are_large_are_asked_for_in_parts(
+    plain: Path, monkeypatch: pytest.MonkeyPatch, share: float, count: int
+) -> None:
+    """Servers bound what they take; what they give is put together again, and compared as a whole."""
+    with subject(plain, "net") as tried, server_process(tried.package.folder) as server:
+        wait_until_ready(server, 60)
+        told = answers.about(server.address)
+        size = len(inference.request(tried.golden.inputs, tried.inputs)[1])
+        monkeypatch.setattr(answers, "MOST_TENSORS_MB", share * size / 1e6)
+        (asked,) = answers.check(server.address, told, tried, tried.variant(told.variant))
+        metrics = ask(server.address, "/metrics").body.decode()
+    (line,) = re.findall(r'opdeploy_requests_total{code="200",route="infer"} (\S+)', metrics)
+    assert float(line) == count
+    assert (asked.records, asked.agrees) == ("8 golden records", True)
 
 
 def test_an_onnx_file_is_packaged_with_records_drawn(tmp_path: Path) -> None:
@@ -210,6 +232,69 @@ def scored(tried: Subject, change: Callable[[Any], Any]) -> Answer:
     predictions = change(after(tried.golden.outputs, tried.golden.inputs))
     body = Told(200, json.dumps({"predictions": predictions}).encode())
     return lambda path, number: body if path == "/score" else right(path, number)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "distance", "where"),
+    [
+        (1.0, 1.0, 0.0, ""),
+        (1, 1.0, 0.0, ""),
+        (math.nan, 0.5, math.inf, "x: differs: nan, not 0.5"),
+        (0.5, math.nan, math.inf, "x: differs: 0.5, not nan"),
+        (math.inf, 0.5, math.inf, "x: differs: inf, not 0.5"),
+        (math.inf, math.inf, 0.0, ""),
+        (True, 1.0, math.inf, "x: differs: true, not 1.0"),
+        (1, True, math.inf, "x: differs: 1, not true"),
+        (True, True, 0.0, ""),
+        (True, False, math.inf, "x: differs: true, not false"),
+        (None, 0.5, math.inf, "x: differs: null, not 0.5"),
+        ("a", "a", 0.0, ""),
+    ],
+)
+def test_parts_of_predictions_are_compared(given: object, wanted: object, distance: float, where: str) -> None:
+    """What is no number agrees with none, and a yes is no 1."""
+    assert _farthest(given, wanted, answers.PREPARED, "x") == (distance, where)
+
+
+class Ran:
+    """A server that was started, and how it stands."""
+
+    started = 0.0
+    address = ("", 0)
+
+    def __init__(self, code: int | None) -> None:
+        self._code = code
+
+    def exit_code(self) -> int | None:
+        """Return how it ended."""
+        return self._code
+
+    def why(self) -> str:
+        """Know nothing more."""
+        return ""
+
+    def log(self) -> list[str]:
+        """Return its log."""
+        return ["GET /v2/health/ready", "its last words"]
+
+    def cpu_seconds(self) -> float:
+        """Take nothing."""
+        return 0.0
+
+    peak_memory_mb = cpu_seconds
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(None, "POST /score: got no answer"), (137, "the server ended while asked (exit code 137): its last words")],
+    ids=["it runs", "it has ended"],
+)
+def test_a_refusal_comes_with_the_log(code: int | None, said: str) -> None:
+    """Whoever is told to see the log sees it, and a server that has ended is called so."""
+    with pytest.raises(OpdeployError) as caught, explained(Ran(code), "asked"):
+        raise OpdeployError("POST /score: got no answer")
+    assert str(caught.value) == said
+    assert caught.value.__notes__ == ["its log ends with:", "  its last words"]
 
 
 def _first(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
