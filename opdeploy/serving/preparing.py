@@ -47,7 +47,10 @@ class Threads:
         # The turn ends with the task, which goes on when nobody waits for it any more.
         future = self._threads.submit(self._timed, task)
         future.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._turns.release))
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            del future  # an error that it holds would hold it in turn, and the body stay until garbage is collected
 
     def _timed(self, task: Callable[[], T]) -> T:
         started = time.monotonic()
