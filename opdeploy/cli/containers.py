@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -12,6 +15,10 @@ if TYPE_CHECKING:
     from opdeploy.image import ImageSettings
     from opdeploy.local.start import Containers
     from opdeploy.platform import Profile
+
+
+_SOCKETS = {"unix", "http+unix", "npipe", "fd"}
+"""Schemes of the addresses of engines that can only be on this machine."""
 
 
 class Building(NamedTuple):
@@ -40,6 +47,7 @@ def containers(
         from opdeploy.clients import docker
 
         try:
+            _require_here(_engine_address())
             engine = stack.enter_context(docker.connected())
         except (docker.NoEngineError, InputError) as error:
             if runtime == "docker":
@@ -56,6 +64,44 @@ def containers(
     if not image.platform.endswith(f"/{about.architecture}"):
         ui.warn(f"the image is for {image.platform}, and this machine emulates it: it is slower here than there")
     return Containers(engine, image, building.kept)
+
+
+def _engine_address() -> str:
+    """Return where the engine is asked that is chosen by DOCKER_HOST, else by the docker context; nothing for none."""
+    host = os.environ.get("DOCKER_HOST")
+    if host:
+        return host
+    try:
+        from docker.context import ContextAPI
+        from docker.errors import DockerException
+    except ModuleNotFoundError:  # which is told when it is connected to
+        return ""
+    try:
+        return str(ContextAPI.kwargs_from_context(environment=os.environ).get("base_url") or "")
+    except (DockerException, OSError, ValueError):  # likewise
+        return ""
+
+
+def _require_here(address: str) -> None:
+    """Raise InputError where an engine is on another machine: the port of its container is not one of this machine."""
+    from opdeploy.errors import InputError
+
+    try:
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        host = parts.hostname or ""
+    except ValueError:  # which is told when it is connected to
+        return
+    if parts.scheme in _SOCKETS or host in {"", "localhost"}:
+        return
+    try:
+        here = ip_address(host).is_loopback
+    except ValueError:  # a name
+        here = False
+    if not here:
+        raise InputError(
+            f"{address}: this engine is on another machine, whose containers are not measured from here; "
+            "take --runtime process, or name an engine of this machine with DOCKER_HOST"
+        )
 
 
 def image_settings(building: Building, target: Profile | None) -> ImageSettings:
