@@ -188,7 +188,7 @@ class Batcher:
                 return [self._run_all([work])[0] for work in batch]
             if not isinstance(error, OpdeployError):
                 _log.exception("a run failed")
-                return [error]
+                return [error.with_traceback(None)]  # whose frames hold the request that will hold it
             # The runtime's message names its own source files: for the log, not for the client.
             _log.warning("%s", error)
             return [RequestError("the model fails on these inputs")]

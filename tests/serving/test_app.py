@@ -3,98 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from opdeploy.serving.app import App
-from opdeploy.serving.metrics import Metrics
-from opdeploy.serving.model import Served
-from opdeploy.serving.settings import read
-from tests.runtime.processed import tensor
+from tests.serving.apps import INFER, asked, made, request, served
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
-
     import pytest
-    from numpy.typing import NDArray
-
-    from opdeploy.runtime.tensors import TensorSpec
-
-INFER, JSON = "/v2/models/m/infer", "application/json"
-
-
-@dataclass(frozen=True)
-class Scope:
-    """A request's head."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-
-
-@dataclass
-class Exchange:
-    """A client that has sent its body and stays; it notes what is answered."""
-
-    body: bytes
-    answers: list[tuple[int, dict[str, str], Any]] = field(default_factory=list)
-
-    async def __call__(self) -> bytes:
-        """Return the body."""
-        return self.body
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the body as granian does, with an empty piece at the end."""
-        yield self.body
-        yield b""
-
-    async def client_disconnect(self) -> None:
-        """Wait for ever."""
-        await asyncio.Event().wait()
-
-    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        """Note the answer."""
-        self.answers.append((status, dict(headers), json.loads(body)))
-
-
-@dataclass(frozen=True)
-class Session:
-    """A graph that gives back its input, and fails on 13 in a way that nobody expects."""
-
-    inputs: tuple[TensorSpec, ...] = (tensor("x", "FP32", "n"),)
-    outputs: tuple[TensorSpec, ...] = (tensor("y", "FP32", "n"),)
-
-    def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """Return the input."""
-        if (inputs["x"] == 13).any():
-            raise MemoryError("secret of the machine")
-        return dict.fromkeys(outputs, inputs["x"])
-
-
-def served() -> Served:
-    """Return a model that is ready."""
-    session: Any = Session()
-    return Served(name="m", version="1", session=session, provider="none", parallel=1, max_batch=1)
-
-
-def request(number: float) -> bytes:
-    """Return a request for one number."""
-    return json.dumps({"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [number]}]}).encode()
-
-
-async def asked(app: App, method: str, path: str, body: bytes = b"") -> tuple[int, dict[str, str], Any]:
-    """Give the application one request, and return the one answer."""
-    exchange: Any = Exchange(body)
-    scope: Any = Scope(method, path, {"content-length": str(len(body)), "x-request-id": "one", "content-type": JSON})
-    await app.__rsgi__(scope, exchange)
-    (answer,) = exchange.answers
-    return answer  # type: ignore[no-any-return]  # the list of the exchange
-
-
-def made(*options: str) -> App:
-    """Return an application without a model."""
-    return App(read(["--model=m.onnx", *options], {}), Metrics())
 
 
 def test_a_model_makes_the_server_ready() -> None:
