@@ -159,13 +159,14 @@ def small(model: Path, row: Array, peers: Mapping[peer.Peer, Path]) -> dict[str,
 
 
 def large(model: Path, image: Array, peers: Mapping[peer.Peer, Path]) -> dict[str, float]:
-    """Compare requests of one image on 2 connections, so that one is at hand when the other has been computed."""
+    """Compare images in binary one at a time, as in a bare loop, and in JSON on 2 connections, which peers profit from."""
     binary = server("opdeploy, binary", model, *binary_body(model, image))
     own = server("opdeploy, JSON", model, json_body(model, image))
     others = [*peer_servers(peers, model, image)]
     bare = {"bare ONNX Runtime": partial(bare_loop, model, image, SLOW_SECONDS)}
-    found = side_by_side("ResNet-50", [binary, own, *others], 2, bare, slow=True)
-    rate = ratios(found, binary.name, "bare ONNX Runtime", "rate")
+    looped = side_by_side("ResNet-50", [binary], 1, bare, slow=True)
+    found = side_by_side("ResNet-50", [own, *others], 2, slow=True)
+    rate = ratios(looped, binary.name, "bare ONNX Runtime", "rate")
     figures = {"ResNet-50, binary: images/s / bare ONNX Runtime": rate}
     return figures | to_best("ResNet-50, JSON: images/s", found, own, others)
 

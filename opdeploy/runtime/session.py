@@ -53,8 +53,9 @@ class Session:
     def __init__(self, model: Path, settings: Settings = Settings(), *, spin: bool = True) -> None:
         """Load a model file.
 
-        With `spin`, threads that wait for work keep their processors busy meanwhile: good for a loop that has the
-        machine for itself, bad for a server, which needs the processors for other work and may be charged for them.
+        With `spin`, threads that wait for work keep their processors busy, as ONNX Runtime has it: good for a loop that
+        has the machine for itself, bad for a server, which needs the processors for other work and may be charged for
+        them. Without, they do so for 50 microseconds, which bridges the gaps within a run.
 
         Raises InputError where there is no such file, ONNX Runtime refuses it, the provider is not there, or the Open
         Inference Protocol cannot carry one of its tensors.
@@ -64,7 +65,8 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _FATAL_ONLY
         options.intra_op_num_threads = settings.threads or limited_threads()
-        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
+        if not spin:
+            options.add_session_config_entry("session.intra_op.spin_duration_us", "50")
         options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, f"ORT_{_LEVELS[settings.level]}")
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=[settings.provider])

@@ -118,7 +118,9 @@ class App:
 
     def _note(self, scope: Scope, kind: str, status: int, seconds: float, request_id: str) -> None:
         self._metrics.answered(kind, status, seconds)
-        if self._settings.access_log or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        # Probes are told that the server is not ready as often as they ask.
+        failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR and kind != "health"
+        if failed or self._settings.access_log:
             event = {"method": scope.method, "path": scope.path[:200], "status": int(status), "seconds": seconds}
             _log.info("request", extra={**event, "request_id": request_id, **logs.trace(scope.headers)})
 

@@ -37,7 +37,7 @@ _UNSTEADY = re.compile(
 _LARGEST_STEADY = 10_000_000
 """Bytes of a graph that is looked through for them: larger ones take too long for it to matter."""
 _MEASURES = frozenset({"BOOL", "UINT8", "FP16", "BF16", "FP32", "FP64"})
-_CHECKED = 4
+_CHECKED = 3
 """So many golden records are checked at start: a large network takes as long for eight as for all else. `opdeploy
 test-local` and `opdeploy model verify` check them all."""
 _DRAWN = 2

@@ -119,7 +119,6 @@ def _started(app: App, loading: Loading) -> int | None:
     for variant, why in (model.rejected or {}).items():
         _log.warning("variant %s is not served: %s", variant, why)
     app.serve(model)
-    gc.collect()
     gc.freeze()  # what is loaded now stays, and need not be looked through again
     _log.info("ready", extra=model.facts())
     return None

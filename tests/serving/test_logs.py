@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,10 @@ import pytest
 
 from opdeploy.serving import logs
 from tests.serving.busy import wait_for
-from tests.serving.servers import answer_on, serving
+from tests.serving.servers import answer_on, serving, started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.serving.servers import Server
@@ -75,12 +76,15 @@ def test_a_request_is_no_line_otherwise(echo: Server) -> None:
     assert request_lines(echo, "quiet") == []
 
 
-def test_a_refusal_for_now_is_always_a_line(start: Callable[..., Server], double_model: Path) -> None:
-    """An answer of 500 or above is the server's, and its operator's to know of."""
-    server = start(double_model, "--drain=60", "--grace=60")
-    server.process.terminate()
-    wait_for(lambda: server.request("GET", "/v2/health/ready", None, {"x-request-id": "late"}).status == 503)
-    wait_for(lambda: any(line["status"] == 503 for line in request_lines(server, "late")))
+def test_a_refusal_for_now_is_always_a_line(tmp_path: Path) -> None:
+    """An answer of 500 or above is the server's, and its operator's to know of; but probes are no news."""
+    os.mkfifo(tmp_path / "model.zip")  # which nobody writes to, so that the model stays to be loaded
+    with started(tmp_path / "model.zip") as server:
+        assert server.request("GET", "/v2/health/ready", None, {"x-request-id": "probe"}).status == 503
+        assert server.request("POST", "/v2/models/model/infer", b"{}", {"x-request-id": "late"}).status == 503
+        wait_for(lambda: any(line["status"] == 503 for line in request_lines(server, "late")))
+        assert not request_lines(server, "probe")
+        server.process.kill()
 
 
 @pytest.mark.parametrize("request_id", ["a", "0af7-6519", "!~" * 64, '{"a":"\\"}'])
