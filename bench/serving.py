@@ -159,7 +159,7 @@ def small(model: Path, row: Array, peers: Mapping[peer.Peer, Path]) -> dict[str,
 
 
 def large(model: Path, image: Array, peers: Mapping[peer.Peer, Path]) -> dict[str, float]:
-    """Compare images in binary one at a time, as in a bare loop, and in JSON on 2 connections, which peers profit from."""
+    """Compare images in binary one at a time, as in a bare loop, and in JSON on 2 connections, as peers like it."""
     binary = server("opdeploy, binary", model, *binary_body(model, image))
     own = server("opdeploy, JSON", model, json_body(model, image))
     others = [*peer_servers(peers, model, image)]

@@ -170,6 +170,10 @@ def test_memory_that_a_request_takes_is_seen(engine: docker.Engine, tmp_path: Pa
 class Ended:
     """A container that was seen once before it ended."""
 
+    def address(self) -> tuple[str, int]:
+        """Have none, as what has ended."""
+        raise OpdeployError("it has ended")
+
     def __init__(self) -> None:
         self.looks = 0
 
