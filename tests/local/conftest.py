@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from nets import linear, records
-from small import Answer, Small
 
 from opdeploy.artifact.package import Contents, build
 from opdeploy.artifact.samples import Samples
 from opdeploy.runtime.package import sha256
+from tests.local.small import Answer, Small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

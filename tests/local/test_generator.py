@@ -15,11 +15,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from small import REQUEST, Answer, Small, Told
 
 from opdeploy.loadtest import generator
 from opdeploy.loadtest.connection import Connection
 from opdeploy.loadtest.generator import Arrivals, Server, closed, opened
+from tests.local.small import REQUEST, Answer, Small, Told
 
 if TYPE_CHECKING:
     import asyncio

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from nets import linear
-from small import Answer, Small, Told
 
 from opdeploy.artifact.data import declaration, read
 from opdeploy.artifact.package import Contents, build
@@ -26,6 +25,7 @@ from opdeploy.runtime.processing.answers import answers as post_processing
 from opdeploy.runtime.session import Session
 from opdeploy.runtime.tensors import BY_ONNX, TensorSpec
 from opdeploy.serving.protocol import HEADER_LENGTH
+from tests.local.small import Answer, Small, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

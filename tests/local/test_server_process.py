@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from small import Answer, Small, Told
 
 from opdeploy.errors import DifferenceError, InputError, OpdeployError
 from opdeploy.local.process import ServerProcess, free_port, server_process
 from opdeploy.local.server import ask, wait_until_ready
+from tests.local.small import Answer, Small, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from small import REQUEST, Answer, Small, Told
 
 from opdeploy.errors import OpdeployError
 from opdeploy.loadtest import curve
 from opdeploy.loadtest.generator import Server, Tally
 from opdeploy.loadtest.sweep import _CONFIRMING, Goal, Sweep, _better, _Steps, sweep
+from tests.local.small import REQUEST, Answer, Small, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
