@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Environment = Callable[..., dict[str, str]]
 
+pytestmark = pytest.mark.slow  # it builds images
+
 BASE = "opdeploy-test-base:bookworm"
 MINUTES = 60.0
 

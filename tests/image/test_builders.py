@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     import docker as sdk
 
+pytestmark = pytest.mark.slow  # it builds images
+
 BUILDERS: list[docker.Builder] = ["classic", "buildkit"]
 
 

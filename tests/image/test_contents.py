@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from tests.image.conftest import Made
 
+pytestmark = pytest.mark.slow  # it builds images
+
 SECONDS = 60.0
 KINDS = ["plain", "image", "text"]
 LIMIT = 190e6
