@@ -59,9 +59,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory, many: Many, asked: Command) 
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Return the one browser of the session: the system's Chromium, with a profile of its own."""
+    """Return the one browser of a file of tests: the system's Chromium, with a profile of its own.
+
+    Not of the session: as long as Playwright runs, nothing else in this thread can run an event loop.
+    """
     path = shutil.which("chromium")
     if not path:
         pytest.skip("needs the program chromium")
