@@ -193,7 +193,7 @@ def base(engine: docker.Engine, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="session")
 def made(engine: docker.Engine, base: str, wheels: Path, artefacts: dict[str, Path]) -> Iterator[Callable[[str], Made]]:
     """Return a function that builds the image of an artefact, once: of numbers with the classic builder."""
-    images: list[str] = []
+    tags: list[str] = []
 
     @cache
     def make(name: str) -> Made:
@@ -204,12 +204,12 @@ def made(engine: docker.Engine, base: str, wheels: Path, artefacts: dict[str, Pa
             tag = f"opdeploy-test-{name}:{os.getpid()}"
             builder: docker.Builder = "classic" if name == "plain" else "auto"
             built = build_image(engine, bundle(package, settings), tag, settings, watch=print, builder=builder)
-        images.append(built.id)
+        tags.append(tag)
         return Made(built, engine.image(built.id), engine.image(base), artefacts[name])
 
     yield make
-    for image in images:
-        engine.remove_image(image)
+    for tag in tags:
+        engine.remove_image(tag)  # by name: an equal image of another test, under its own name, has the same id
     prune()
 
 
