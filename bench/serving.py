@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 5
 SECONDS = 2.0
-SLOW_ROUNDS = 3
+SLOW_ROUNDS = 5
 SLOW_SECONDS = 5.0
 """For large networks, of which a run takes 30 ms or more."""
 STARTS = 7
