@@ -41,12 +41,19 @@ class DifferenceError(OpdeployError):
     exit_code = 5
 
 
-def did_you_mean(name: str, names: list[str]) -> str:
-    """Return `; did you mean "…"?` for the nearest valid name, or nothing when none is near."""
+def closest(name: str, names: list[str]) -> str | None:
+    """Return the name that is nearest to another, in capitals or not; None where none is near."""
     from difflib import get_close_matches
 
-    found = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    return f'; did you mean "{found[0]}"?' if found else ""
+    lowered = {each.lower(): each for each in names}
+    found = get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    return lowered[found[0]] if found else None
+
+
+def did_you_mean(name: str, names: list[str]) -> str:
+    """Return `; did you mean "…"?` for the nearest valid name, or nothing when none is near."""
+    found = closest(name, names)
+    return f'; did you mean "{found}"?' if found else ""
 
 
 def nearest(name: str, names: list[str]) -> str:

@@ -97,12 +97,16 @@ def try_locally(
         made = requests(tried, send, records or demand.records)
         _say_too_large(profile, made)
         goal = Goal(seconds, slo_ms or demand.p95_ms)
-        with _evidence(), ui.progress("test-local") as watch:
-            server = started(tried.package, Start(limits, containers, variables), watch)
-            running, image = stack.enter_context(server)
+        start = Start(limits, containers, variables)
+        with (
+            _evidence(),
+            ui.progress("test-local") as watch,
+            started(tried.package, start, watch) as (running, image),
+        ):
             plan = Plan("docker" if containers else "process", limits, made, timeout, goal, variables, image)
             found = trial(tried, running, plan, watch)
         name, digest = tried.package.manifest.name, tried.package.digest
+    _say_kept(found)
     _deliver(name, found, demand.peak, form, file)
     if kept:
         _keep(chosen.model, digest, found)
@@ -211,16 +215,25 @@ def _say_too_large(profile: Profile | None, made: Requests) -> None:
 
 @contextmanager
 def _evidence() -> Iterator[None]:
-    """Say what is known of a failure before its error."""
+    """Say what is known of a failure, or of what an interrupt leaves, before its error."""
     from opdeploy import ui
     from opdeploy.errors import OpdeployError
 
     try:
         yield
-    except OpdeployError as error:
+    except (OpdeployError, KeyboardInterrupt, SystemExit) as error:
         for note in (*getattr(error, "lines", ()), *getattr(error, "__notes__", ())):
             ui.say(note)
         raise
+
+
+def _say_kept(found: Served) -> None:
+    from opdeploy import ui
+
+    if found.image and found.image.name:
+        from opdeploy.local.container import kept_image
+
+        ui.say(kept_image(found.image.name))
 
 
 def _require_kept(name: str, found: Served) -> None:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opdeploy.clients.docker import Order
+from opdeploy.clients.docker import BuildError, NoBaseError, Order
 from opdeploy.errors import InputError
 from opdeploy.render import write
 
@@ -36,7 +36,14 @@ def build_image(
         order = Order(
             Path(folder), tag, settings.platform, settings.sources.arguments(), settings.sources.build_network, builder
         )
-        built = engine.build(order, watch)
+        try:
+            built = engine.build(order, watch)
+        except NoBaseError as error:
+            raise BuildError(
+                f"{settings.base}: the base image was not to be had: {error.why}; pull it (docker pull) or load it "
+                "(docker load) first, or name another with --base-image",
+                error.lines,
+            ) from error
     try:
         check_platform(engine.image(built.id), tag, settings.platform)
     except InputError:

@@ -120,7 +120,8 @@ def built_image(
 ) -> Iterator[tuple[str, Image]]:
     """Give the name of an image of an artefact, and what it is; it is removed at the end of the block unless kept.
 
-    The builder's cache stays: to empty it could take from another build what that one works with.
+    An error of the block has the name of one that is kept as a note. The builder's cache stays: to empty it could take
+    from another build what that one works with.
 
     Raises BuildError, with the last lines of the build, where a step of it fails.
     """
@@ -129,7 +130,18 @@ def built_image(
     with nullcontext() if kept else _removed(engine, tag):
         build_image(engine, bundle(package, settings), tag, settings, watch=watch)
         found = engine.image(tag)
-        yield tag, Image(found.id, round(found.size / 1e6, 1), round(time.monotonic() - start, 2))
+        seconds = round(time.monotonic() - start, 2)
+        try:
+            yield tag, Image(found.id, round(found.size / 1e6, 1), seconds, tag if kept else None)
+        except BaseException as error:
+            if kept:
+                error.add_note(kept_image(tag))
+            raise
+
+
+def kept_image(tag: str) -> str:
+    """Return the line that tells of an image that stays."""
+    return f"kept the image {tag}; docker image rm {tag} removes it"
 
 
 @contextmanager

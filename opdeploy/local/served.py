@@ -45,6 +45,8 @@ class Image:
     size_mb: float
     """All layers uncompressed, those of the base included, in MB (10^6 bytes)."""
     build_s: float
+    name: str | None = None
+    """By which it is found in the engine where it was kept."""
 
 
 @dataclass(frozen=True, slots=True)

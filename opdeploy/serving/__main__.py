@@ -29,7 +29,7 @@ def main() -> int:
     try:
         told = settings.read()
         listening.require_free(told.host, told.port)
-    except (OpdeployError, OSError) as error:
+    except OpdeployError as error:
         _log.error("%s", error)
         return 2
     # Here and not above, so that a signal during these long imports is met by the handler too, and the model is loaded

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +19,19 @@ _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
 def require_free(host: str, port: int) -> None:
-    """Raise OSError where another process listens on a port: the two would share its requests without a word."""
+    """Raise InputError where another process listens on a port: the two would share its requests without a word.
+
+    Also where this one may not listen there, or the machine has no such address.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    socket.create_server((host, port), family=family).close()
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)  # without the address, which strerror repeats
+        advice = "choose another with --host and --port, or OPDEPLOY_HOST and OPDEPLOY_PORT"
+        if error.errno == errno.EADDRINUSE:
+            advice = "choose another with --port or OPDEPLOY_PORT, or stop what listens there"
+        raise InputError(f"{host} port {port}: cannot listen there: {why}; {advice}") from None
 
 
 def stop_accepting(port: int) -> None:

@@ -165,9 +165,27 @@ function show(text, milliseconds) {
   );
 }
 
+/** Mark the fields that are still to be filled in, go to the first, and return what they are in words; else nothing. */
+function lacking(key) {
+  const controls = [...find("fields").querySelectorAll("input, select, textarea")];
+  const names = (some) => some.map((control) => control.labels[0].firstChild.textContent).join(", ");
+  const absent = controls.filter((control) => control.validity.valueMissing);
+  for (const control of controls) control.setAttribute("aria-invalid", absent.includes(control));
+  const asked = controls.filter((control) => control !== key);
+  const empty = asked.every((control) => !control.value);
+  (absent[0] ?? (empty ? asked[0] : null))?.focus();
+  if (absent.length) return `Still missing: ${names(absent)}.`;
+  return empty ? `Nothing is filled in; give one at least of: ${names(asked)}.` : "";
+}
+
 async function send(read, key) {
   find("error").textContent = find("said").textContent = "";
   find("answer").replaceChildren();
+  const missing = lacking(key);
+  if (missing) {
+    find("error").textContent = missing;
+    return;
+  }
   try {
     const { body, type } = read();
     const headers = { "Content-Type": type, ...(key?.value ? { Authorization: `Bearer ${key.value}` } : {}) };

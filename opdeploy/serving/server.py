@@ -68,6 +68,7 @@ async def _serve(settings: Settings, loading: Loading) -> int:
     if not stop.done():
         _log.error("the server ended by itself", exc_info=serving.exception() if serving.done() else None)
         return 1
+    _log.info("shutting down", extra={"signal": signal.Signals(stop.result()).name, "under_way": app.under_way})
     pauses = stop.result() == signal.SIGTERM  # who presses Ctrl-C is not kept waiting
     return await _end_well(app, server, serving, settings, again if pauses else None)
 

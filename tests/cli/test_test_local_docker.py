@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
 import signal
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import docker as sdk
@@ -19,7 +21,7 @@ from opdeploy.artifact.samples import Samples
 from opdeploy.clients import docker
 from opdeploy.clients.pip import sources
 from opdeploy.image import ImageSettings
-from opdeploy.local.container import LABEL, built_image
+from opdeploy.local.container import LABEL, built_image, image_name
 from opdeploy.runtime.package import opened
 
 if TYPE_CHECKING:
@@ -59,13 +61,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def kept(folder: Path, client: sdk.DockerClient) -> Iterator[None]:  # noqa: ARG001 - it is there
+def kept(folder: Path, client: sdk.DockerClient) -> Iterator[None]:
     """Keep an image of the artefact meanwhile, so that its layers are built once."""
     with docker.connected() as engine, opened(folder / "net") as package:
         settings = ImageSettings(base=BASE, sources=sources())
-        with built_image(engine, package, settings, kept=True, watch=lambda _line: None) as (tag, _image):
+        with built_image(engine, package, settings, kept=True, watch=lambda _line: None):
             yield
-        engine.remove_image(tag)
+        for tag in tags(client):  # those that the command kept have another digest in their names
+            engine.remove_image(tag)
 
 
 def command(program: str, *more: str) -> list[str]:
@@ -78,10 +81,14 @@ def environment(clean: Environment, folder: Path) -> dict[str, str]:
     return clean(TMPDIR=str(folder / "temporary"), COLUMNS="80")
 
 
+def tags(client: sdk.DockerClient) -> list[str]:
+    """Return the names of the artefact's images."""
+    return [tag for image in client.api.images(f"opdeploy/net-{os.getpid()}") for tag in image["RepoTags"] or ()]
+
+
 def left(client: sdk.DockerClient, folder: Path) -> list[Any]:
     """Return what is left in the engine and in the folder of temporary files."""
-    images = [tag for image in client.api.images(f"opdeploy/net-{os.getpid()}") for tag in image["RepoTags"] or ()]
-    images = [tag for tag in images if ":test-" in tag]
+    images = [tag for tag in tags(client) if ":test-" in tag]
     containers = client.containers.list(all=True, filters={"label": LABEL})
     return [*images, *containers, *(folder / "temporary").iterdir()]
 
@@ -126,6 +133,28 @@ def test_the_measurement_names_image_and_limits(ran: Ran, folder: Path) -> None:
     assert re.search(r'"id": "sha256:[0-9a-f]{64}"', text)
 
 
+def test_an_image_that_is_kept_is_named(
+    program: str, clean: Environment, folder: Path, client: sdk.DockerClient
+) -> None:
+    """On stderr and in the JSON, by the name that the engine has it under."""
+    done = subprocess.run(
+        command(program, "--seconds", "1", "--no-save", "--keep-image", "-o", "json"),
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        encoding="utf-8",
+        env=environment(clean, folder),
+        timeout=10 * MINUTES,
+    )
+    assert done.returncode == 0, done.stderr
+    image = json.loads(done.stdout)["image"]
+    assert f"kept the image {image['name']}; docker image rm {image['name']} removes it\n" in done.stderr
+    assert client.images.get(image["name"]).id == image["id"]
+    assert left(client, folder) == []
+    with opened(folder / "net") as package:
+        assert image["name"] == image_name(package, kept=True)
+
+
 @pytest.mark.parametrize(
     ("step", "number"),
     [
@@ -139,10 +168,32 @@ def test_an_interrupt_leaves_nothing(
     program: str, folder: Path, clean: Environment, client: sdk.DockerClient, step: str, number: int
 ) -> None:
     """Neither a container nor an image, nor a file, in whichever step it comes."""
+    code, said = interrupted(command(program, "--seconds", "600", "--no-save"), folder, clean, step, number)
+    assert code == (130 if number == signal.SIGINT else 143)
+    assert "kept the image" not in said
+    assert left(client, folder) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_what_was_to_be_kept_and_names_it(
+    program: str, folder: Path, clean: Environment, client: sdk.DockerClient, number: int
+) -> None:
+    """Whoever stops the trial has the image all the same."""
+    wanted = command(program, "--seconds", "600", "--no-save", "--keep-image")
+    _, said = interrupted(wanted, folder, clean, "waits until", number)
+    with opened(folder / "net") as package:
+        name = image_name(package, kept=True)
+    assert f"kept the image {name}; docker image rm" in said
+    assert client.images.get(name).tags
+    assert left(client, folder) == []
+
+
+def interrupted(wanted: list[str], folder: Path, clean: Environment, step: str, number: int) -> tuple[int, str]:
+    """Send a signal to a command when it is at a step; return its exit code and what it said on its terminal."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     parent, child = pty.openpty()
     with subprocess.Popen(
-        command(program, "--seconds", "600", "--no-save"),
+        wanted,
         stdout=subprocess.PIPE,
         stderr=child,
         cwd=folder,
@@ -153,7 +204,10 @@ def test_an_interrupt_leaves_nothing(
         while step.encode() not in said:
             said += os.read(parent, 65536)
         process.send_signal(number)
-        assert process.wait(timeout=MINUTES) == (130 if number == signal.SIGINT else 143)
+        with suppress(OSError):  # Linux says so that nobody writes any more
+            while more := os.read(parent, 65536):
+                said += more
+        code = process.wait(timeout=MINUTES)
     os.close(parent)
     signal.signal(signal.SIGINT, before)
-    assert left(client, folder) == []
+    return code, said.decode()

@@ -62,6 +62,21 @@ def test_a_step_that_fails_is_told_by_its_last_words(
 
 
 @pytest.mark.parametrize("builder", BUILDERS)
+def test_a_base_that_is_not_to_be_had_is_told(engine: docker.Engine, builder: docker.Builder) -> None:
+    """In one line that names it, says why, and what to do; the engine's own words are in the log beside it."""
+    base = "127.0.0.1:1/no/python:3"
+    files = {"Dockerfile": f"ARG BASE={base}\nFROM ${{BASE}} AS build\nRUN true\nFROM ${{BASE}}\n".encode()}
+    tag = f"opdeploy-test-no-base:{os.getpid()}"
+    with pytest.raises(docker.BuildError) as caught:
+        build_image(engine, files, tag, ImageSettings(base=base), watch=print, builder=builder)
+    assert str(caught.value) == (
+        f"{base}: the base image was not to be had: its registry does not answer; pull it (docker pull) or load it "
+        "(docker load) first, or name another with --base-image"
+    )
+    assert "connection refused" in caught.value.lines[-1]
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
 def test_an_interrupt_leaves_nothing(
     engine: docker.Engine, ordered: Callable[..., docker.Order], builder: docker.Builder, client: sdk.DockerClient
 ) -> None:

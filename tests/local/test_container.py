@@ -131,10 +131,11 @@ def test_an_image_that_cannot_be_built_leaves_nothing(
     """A base that is not there is told with the end of the build's log."""
     settings = ImageSettings(base="opdeploy-test-gone:1", sources=sources())
     building = built_image(engine, tried.package, settings, kept=False, watch=lambda _line: None)
-    with pytest.raises(docker.BuildError, match="the image was not built"):
+    with pytest.raises(docker.BuildError, match=r"^opdeploy-test-gone:1: the base image was not to be had: ") as caught:
         building.__enter__()
     with pytest.raises(ImageNotFound):
         client.images.get(image_name(tried.package, kept=False))
+    assert caught.value.lines
 
 
 HOLDS = """
@@ -215,6 +216,39 @@ def test_an_image_that_is_not_removed_hides_no_error(tried: Subject) -> None:
         building.__enter__()
     (note,) = caught.value.__notes__
     assert note == f"{image_name(tried.package, kept=False)}: was not removed: in use"
+
+
+class Building:
+    """An engine that builds, and has what it was told to remove."""
+
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+
+    def build(self, *_: object) -> docker.Built:
+        """Build nothing."""
+        return docker.Built("sha256:0a", "buildkit")
+
+    def image(self, _reference: str) -> docker.Image:
+        """Describe what was not built."""
+        return docker.Image("sha256:0a", 330_400_000, "linux", "amd64", "", (), (), {}, {}, ())
+
+    def remove_image(self, tag: str) -> None:
+        """Note it."""
+        self.removed.append(tag)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_only_an_image_that_is_kept_is_told_by_its_name(tried: Subject, *, kept: bool) -> None:
+    """In what was measured, and with any error; the name of another would be of no use when it is read."""
+    engine, tag = Building(), image_name(tried.package, kept=kept)
+    building = built_image(engine, tried.package, ImageSettings(), kept=kept, watch=str)  # type: ignore[arg-type]  # a fake
+    name, found = building.__enter__()
+    assert (name, found.name) == (tag, tag if kept else None)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        building.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    notes = [f"kept the image {tag}; docker image rm {tag} removes it"]
+    assert getattr(caught.value, "__notes__", []) == (notes if kept else [])
+    assert engine.removed == ([] if kept else [tag])
 
 
 def test_two_runs_have_names_of_their_own() -> None:

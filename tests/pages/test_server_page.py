@@ -124,7 +124,9 @@ def test_a_row_is_asked_for_by_column(visit: Visit, tmp_path: Path) -> None:
     """A field for each column, a choice where there are few values; what may be missing may be left empty."""
     with shown(of("table", tmp_path)) as site:
         opened = visit(site.url).page
-        assert sent_by_keyboard(opened) == ""  # the browser asks for the fare
+        assert sent_by_keyboard(opened) == ""
+        assert opened.locator("#error").inner_text() == "Still missing: fare, port."
+        assert site.bodies == []
         opened.get_by_label("fare").fill("7.5")
         opened.get_by_label("port").fill("Q")
         opened.get_by_label("alone").select_option("true")
@@ -137,6 +139,50 @@ def sent_by_keyboard(opened: Page) -> str:
     """Press Enter in the first field, and return what the page says at once."""
     opened.locator("#fields input").first.press("Enter")
     return str(opened.locator("#said").text_content())
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "missing", "first"),
+    [
+        ("image", "", "Still missing: Image.", "Image"),
+        ("text", "", "Still missing: Text.", "Text"),
+        ("text", KEY, "Still missing: Text, API key, which stays on this page.", "Text"),
+        ("bare", KEY, "Still missing: API key, which stays on this page.", "API key, which stays on this page"),
+    ],
+)
+def test_what_is_missing_is_told(visit: Visit, tmp_path: Path, kind: str, keys: str, missing: str, first: str) -> None:
+    """By its name, which every reader of the page gets; the first such field is gone to, and nothing is sent."""
+    with shown(replace(of(kind, tmp_path), keys=keys)) as site:
+        opened = visit(site.url).page
+        assert sent(opened) == missing
+        field = opened.get_by_label(first)
+        expect(field).to_be_focused()
+        expect(field).to_have_attribute("aria-invalid", "true")
+        assert site.bodies == []
+        fill(opened)
+        opened.locator("#send").click()
+        expect(opened.locator("#said")).to_contain_text("Answered")
+        expect(field).to_have_attribute("aria-invalid", "false")
+        assert opened.locator("#error").inner_text() == ""
+
+
+def test_an_empty_row_is_not_scored(visit: Visit) -> None:
+    """Where every column may be missing, one at least is asked for: an answer to nothing tells nothing."""
+    columns = [
+        {"name": "age", "type": "number", "missing": 0},
+        {"name": "alone", "type": "boolean", "missing": False},
+    ]
+    declared = {"input": {"kind": "table", "tensor": "x", "columns": columns}}
+    model = scored.model([tensor("x", "FP32", "n", 2)], [tensor("y", "FP32", "n", 1)], declared)
+    with shown(Site(model, {"y": np.ones((1, 1), np.float32)})) as site:
+        opened = visit(site.url).page
+        assert sent(opened) == "Nothing is filled in; give one at least of: age, alone."
+        expect(opened.get_by_label("age")).to_be_focused()
+        assert site.bodies == []
+        opened.get_by_label("alone").select_option("true")
+        opened.locator("#send").click()
+        expect(opened.locator("#said")).to_contain_text("Answered")
+        assert site.json == {"age": None, "alone": "true"}
 
 
 def test_a_text_is_scored(visit: Visit, tmp_path: Path) -> None:

@@ -219,7 +219,9 @@ def test_a_table_names_the_tensor_of_all_its_columns() -> None:
     [
         ({k: v for k, v in ROW.items() if k != "age"}, "ignore", 'record 0: has no column "age"'),
         ({**{k: v for k, v in ROW.items() if k != "size"}, "Size": 1}, "ignore",
-         'record 0: has no column "size"; did you mean "Size"?'),
+         "record 0: has no column \"size\", but 'Size'; did you mean \"size\"?"),
+        ({**{k: v for k, v in ROW.items() if k != "size"}, "SIZES": 1}, "refuse",
+         "record 0: has no column \"size\", but 'SIZES'; did you mean \"size\"?"),
         (ROW, "refuse", "record 0: has a column 'another', which is not declared"),
         ([1, 2], "ignore", "record 0: is a list, where a row has a value for each column"),
         ("text", "ignore", "record 0: is 'text', where a row has"),

@@ -225,6 +225,11 @@ class AnyWith(str):
         ("table", 7, "record 0: is 7; give an object"),
         ("table", "7", "record 0: is '7'; give an object"),
         ("table", {}, 'record 0: has no column "age"'),
+        (
+            "table",
+            {**{name: ROW[name] for name in ("fare", "port", "alone")}, "Aeg": 30},
+            'record 0: has no column "age", but \'Aeg\'; did you mean "age"?',
+        ),
         ("table", [ROW, {**ROW, "fare": "x"}], "record 1: column \"fare\" is 'x', which is no number"),
         ("table", [{**ROW, "fare": None}], 'record 0: column "fare" is missing'),
         ("table", [{**ROW, "fare": {"a": []}}], 'record 0: column "fare" is an object'),

@@ -244,4 +244,15 @@ def test_a_port_in_use_ends_the_start(echo: Server, echo_model: Path) -> None:
     """A second server on a port is refused; without that, the two would share the requests silently."""
     done = ended(f"--model={echo_model}", f"--port={echo.port}")
     assert done.code == 2
-    assert "Address already in use" in done.why
+    assert done.why == (
+        f"127.0.0.1 port {echo.port}: cannot listen there: Address already in use; "
+        "choose another with --port or OPDEPLOY_PORT, or stop what listens there"
+    )
+
+
+def test_an_address_of_another_machine_ends_the_start() -> None:
+    """The message says what can be done about it; the address is one that documentation has for itself (RFC 5737)."""
+    done = ended(MODEL, "--host=192.0.2.1")
+    assert done.code == 2
+    assert done.why.startswith("192.0.2.1 port 8000: cannot listen there: ")
+    assert done.why.endswith("; choose another with --host and --port, or OPDEPLOY_HOST and OPDEPLOY_PORT")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import select
 import signal
 import time
 from collections import Counter
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.serving.busy import FOR_EVER, INFER, begin, body, in_flight, wait_for
-from tests.serving.servers import HOST, SECONDS, answer_on, head
+from tests.serving.servers import HOST, SECONDS, answer_on, head, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +37,23 @@ def test_a_signal_ends_the_server_with_exit_code_0(number: signal.Signals, echo_
         assert answer_on(connection).status == 200
         assert server.end(number) == 0
         assert connection.recv(1) == b""
-    assert {line["message"] for line in server.log()} <= {"listening", "ready", "request"}
-    assert "error" not in {line["level"] for line in server.log()}
+    assert {line["message"] for line in server.log()} <= {"listening", "ready", "request", "shutting down"}
+    assert {line["level"] for line in server.log()} == {"info"}
+    assert shutting_down(server) == {"signal": number.name, "under_way": 0}
+
+
+def shutting_down(server: Server) -> dict[str, Any]:
+    """Return what the one line says that tells of the beginning of the end."""
+    (line,) = [line for line in server.log() if line["message"] == "shutting down"]
+    return {key: value for key, value in line.items() if key not in ("time", "level", "message")}
+
+
+def test_the_end_is_told_before_the_server_is_ready(tmp_path: Path) -> None:
+    """A platform that gives up waiting leaves a trace of it."""
+    os.mkfifo(tmp_path / "model.zip")  # which nobody writes to, so that the model stays to be loaded
+    with started(tmp_path / "model.zip", "--drain=0") as server:
+        assert server.end() == 0
+        assert shutting_down(server) == {"signal": "SIGTERM", "under_way": 0}
 
 
 def test_a_request_under_way_is_answered_before_the_end(busy_model: Path, start: Start, second: int) -> None:
@@ -50,6 +66,7 @@ def test_a_request_under_way_is_answered_before_the_end(busy_model: Path, start:
         assert answer.status == 200
         assert answer.headers["connection"] == "close"
     assert server.process.wait(SECONDS) == 0
+    assert shutting_down(server) == {"signal": "SIGTERM", "under_way": 1}
 
 
 @pytest.mark.parametrize("sent", [head(INFER, "Content-Length: 100") + b"{", b"computes"])

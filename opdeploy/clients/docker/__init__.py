@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opdeploy.clients.docker.building import Builder, BuildError, Built, Order
+from opdeploy.clients.docker.building import Builder, BuildError, Built, NoBaseError, Order
 from opdeploy.clients.docker.containers import Container, Run, State, Stats
 from opdeploy.clients.docker.engine import About, Engine, connected
 from opdeploy.clients.docker.explained import NoEngineError
@@ -17,6 +17,7 @@ __all__ = [
     "Engine",
     "Image",
     "Layer",
+    "NoBaseError",
     "NoEngineError",
     "Order",
     "Run",

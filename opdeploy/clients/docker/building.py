@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from opdeploy.clients.docker.bases import buildkit_error, in_words
 from opdeploy.clients.docker.explained import explained
 from opdeploy.errors import InputError, OpdeployError
 
@@ -48,6 +49,16 @@ class BuildError(OpdeployError):
         """The end of the build's log."""
 
 
+class NoBaseError(BuildError):
+    """An image was not built, for the engine did not get the one that it is built on."""
+
+    def __init__(self, tag: str, error: str, lines: tuple[str, ...]) -> None:
+        self.why = in_words(error)
+        super().__init__(
+            f"{tag}: the image was not built: its base was not to be had: {self.why}; pull it first", lines
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What to build, and how."""
@@ -75,8 +86,8 @@ def build(client: DockerClient, order: Order, watch: Watch, program: str | None)
     """Build an image, and show every line of the log as it comes.
 
     The proxies of the environment, and of docker's configuration, are passed to the steps that run. `program` is the
-    docker command line, which BuildKit needs. Raises BuildError where a step fails, InputError where BuildKit is asked
-    for and is not there.
+    docker command line, which BuildKit needs. Raises BuildError where a step fails, NoBaseError where the first has no
+    image to build on, InputError where BuildKit is asked for and is not there.
     """
     command = [] if order.builder == "classic" else _command(program or shutil.which("docker"))
     if order.builder == "buildkit" and not command:
@@ -133,7 +144,7 @@ def _buildkit(start: Sequence[str], order: Order, arguments: Mapping[str, str], 
             command += ["--build-arg", name]  # its value goes by the environment: everyone can read a command line
         code = _run([*command, str(order.folder)], _environment(arguments), seen)
         if code or not identity.is_file():
-            raise _failed(order, log)
+            raise _failed(order, log, of_base=buildkit_error(log))
         return identity.read_text(encoding="utf-8").strip()
 
 
@@ -178,7 +189,7 @@ def _classic(client: DockerClient, order: Order, arguments: Mapping[str, str], s
         if identity is None:
             _forget(client, steps)
     if identity is None:
-        raise _failed(order, log)
+        raise _failed(order, log, of_base="" if steps.images else steps.error)  # it names the base first
     return identity
 
 
@@ -190,6 +201,8 @@ class _Steps:
     """The images that the engine had."""
     images: list[str] = field(default_factory=list)
     containers: list[str] = field(default_factory=list)
+    error: str = ""
+    """What the engine says of the one that failed."""
 
 
 def _streamed(
@@ -214,6 +227,7 @@ def _streamed(
                     (steps.containers if match[1] else steps.images).append(match[2])
                 seen(text)
             if "error" in line:
+                steps.error = line["error"]
                 return None
             identity = (line.get("aux") or {}).get("ID", identity)
     return identity
@@ -243,6 +257,9 @@ def _await_end(client: DockerClient, container: str) -> None:
             time.sleep(_BETWEEN)
 
 
-def _failed(order: Order, log: deque[str]) -> BuildError:
+def _failed(order: Order, log: deque[str], *, of_base: str) -> BuildError:
+    """Return the error of a build by its log, and by what the engine says where it did not get the base."""
+    if of_base:
+        return NoBaseError(order.tag, of_base, tuple(log))
     end = " | ".join([line for line in log if not _TELLS_NOTHING.fullmatch(line)][-_SHOWN_LINES:])
     return BuildError(f"{order.tag}: the image was not built: {end}; see the log above for the step", tuple(log))

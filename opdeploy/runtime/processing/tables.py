@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from opdeploy.errors import InputError, did_you_mean
+from opdeploy.errors import InputError, closest
 from opdeploy.runtime.processing import cells
 from opdeploy.runtime.processing.cells import BadCellError
 from opdeploy.runtime.processing.records import refused, shown
@@ -65,9 +65,7 @@ class Tables:
         if not isinstance(record, Mapping):
             raise refused(index, f"is {shown(record)}, where a row has a value for each column")
         if not self._names <= record.keys():
-            absent = min(self._names - record.keys())
-            strange = [str(name) for name in record.keys() - self._names]
-            raise refused(index, f'has no column "{absent}"{did_you_mean(absent, sorted(strange)[:_LOOKED_AT])}')
+            raise refused(index, _absent(self._names, record))
         if self._declared.extra == "refuse" and len(record) > len(self._names):
             strange = sorted(str(name) for name in record.keys() - self._names)
             raise refused(index, f"has a column {shown(strange[0])}, which is not declared")
@@ -76,6 +74,15 @@ class Tables:
 
 _LOOKED_AT = 1000
 """How many names are compared for the nearest one."""
+
+
+def _absent(names: set[str], row: Row) -> str:
+    """Return what is said of a row that lacks a column: perhaps it has it under a misspelt name."""
+    absent = min(names - row.keys())
+    misspelt = closest(absent, sorted(str(name) for name in row.keys() - names)[:_LOOKED_AT])
+    if misspelt is None:
+        return f'has no column "{absent}"'
+    return f'has no column "{absent}", but {shown(misspelt)}; did you mean "{absent}"?'
 
 
 class _Tensor:
