@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import re
@@ -93,13 +92,12 @@ def left(client: sdk.DockerClient, folder: Path) -> list[Any]:
     return [*images, *containers, *(folder / "temporary").iterdir()]
 
 
-@pytest.fixture(scope="module")
-def ran(program: str, clean: Environment, folder: Path, client: sdk.DockerClient) -> Ran:  # noqa: ARG001 - it is there
-    """Return how the command ended."""
+def tried(program: str, clean: Environment, folder: Path, *options: str) -> Ran:
+    """Return how the command ended, and what it printed."""
     from tests.conftest import Ran
 
     done = subprocess.run(
-        command(program, "--seconds", "2", "--cpus", "1", "--memory", "0.5", "--target", "container-apps"),
+        command(program, *options),
         capture_output=True,
         check=False,
         cwd=folder,
@@ -108,6 +106,13 @@ def ran(program: str, clean: Environment, folder: Path, client: sdk.DockerClient
         timeout=10 * MINUTES,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def ran(program: str, clean: Environment, folder: Path, client: sdk.DockerClient) -> Ran:  # noqa: ARG001 - it is there
+    """Return how the command ended under the limits of a target."""
+    limits = ("--cpus", "1", "--memory", "0.5", "--target", "container-apps")
+    return tried(program, clean, folder, "--seconds", "2", *limits)
 
 
 def test_the_image_is_tried_under_the_limits_of_the_target(ran: Ran, folder: Path, client: sdk.DockerClient) -> None:
@@ -137,18 +142,10 @@ def test_an_image_that_is_kept_is_named(
     program: str, clean: Environment, folder: Path, client: sdk.DockerClient
 ) -> None:
     """On stderr and in the JSON, by the name that the engine has it under."""
-    done = subprocess.run(
-        command(program, "--seconds", "1", "--no-save", "--keep-image", "-o", "json"),
-        capture_output=True,
-        check=False,
-        cwd=folder,
-        encoding="utf-8",
-        env=environment(clean, folder),
-        timeout=10 * MINUTES,
-    )
-    assert done.returncode == 0, done.stderr
-    image = json.loads(done.stdout)["image"]
-    assert f"kept the image {image['name']}; docker image rm {image['name']} removes it\n" in done.stderr
+    done = tried(program, clean, folder, "--seconds", "1", "--no-save", "--keep-image", "-o", "json")
+    assert done.code == 0, done.err
+    image = done.json["image"]
+    assert f"kept the image {image['name']}; docker image rm {image['name']} removes it\n" in done.err
     assert client.images.get(image["name"]).id == image["id"]
     assert left(client, folder) == []
     with opened(folder / "net") as package:
