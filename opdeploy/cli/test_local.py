@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
-from opdeploy.cli.options import DEFAULT, File, WorkloadFile, format_of
+from opdeploy.cli.options import DEFAULT, File, WorkloadFile, day, format_of
 from opdeploy.cli.test_local_options import (
     BaseImage,
     Cpus,
@@ -68,11 +68,11 @@ def try_locally(
     The load rises until p95 or errors pass what is wanted; the rate that was kept is written into the artefact. Without
     a model, that of the workload file is tried, workload.yaml if none is named.
 
-    Exits with 1 when the server fails or no rate keeps the latency wanted, and with 5 when its answers are wrong.
+    Exits with 1 when the server fails or no rate keeps the latency wanted, with 4 when the target can be had no more,
+    and with 5 when its answers are wrong.
     """
     _require_packages()
     from opdeploy import files, ui
-    from opdeploy.catalogue import load_catalogue
     from opdeploy.cli.containers import Building
     from opdeploy.cli.containers import containers as containers_of
     from opdeploy.loadtest.sweep import Goal
@@ -90,7 +90,7 @@ def try_locally(
     kept = _kept(chosen.model, no_save=no_save)
     demand = chosen.demand
     with ExitStack() as stack:
-        profile = load_catalogue().find(target, "--target") if target else None
+        profile = _target(target) if target else None
         containers = containers_of(runtime, Building(base_image, wheels, keep_image), profile, stack)
         limits = _limits(profile, Wanted(cpus, memory, demand.memory_gb), containers)
         tried = stack.enter_context(subject(chosen.model, chosen.name))
@@ -111,6 +111,19 @@ def try_locally(
     if kept:
         _keep(chosen.model, digest, found)
     _require_kept(name, found)
+
+
+def _target(name: str) -> Profile:
+    """Return a platform; raises InputError where there is none of that name, NoPlatformError where it has ended."""
+    from opdeploy.catalogue import load_catalogue
+    from opdeploy.errors import NoPlatformError
+
+    profile = load_catalogue().find(name, "--target")
+    today = day(None)
+    if profile.lifecycle.ended(today):
+        heirs = " or ".join(profile.lifecycle.successors) or "another platform"
+        raise NoPlatformError(f"--target {name}: {profile.lifecycle.on(today)}; take {heirs}")
+    return profile
 
 
 def _require_packages() -> None:

@@ -265,6 +265,14 @@ def test_bad_input_is_one_line_and_exit_code_2(try_it: Try, folder: Path, argume
     assert (measured(folder / "net"), servers(folder), left(folder)) == ([], [], [])
 
 
+def test_a_target_that_has_ended_is_refused_with_what_to_take_instead(try_it: Try, folder: Path) -> None:
+    """What is measured is to tell of a place that can be had."""
+    ran = try_it("net", "--target", "fpga", *QUICK)
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err == "error: --target fpga: retired since 2026-06-30; take aml-online or aks-gpu\n"
+    assert (measured(folder / "net"), servers(folder), left(folder)) == ([], [], [])
+
+
 def test_without_a_model_or_a_workload_it_says_what_to_name(opdeploy: Opdeploy, tmp_path: Path) -> None:
     """An empty folder has nothing to try, and a workload may name no model."""
     ran = opdeploy("test-local", *QUICK, cwd=tmp_path)
