@@ -84,7 +84,7 @@ class Server:
 
     def log(self) -> list[dict[str, Any]]:
         """Return the log so far, of which every line must be a JSON object."""
-        return log_of(self.stderr)
+        return log_of(self.stderr, growing=True)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""
@@ -193,10 +193,15 @@ def ended(*arguments: str, **variables: str) -> Ended:
         return Ended(done.returncode, done.stdout, log_of(stderr))
 
 
-def log_of(stderr: IO[bytes]) -> list[dict[str, Any]]:
-    """Return the lines of a log, each a JSON object; reading does not move the place where the server writes."""
-    size = os.fstat(stderr.fileno()).st_size
-    text = os.pread(stderr.fileno(), size, 0).decode()
+def log_of(stderr: IO[bytes], *, growing: bool = False) -> list[dict[str, Any]]:
+    """Return the lines of a log, each a JSON object; reading does not move the place where the server writes.
+
+    The last line of a log that is growing may have been written in part only, and is left out until it is whole.
+    """
+    written = os.pread(stderr.fileno(), os.fstat(stderr.fileno()).st_size, 0)
+    if growing:
+        written = written[: written.rfind(b"\n") + 1]
+    text = written.decode()
     try:
         return [json.loads(line) for line in text.splitlines()]
     except ValueError:
