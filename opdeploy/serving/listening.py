@@ -27,7 +27,7 @@ def require_free(host: str, port: int) -> None:
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)  # without the address, which strerror repeats
+        why = (error.strerror or str(error)).partition(" (while attempting ")[0]  # which repeats the address
         advice = "choose another with --host and --port, or OPDEPLOY_HOST and OPDEPLOY_PORT"
         if error.errno == errno.EADDRINUSE:
             advice = "choose another with --port or OPDEPLOY_PORT, or stop what listens there"

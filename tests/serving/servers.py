@@ -84,7 +84,7 @@ class Server:
 
     def log(self) -> list[dict[str, Any]]:
         """Return the log so far, of which every line must be a JSON object."""
-        return log_of(self.stderr, growing=True)
+        return log_of(self.stderr, growing=self.process.poll() is None)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""

@@ -250,9 +250,15 @@ def test_a_port_in_use_ends_the_start(echo: Server, echo_model: Path) -> None:
     )
 
 
-def test_an_address_of_another_machine_ends_the_start() -> None:
-    """The message says what can be done about it; the address is one that documentation has for itself (RFC 5737)."""
-    done = ended(MODEL, "--host=192.0.2.1")
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [("192.0.2.1", "Cannot assign requested address"), ("::1%nowhere", "Name or service not known")],
+)
+def test_an_address_that_this_machine_has_not_ends_the_start(host: str, why: str) -> None:
+    """The message says what can be done about it; the first is one that documentation has for itself (RFC 5737)."""
+    done = ended(MODEL, f"--host={host}")
     assert done.code == 2
-    assert done.why.startswith("192.0.2.1 port 8000: cannot listen there: ")
-    assert done.why.endswith("; choose another with --host and --port, or OPDEPLOY_HOST and OPDEPLOY_PORT")
+    assert done.why == (
+        f"{host} port 8000: cannot listen there: {why}; "
+        "choose another with --host and --port, or OPDEPLOY_HOST and OPDEPLOY_PORT"
+    )
