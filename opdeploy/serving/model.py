@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from opdeploy.errors import InputError, OpdeployError
+from opdeploy.runtime.choosing import answers_apart, choose
 from opdeploy.runtime.cpus import usable_cpus
-from opdeploy.runtime.package import Golden, answers_apart, choose, opened
-from opdeploy.runtime.processing import Processor
-from opdeploy.runtime.session import CPU, CUDA, NO_GPU, Session, has_cuda
-from opdeploy.runtime.session import Settings as Run
+from opdeploy.runtime.package import Golden, opened
+from opdeploy.runtime.processing.processor import Processor
+from opdeploy.runtime.session import Session, has_cuda
+from opdeploy.runtime.settings import CPU, CUDA, NO_GPU
+from opdeploy.runtime.settings import Settings as Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from opdeploy.runtime.package import Chosen, Package
+    from opdeploy.runtime.choosing import Chosen
+    from opdeploy.runtime.package import Package
     from opdeploy.runtime.processing.spec import Processing
     from opdeploy.runtime.tensors import TensorSpec
     from opdeploy.serving.settings import Settings

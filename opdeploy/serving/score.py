@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from opdeploy.runtime.processing import Processor
     from opdeploy.runtime.processing.answers import Answer
+    from opdeploy.runtime.processing.processor import Processor
     from opdeploy.runtime.processing.records import Json, Record
     from opdeploy.runtime.processing.spec import Input, Processing
     from opdeploy.runtime.session import Arrays

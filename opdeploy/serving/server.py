@@ -8,8 +8,7 @@ import logging
 import os
 import signal
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -20,6 +19,7 @@ from opdeploy.errors import OpdeployError
 from opdeploy.serving import listening
 from opdeploy.serving.app import App
 from opdeploy.serving.metrics import Metrics
+from opdeploy.serving.process import first, pause, places, signals
 
 if TYPE_CHECKING:
     from opdeploy.serving.loading import Loading
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 _CONNECTIONS = 4096
 """At most; idle ones count."""
-_SPARE_FILES = 128
-"""Files that are open beside connections."""
 _HEAD_MILLISECONDS = 75_000
 """For the head of a request, and so for an idle connection: longer than proxies keep theirs, commonly 60 s."""
 _SETTLING = 0.25
@@ -55,26 +53,22 @@ async def _serve(settings: Settings, loading: Loading) -> int:
     metrics = Metrics()
     app = App(settings, metrics)
     server = _server(app, settings)
-    stop, again = _signals()
+    stop, again = signals()
     serving = asyncio.create_task(server.serve())
     loaded = asyncio.create_task(asyncio.to_thread(loading.join))
     _log.info("listening", extra={"host": settings.host, "port": settings.port})
-    await _first(loaded, stop, serving)
+    await first(loaded, stop, serving)
     if loaded.done():
         if (code := _started(app, loading)) is not None:
             return code
         metrics.load_seconds.set(loading.seconds)
-        await _first(stop, serving)
+        await first(stop, serving)
     if not stop.done():
         _log.error("the server ended by itself", exc_info=serving.exception() if serving.done() else None)
         return 1
     _log.info("shutting down", extra={"signal": signal.Signals(stop.result()).name, "under_way": app.under_way})
     pauses = stop.result() == signal.SIGTERM  # who presses Ctrl-C is not kept waiting
     return await _end_well(app, server, serving, settings, again if pauses else None)
-
-
-async def _first(*futures: asyncio.Future[Any]) -> None:
-    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _server(app: App, settings: Settings) -> Server:
@@ -88,27 +82,10 @@ def _server(app: App, settings: Settings) -> Server:
         http1_settings=HTTP1Settings(header_read_timeout=_HEAD_MILLISECONDS),
         websockets=False,
         backlog=1024,
-        backpressure=_connections(),
+        backpressure=places(_CONNECTIONS),
         log_level=LogLevels.error,
         log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},
     )
-
-
-def _signals() -> tuple[asyncio.Future[int], asyncio.Event]:
-    """Return a future of the signal that asks the server to end, and an event that is set by one more."""
-    loop = asyncio.get_running_loop()
-    stop: asyncio.Future[int] = loop.create_future()
-    again = asyncio.Event()
-
-    def note(number: int) -> None:
-        if stop.done():
-            again.set()
-        else:
-            stop.set_result(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: loop.call_soon_threadsafe(note, number))
-    return stop, again
 
 
 def _started(app: App, loading: Loading) -> int | None:
@@ -135,9 +112,9 @@ async def _end_well(
     until = time.monotonic() + settings.grace
     app.drain()
     if again is not None:
-        await _pause(again, min(settings.drain, settings.grace))
+        await pause(again, min(settings.drain, settings.grace))
         listening.stop_accepting(settings.port)
-        await _pause(again, min(_SETTLING, settings.grace))
+        await pause(again, min(_SETTLING, settings.grace))
     server.stop()  # type: ignore[no-untyped-call]  # granian types only a part of itself
     await asyncio.wait({serving}, timeout=max(0, until - time.monotonic()))
     if app.under_way:
@@ -146,22 +123,3 @@ async def _end_well(
     if not serving.done():
         _log.warning("connections were closed that had a part of a request to send, or of an answer to take")
     return 0
-
-
-async def _pause(again: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(again.wait(), seconds)
-
-
-def _connections() -> int:
-    """Return how many connections may be open, after asking the system for as many files."""
-    try:
-        import resource
-    except ModuleNotFoundError:  # Windows, which has no such limit
-        return _CONNECTIONS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _CONNECTIONS + _SPARE_FILES
-    if soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return max(1, min(_CONNECTIONS, soft - _SPARE_FILES))

@@ -8,7 +8,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from opdeploy.errors import InputError
 
@@ -62,11 +62,7 @@ def read(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
 
     Raises InputError for a wrong option, and for API keys that are no good.
     """
-    parsed, unknown = _parser(environ).parse_known_args(argv)
-    if unknown:
-        # Its name alone: what was meant for a key must not get into the log.
-        raise InputError(f"{unknown[0].partition('=')[0]}: there is no such option; --help tells of each")
-    told = vars(parsed)
+    told = parsed(_program(), argv, environ)
     if told["model"] is None:
         raise InputError("--model is missing; name an artefact or an ONNX file")
     if told["name"] is None and told["model"].suffix == ".onnx":
@@ -96,7 +92,7 @@ def options() -> tuple[Option, ...]:
         Option("name", _name, None, "the model's name in the URL; without it the artefact's, or the file's"),
         Option("version", _name, "1", "the model's version in the URL"),
         Option("host", ipaddress.ip_address, "127.0.0.1", "the address to listen on"),
-        Option("port", _port, "8000", "the port to listen on"),
+        Option("port", port, "8000", "the port to listen on"),
         Option("score-route", _route, "/score", "where records are scored"),
         Option("live-route", _route, "/v2/health/live", "one more path that tells whether the process lives"),
         Option("ready-route", _route, "/v2/health/ready", "one more path that tells whether the model is ready"),
@@ -106,16 +102,16 @@ def options() -> tuple[Option, ...]:
         Option(
             "max-batch", _count, "0", "records in one run at most; 1 for no batching, 0 for the knee measured, or 32"
         ),
-        Option("max-delay-ms", _seconds, "0", "how long a record waits for others to share its run, in milliseconds"),
+        Option("max-delay-ms", seconds, "0", "how long a record waits for others to share its run, in milliseconds"),
         Option("max-queue", _positive, "256", "requests under way at most; those past it get 503"),
         Option(
-            "max-wait", _seconds, "1", "seconds that a request may be expected to wait for its run, before it gets 503"
+            "max-wait", seconds, "1", "seconds that a request may be expected to wait for its run, before it gets 503"
         ),
-        Option("deadline", _seconds, "30", "seconds that a request may take, its body included"),
-        Option("max-body-mb", _seconds, "64", "size of a body, in MB"),
-        Option("max-json-mb", _seconds, "16", "size of the JSON in a body, in MB; larger tensors go in binary"),
-        Option("grace", _seconds, "20", "seconds that requests have to end after SIGTERM"),
-        Option("drain", _seconds, "1", "seconds after SIGTERM in which the server still accepts, no longer ready"),
+        Option("deadline", seconds, "30", "seconds that a request may take, its body included"),
+        Option("max-body-mb", seconds, "64", "size of a body, in MB"),
+        Option("max-json-mb", seconds, "16", "size of the JSON in a body, in MB; larger tensors go in binary"),
+        Option("grace", seconds, "20", "seconds that requests have to end after SIGTERM"),
+        Option("drain", seconds, "1", "seconds after SIGTERM in which the server still accepts, no longer ready"),
         Option("require-gpu", _switch, "false", "true: end with an error where no GPU runs the model"),
         Option("access-log", _switch, "false", "true: a log line for each request, and not for errors alone"),
     )
@@ -127,22 +123,40 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; --help tells of each option")
 
 
-def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m opdeploy.serving",
-        description="Serve one model over HTTP, by the Open Inference Protocol.",
-        epilog=f"Each option may be given as an environment variable: --max-batch as {_PREFIX}MAX_BATCH. API keys come "
-        f"from {_PREFIX}API_KEYS (with commas between them) or the file {_PREFIX}API_KEYS_FILE (one in each line).",
-        allow_abbrev=False,
-    )
+class Program(NamedTuple):
+    """What a command line is for."""
 
-    for option in options():
+    name: str
+    description: str
+    more: str
+    """What follows the options in its help."""
+    options: Sequence[Option]
+
+
+def parsed(program: Program, argv: Sequence[str] | None, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the value of each option, by its name, of a command line and an environment; raises InputError."""
+    parser = _Parser(prog=program.name, description=program.description, epilog=program.more, allow_abbrev=False)
+    for option in program.options:
         shown = f" (default: {option.default})" if option.default else ""
         default = _of_environment(option, environ) or option.default
         parser.add_argument(
             f"--{option.name}", type=option.kind, default=default, metavar="X", help=option.text + shown
         )
-    return parser
+    found, unknown = parser.parse_known_args(argv)
+    if unknown:
+        # Its name alone: what was meant for a key must not get into the log.
+        raise InputError(f"{unknown[0].partition('=')[0]}: there is no such option; --help tells of each")
+    return vars(found)
+
+
+def _program() -> Program:
+    return Program(
+        "python -m opdeploy.serving",
+        "Serve one model over HTTP, by the Open Inference Protocol.",
+        f"Each option may be given as an environment variable: --max-batch as {_PREFIX}MAX_BATCH. API keys come "
+        f"from {_PREFIX}API_KEYS (with commas between them) or the file {_PREFIX}API_KEYS_FILE (one in each line).",
+        options(),
+    )
 
 
 def _of_environment(option: Option, environ: Mapping[str, str]) -> str | None:
@@ -211,7 +225,8 @@ def _route(text: str) -> str:
     return text
 
 
-def _port(text: str) -> int:
+def port(text: str) -> int:
+    """Return the port that a text is; raises ArgumentTypeError."""
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= _LAST_PORT:
         raise argparse.ArgumentTypeError(f"{text!r}: a port is a number from 1 to {_LAST_PORT}")
     return int(text)
@@ -229,7 +244,8 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """Return the number, not negative, that a text is; raises ArgumentTypeError."""
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text):
         raise argparse.ArgumentTypeError(f"{text!r}: a number such as 0.5, not negative")
     return float(text)
