@@ -3,13 +3,16 @@
 ::
 
     OpdeployError        1  what was asked for failed
+    ├── TransientError   1  a connection failed: the same may succeed a little later
     ├── InputError       2  a file, field or option is wrong or missing
-    ├── NoPlatformError  4  no viable platform, or out of scope
-    └── DifferenceError  5  numbers differ from those that they must reproduce
+    ├── NotFoundError    3  no such deployment, version or resource
+    ├── NoPlatformError  4  no viable platform, out of scope, or retired
+    ├── DifferenceError  5  numbers differ from those that they must reproduce
+    ├── StaleError       7  what exists is not what a plan was made for
+    └── UnconfirmedError 8  nobody could be asked, and --yes was not given
 
-The number is the exit code of the command. 130 is an interrupt. Kept for what is to come: 3 no such deployment or
-remote resource, 6 a plan has changes (with --detailed-exitcode only), 7 plan stale, 8 confirmation
-needed.
+The number is the exit code of the command. 130 is an interrupt; 6 is no error: a plan has changes (with
+--detailed-exitcode only).
 """
 
 from __future__ import annotations
@@ -29,6 +32,12 @@ class InputError(OpdeployError):
     exit_code = 2
 
 
+class NotFoundError(OpdeployError):
+    """Something that was named is not there."""
+
+    exit_code = 3
+
+
 class NoPlatformError(OpdeployError):
     """Nothing in the catalogue can run the workload."""
 
@@ -39,6 +48,22 @@ class DifferenceError(OpdeployError):
     """A model gives other numbers than those that it must reproduce."""
 
     exit_code = 5
+
+
+class TransientError(OpdeployError):
+    """A connection failed, or what answers is busy: the same may succeed a little later."""
+
+
+class StaleError(OpdeployError):
+    """What exists is not what a plan was made for."""
+
+    exit_code = 7
+
+
+class UnconfirmedError(OpdeployError):
+    """A question could not be asked."""
+
+    exit_code = 8
 
 
 def closest(name: str, names: list[str]) -> str | None:

@@ -28,6 +28,8 @@ STAGE = "opdeploy.stage=build"
 """The label of what the classic builder leaves of the stage that builds."""
 DIGEST = "opdeploy.artefact"
 """The label with the digest of the artefact."""
+BUILT_FOR = "opdeploy.built-for"
+"""The label with the name of the deployment that an image was built for, which its containers have from it."""
 _REQUIREMENTS = "requirements/"
 _OCI = "org.opencontainers.image."
 _SERVER = ("__init__.py", "errors.py", "runtime/", "serving/")

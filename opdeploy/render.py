@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opdeploy.catalogue import data
@@ -12,7 +15,6 @@ from opdeploy.errors import InputError, OpdeployError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from importlib.resources.abc import Traversable
-    from pathlib import Path
 
     Bundle = Mapping[str, bytes | Path]
     """Content by path, with `/` between folders: bytes, or the file that has them, where they may be many."""
@@ -33,6 +35,7 @@ def render(template: str, context: Mapping[str, object]) -> dict[str, bytes | Pa
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters["dockerfile"] = dockerfile
+    environment.filters["yaml"] = json.dumps  # a JSON string in ASCII is a YAML scalar, whatever it holds
     made: dict[str, bytes | Path] = {}
     for path, file in walk(data("templates") / template):
         content = file.read_bytes()
@@ -82,3 +85,24 @@ def write(bundle: Bundle, folder: Path) -> None:
     for entry in folder.rglob("*"):
         entry.chmod(0o755 if entry.is_dir() else 0o644)
         os.utime(entry, (_THEN, _THEN))  # layers hold times: what is equal is to be stored and pushed once
+
+
+def write_new(bundle: Bundle, folder: Path) -> None:
+    """Write files to a folder that is not there yet, or is empty: whole, or not at all.
+
+    Raises InputError where something is there, OpdeployError where the writing fails.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: is there already, and not empty; name another folder")
+    if not folder.parent.is_dir():
+        raise InputError(f"{folder}: there is no folder {folder.parent}; make it, or name another")
+    with tempfile.TemporaryDirectory(prefix=".opdeploy-", dir=folder.parent) as temporary:
+        whole = Path(temporary) / "files"
+        whole.mkdir()
+        write(bundle, whole)
+        try:
+            if folder.exists():
+                folder.rmdir()
+            whole.rename(folder)
+        except OSError as error:
+            raise OpdeployError(f"{folder}: was not written: {error.strerror or error}; name another") from error

@@ -6,8 +6,10 @@ MB is 10^6 bytes; `gflops` and `record_mb` are per record; times are text such a
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from opdeploy.deploy_settings import Deploy
+from opdeploy.fields import DNS_LABEL, REGION, Amount, Duration
 from opdeploy.frozen import Frozen
 
 Framework = Literal["onnx", "pytorch", "tensorflow", "keras", "sklearn", "lightgbm", "xgboost", "llm"]
@@ -74,32 +76,6 @@ NEURAL: frozenset[Framework] = frozenset({"onnx", "pytorch", "tensorflow", "kera
 MAX_WEIGHT = 5
 """The most that a criterion may weigh, before weights are brought to a sum."""
 
-DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-DURATION = r"^[0-9]{1,6}(\.[0-9]{1,3})?[smhd]$"
-REGION = r"^[a-z][a-z0-9]{1,40}$"
-HINTS = {
-    DNS_LABEL: "write a DNS label: lower-case letters, digits and dashes, such as animal-classifier",
-    DURATION: "write a time such as 90s, 15m, 4h or 7d",
-    REGION: "write an Azure region as Azure does, such as westeurope",
-}
-"""What to write where a pattern does not match."""
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def seconds(duration: str) -> float:
-    """Return a time such as `4h` in seconds."""
-    return float(duration[:-1]) * _SECONDS[duration[-1]]
-
-
-def _is_long(duration: str) -> str:
-    if not seconds(duration):
-        raise ValueError(f'"{duration}" is no time at all; write one such as 90s, 15m, 4h or 7d')
-    return duration
-
-
-Amount = Annotated[float, Field(gt=0, le=1e12)]
-Duration = Annotated[str, Field(pattern=DURATION), AfterValidator(_is_long)]
 Weight = Annotated[float, Field(ge=0, le=MAX_WEIGHT)]
 
 
@@ -237,7 +213,7 @@ class Workload(Frozen):
     priorities: Annotated[
         Priorities, Field(default_factory=Priorities, description="Weights that replace the derived ones.")
     ]
-    deploy: Annotated[dict[str, Any], Field(default_factory=dict, description="Settings of the targets.")]
+    deploy: Annotated[Deploy, Field(default_factory=Deploy, description="Where and under what name it is deployed.")]
 
     @property
     def generative(self) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, get_args
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from opdeploy import document
-from opdeploy.errors import did_you_mean, nearest
-from opdeploy.workload import HINTS, Workload
+from opdeploy.deploy_settings import Deploy
+from opdeploy.errors import InputError, did_you_mean, nearest
+from opdeploy.fields import HINTS
+from opdeploy.workload import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from pydantic import BaseModel
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
     from opdeploy.document import Document, Location
 
 
-def load_workload(path: Path, platforms: Collection[str]) -> Workload:
-    """Read a workload file; `platforms` are the ids that it may name.
+def load_workload(path: Path, platforms: Collection[str], *, with_model: bool = True) -> Workload:
+    """Read a workload file; `platforms` are the ids that it may name, and the model's file has to be there.
 
     Raises InputError, in one line with file, line and field, for whatever is wrong with it.
     """
@@ -33,8 +36,9 @@ def load_workload(path: Path, platforms: Collection[str]) -> Workload:
             if platform not in platforms:
                 problem = f"{document.shown(platform)} is no platform{nearest(platform, sorted(platforms))}"
                 raise source.error(("constraints", key, index), problem)
-    if workload.model.path and not workload.generative and not exists(path.parent / workload.model.path):
-        where = document.shown(workload.model.path)
+    model = workload.model.path if with_model and not workload.generative else None
+    if model and not exists(path.parent / model):
+        where = document.shown(model)
         raise source.error(("model", "path"), f"no file {where}; mend the path, which is relative to this file")
     return workload
 
@@ -65,6 +69,69 @@ def refusal(value: dict[str, Any]) -> str | None:
     except ValidationError as error:
         return _worded(error.errors(include_url=False)[0])
     return None
+
+
+class Given(NamedTuple):
+    """A value that takes the place of one in the file."""
+
+    source: str
+    """Where it was given: the name of an option or a variable."""
+    value: object
+    """Text is read as the field takes it: `8080` as a number where it is one, `a=b,c=d` as a mapping."""
+
+
+def overridden(deploy: Deploy, given: Mapping[str, Given]) -> Deploy:
+    """Return the settings of deployment with what was given instead, by field, such as `local.port`.
+
+    Raises InputError for a value that its field refuses.
+    """
+    from pydantic import ValidationError
+
+    values = deploy.model_dump(mode="json", exclude_none=True)
+    for path, item in given.items():
+        *sections, key = path.split(".")
+        inner = values
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[key] = _read(item.value, _field(path))
+    try:
+        return Deploy.model_validate_json(json.dumps(values))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        path = ".".join(str(part) for part in problem["loc"])
+        source = next((item.source for name, item in given.items() if path.startswith(name)), path)
+        problem["loc"] = ("deploy", *problem["loc"])
+        raise InputError(f"{source}: {_worded(problem)}") from None
+
+
+def settings_of_deploy(model: type[BaseModel] = Deploy, above: str = "") -> Iterator[str]:
+    """Yield the paths of all settings of deployment, such as `local.port`."""
+    for name, field in model.model_fields.items():
+        inner = _model_of(field.annotation)
+        if inner:
+            yield from settings_of_deploy(inner, f"{above}{name}.")
+        else:
+            yield f"{above}{name}"
+
+
+def _field(path: str) -> str:
+    """Return the type of a setting in words: it decides how a text is read."""
+    model: type[BaseModel] = Deploy
+    *sections, key = path.split(".")
+    for section in sections:
+        model = _model_of(model.model_fields[section].annotation) or model
+    return str(model.model_fields[key].annotation)
+
+
+def _read(value: object, kind: str) -> object:
+    if not isinstance(value, str):
+        return value
+    if kind.startswith("dict"):
+        return dict(pair.partition("=")[::2] for pair in value.split(",")) if value else {}
+    if "int" in kind or "float" in kind:
+        with suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
 
 
 def exists(path: Path) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from opdeploy.artifact.evidence import Task
-    from opdeploy.runtime.processing import Processor
+    from opdeploy.runtime.processing.processor import Processor
     from opdeploy.runtime.processing.records import Json, Record
     from opdeploy.runtime.processing.spec import Processing
     from opdeploy.runtime.session import Arrays, Session
@@ -47,7 +47,7 @@ class Declared:
 
         Raises InputError, which names the declaration, where it does not fit the model.
         """
-        from opdeploy.runtime.processing import Processor
+        from opdeploy.runtime.processing.processor import Processor
 
         try:
             return Processor(self.processing, session.inputs, session.outputs, files or self.folder)

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from opdeploy.runtime.golden import Tolerance, compare
+from opdeploy.runtime.golden import compare
 from opdeploy.runtime.manifest import Evidence
+from opdeploy.runtime.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

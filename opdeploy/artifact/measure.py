@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from opdeploy.artifact.samples import Samples
     from opdeploy.artifact.timing import Block
-    from opdeploy.runtime.session import Settings
+    from opdeploy.runtime.settings import Settings
 
 T = TypeVar("T")
 
@@ -106,7 +106,8 @@ def measure(
 
     from opdeploy.artifact.samples import fixed_batch
     from opdeploy.runtime.package import sha256
-    from opdeploy.runtime.session import Session, Settings
+    from opdeploy.runtime.session import Session
+    from opdeploy.runtime.settings import Settings
 
     fixed = fixed_batch(Session(model, settings).inputs)
     sizes = (fixed,) if fixed else sweep.batches

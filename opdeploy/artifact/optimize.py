@@ -15,7 +15,8 @@ from opdeploy.artifact.timing import alternate, block, speed_ups
 from opdeploy.artifact.variants import Candidate, candidates, quiet, threaded
 from opdeploy.errors import DifferenceError, OpdeployError
 from opdeploy.runtime.manifest import Verified
-from opdeploy.runtime.session import Session, Settings
+from opdeploy.runtime.session import Session
+from opdeploy.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,7 +17,8 @@ from opdeploy.errors import DifferenceError, InputError, OpdeployError
 from opdeploy.runtime import manifest as manifests
 from opdeploy.runtime.golden import compare
 from opdeploy.runtime.package import MANIFEST, Golden, opened, pack, sha256
-from opdeploy.runtime.session import Session, Settings
+from opdeploy.runtime.session import Session
+from opdeploy.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
     from opdeploy.artifact.data import Declared
     from opdeploy.artifact.optimize import Optimised, Trial
     from opdeploy.artifact.samples import Samples
-    from opdeploy.runtime.golden import Tolerance
     from opdeploy.runtime.manifest import Manifest, Variant
     from opdeploy.runtime.package import Package
-    from opdeploy.runtime.processing import Processor
+    from opdeploy.runtime.processing.processor import Processor
     from opdeploy.runtime.processing.records import Record
     from opdeploy.runtime.session import Arrays
+    from opdeploy.runtime.tolerance import Tolerance
 
 GOLDEN = "golden/tensors.npz"
 EXAMPLES = "golden/examples.json"

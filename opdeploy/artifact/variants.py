@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from opdeploy.artifact.graph import load
 from opdeploy.runtime.cpus import usable_cpus
-from opdeploy.runtime.session import CPU, Settings
+from opdeploy.runtime.settings import CPU, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

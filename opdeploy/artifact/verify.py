@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from opdeploy.artifact import evidence, graph
 from opdeploy.artifact.samples import fixed_batch
 from opdeploy.errors import InputError, OpdeployError
-from opdeploy.runtime.golden import Difference, Tolerance, compare
-from opdeploy.runtime.package import check, check_processing, choose, opened
+from opdeploy.runtime.choosing import check, check_processing, choose
+from opdeploy.runtime.golden import Difference, compare
+from opdeploy.runtime.package import opened
 from opdeploy.runtime.session import Session
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opdeploy.artifact.data import Data
+    from opdeploy.runtime.tolerance import Tolerance
 
 BATCH = 8
 

@@ -21,6 +21,8 @@ _SECTIONS = ("global", "install", ":env:")
 """Of what pip lists, the one that counts most last (pip.pypa.io/en/stable/topics/configuration/, read 2026-11-25)."""
 _AUTHORITIES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """Variables that pip takes certificate authorities from; the first counts most."""
+_TIMEOUT_S = 60.0
+"""Seconds that pip has to list its configuration."""
 
 
 def sources() -> Sources:
@@ -54,9 +56,19 @@ def _listed() -> str:
     program = [sys.executable, "-m", "pip"] if find_spec("pip") else [shutil.which("pip") or ""]
     if not program[0]:
         return ""
-    done = subprocess.run(  # noqa: S603  a list of arguments, and pip
-        [*program, "config", "list"], capture_output=True, check=False, encoding="utf-8", stdin=subprocess.DEVNULL
-    )
+    try:
+        done = subprocess.run(  # noqa: S603  a list of arguments, and pip
+            [*program, "config", "list"],
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+            stdin=subprocess.DEVNULL,
+            timeout=_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise OpdeployError(
+            f"pip did not list its configuration within {_TIMEOUT_S:g} s; see why: pip config debug"
+        ) from None
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise OpdeployError(f"pip does not read its configuration: {reason}; correct it: pip config debug")

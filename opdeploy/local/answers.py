@@ -10,16 +10,18 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.artifact.samples import fixed_batch
-from opdeploy.errors import OpdeployError
+from opdeploy.errors import OpdeployError, TransientError
 from opdeploy.local import inference
 from opdeploy.local.requests import JSON, SCORE, requests
 from opdeploy.local.server import Reply, ask
-from opdeploy.runtime.golden import Tolerance, compare
+from opdeploy.runtime.golden import compare
 from opdeploy.runtime.processing.answers import answers
+from opdeploy.runtime.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from opdeploy.local.server import Address
     from opdeploy.local.subject import Subject
     from opdeploy.runtime.manifest import Variant
     from opdeploy.runtime.processing.answers import Answer
@@ -51,6 +53,7 @@ class About:
     """What a server says of itself."""
 
     name: str
+    version: str
     variant: str | None
     onnxruntime: str
     opdeploy: str
@@ -58,13 +61,14 @@ class About:
     """Records that it computes together at most."""
 
 
-def about(address: tuple[str, int]) -> About:
+def about(address: Address) -> About:
     """Ask a server what it is; raises OpdeployError where it does not say."""
     reply = _asked(address, "/version")
     try:
         told = json.loads(reply.body)
         return About(
             name=str(told["model_name"]),
+            version=str(told["model_version"]),
             variant=told.get("model_variant"),
             onnxruntime=str(told["onnxruntime"]),
             opdeploy=str(told["version"]),
@@ -74,7 +78,7 @@ def about(address: tuple[str, int]) -> About:
         raise OpdeployError(f"the server does not say what it is: GET /version: {reply}; is it opdeploy's?") from None
 
 
-def check(address: tuple[str, int], told: About, subject: Subject, variant: Variant) -> list[Asked]:
+def check(address: Address, told: About, subject: Subject, variant: Variant) -> list[Asked]:
     """Send the golden records, as tensors and where processing is declared as records too, and compare the answers.
 
     Raises OpdeployError where the server refuses them.
@@ -90,7 +94,7 @@ def check(address: tuple[str, int], told: About, subject: Subject, variant: Vari
     return found
 
 
-def _outputs(address: tuple[str, int], path: str, subject: Subject) -> Arrays:
+def _outputs(address: Address, path: str, subject: Subject) -> Arrays:
     """Ask for the outputs of all golden records, in as few requests as a server takes."""
     import numpy as np
 
@@ -122,7 +126,7 @@ def _tensors(path: str, outputs: Arrays, subject: Subject, variant: Variant) -> 
     return Asked(path, subject.records, all(item.agrees for item in found), largest, str(worst))
 
 
-def _records(address: tuple[str, int], subject: Subject, wanted: list[Answer], variant: Variant) -> Asked:
+def _records(address: Address, subject: Subject, wanted: list[Answer], variant: Variant) -> Asked:
     """Compare the answers to records with what post-processing here makes of the tensors that were right."""
     made = requests(subject, "records", len(wanted))
     if made.megabytes > MOST_JSON_MB:
@@ -173,15 +177,15 @@ def _parts(document: Any) -> dict[Any, Any] | None:  # noqa: ANN401 - JSON
     return document if isinstance(document, dict) else None
 
 
-def _asked(
-    address: tuple[str, int], path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-) -> Reply:
+def _asked(address: Address, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Reply:
     """Ask, and raise OpdeployError where there is no good answer."""
     method = "GET" if body is None else "POST"
     try:
         reply = ask(address, path, body, headers)
     except (OSError, http.client.HTTPException) as error:
         raise OpdeployError(f"{method} {path}: got no answer: {error or type(error).__name__}; see its log") from None
+    if reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        raise TransientError(f"{method} {path}: the server has no room for it: {reply}; try it again later")
     if reply.status != HTTPStatus.OK:
         raise OpdeployError(f"{method} {path}: the server refuses it: {reply}; see what it takes at /openapi.json")
     return reply

@@ -11,11 +11,11 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING
 
 from opdeploy.clients.docker import Run
-from opdeploy.deploy.image import build_image
+from opdeploy.clients.docker.image import build_image
 from opdeploy.errors import OpdeployError
 from opdeploy.image import bundle
 from opdeploy.local.served import Image
-from opdeploy.local.server import ask
+from opdeploy.local.server import Address, ask
 from opdeploy.local.signals import held_back
 
 if TYPE_CHECKING:
@@ -44,15 +44,15 @@ class ServerContainer:
     def __init__(self, container: Container, started: float) -> None:
         self.started = started
         self._container = container
-        self._address: tuple[str, int] | None = None
+        self._address: Address | None = None
         self._cpu = 0.0
         self._peak = 0.0
         self._looking = threading.Lock()
 
     @property
-    def address(self) -> tuple[str, int]:
+    def address(self) -> Address:
         """Host and port on this machine; raises OpdeployError where it has ended and has none any more."""
-        self._address = self._address or self._container.address()
+        self._address = self._address or Address(*self._container.address())
         return self._address
 
     def exit_code(self) -> int | None:

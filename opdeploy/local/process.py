@@ -13,6 +13,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from opdeploy.local.server import Address
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -33,7 +35,7 @@ class ServerProcess:
         import psutil
 
         self.started = time.monotonic()
-        self.address = (HOST, port)
+        self.address = Address(HOST, port)
         self._process = process
         self._grace_s = grace_s
         self._tail = _Tail(process.stdout)

@@ -10,6 +10,8 @@ from opdeploy.errors import InputError
 from opdeploy.local import inference
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opdeploy.local.served import Carried
     from opdeploy.local.subject import Subject
 
@@ -26,10 +28,10 @@ class Requests:
     """Records in each of them."""
     made: list[tuple[dict[str, str], bytes]]
 
-    def on_the_wire(self, name: str) -> list[bytes]:
-        """Return the whole requests to a server that has the model under this name."""
+    def on_the_wire(self, name: str, more: Mapping[str, str] | None = None) -> list[bytes]:
+        """Return the whole requests, with more headers, to a server that has the model under this name."""
         path = inference.path(name) if self.carried == "tensors" else SCORE
-        return [inference.on_the_wire(path, headers, body) for headers, body in self.made]
+        return [inference.on_the_wire(path, {**headers, **(more or {})}, body) for headers, body in self.made]
 
     @property
     def megabytes(self) -> float:

@@ -8,7 +8,7 @@ import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from opdeploy.errors import DifferenceError, InputError, OpdeployError
 
@@ -24,15 +24,29 @@ _CODES = {kind.exit_code: kind for kind in (InputError, DifferenceError)}
 """What the exit codes of a server mean; any other is a failure."""
 
 
-class Running(Protocol):
-    """A server that was started."""
+class Address(NamedTuple):
+    """Where a server is asked."""
+
+    host: str
+    port: int
+    key: str | None = None
+    """Its API key, where it asks for one."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request carries."""
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+
+
+class Started(Protocol):
+    """A server that was started, wherever it runs."""
 
     started: float
     """When, by `time.monotonic`."""
 
     @property
-    def address(self) -> tuple[str, int]:
-        """Host and port; raises OpdeployError where it has ended and has none any more."""
+    def address(self) -> Address:
+        """Where it is asked; raises OpdeployError where it has ended and has no address any more."""
 
     def exit_code(self) -> int | None:
         """Return how it ended; None while it runs."""
@@ -42,6 +56,10 @@ class Running(Protocol):
 
     def log(self) -> list[str]:
         """Return the lines that it wrote, the last ones."""
+
+
+class Running(Started, Protocol):
+    """A server on this machine, which can be measured."""
 
     def cpu_seconds(self) -> float:
         """Return the processor time that it has taken."""
@@ -65,7 +83,7 @@ class Reply:
 
 
 def ask(
-    address: tuple[str, int],
+    address: Address,
     path: str,
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
@@ -75,13 +93,13 @@ def ask(
 
     Raises OSError or http.client.HTTPException where no answer comes.
     """
-    with closing(http.client.HTTPConnection(*address, timeout=seconds)) as connection:
-        connection.request("GET" if body is None else "POST", path, body, dict(headers or {}))
+    with closing(http.client.HTTPConnection(address.host, address.port, timeout=seconds)) as connection:
+        connection.request("GET" if body is None else "POST", path, body, {**(headers or {}), **address.headers})
         response = connection.getresponse()
         return Reply(response.status, {key.lower(): value for key, value in response.getheaders()}, response.read())
 
 
-def wait_until_ready(server: Running, seconds: float) -> float:
+def wait_until_ready(server: Started, seconds: float) -> float:
     """Wait until a server is ready, and return how many seconds it took from its start.
 
     Raises what `failure` returns where it ends before, or is not ready in time.
@@ -105,7 +123,7 @@ def wait_until_ready(server: Running, seconds: float) -> float:
     raise failure(server, f"was not ready within {seconds:g} s", probe)
 
 
-def failure(server: Running, what: str, probe: str | None = None) -> OpdeployError:
+def failure(server: Started, what: str, probe: str | None = None) -> OpdeployError:
     """Return the error for a server that failed: of the kind that its exit code means, with the evidence as notes."""
     code = server.exit_code()
     lines = _log(server)
@@ -119,7 +137,7 @@ def failure(server: Running, what: str, probe: str | None = None) -> OpdeployErr
 
 
 @contextmanager
-def explained(server: Running, what: str) -> Iterator[None]:
+def explained(server: Started, what: str) -> Iterator[None]:
     """Add the server's log to an error in the block, as notes; where the server has ended, that is the error."""
     try:
         yield
@@ -130,7 +148,7 @@ def explained(server: Running, what: str) -> Iterator[None]:
         raise
 
 
-def _log(server: Running) -> list[str]:
+def _log(server: Started) -> list[str]:
     return [line for line in server.log() if READY not in line]  # without what the probes themselves left there
 
 

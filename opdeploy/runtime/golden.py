@@ -5,26 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
+
+from opdeploy.runtime.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-
-
-class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far an output may be from the reference.
-
-    An element agrees where `|answer - reference| <= atol + rtol * |reference|`, as in numpy.allclose; whole numbers,
-    booleans and text agree where they are equal, and so do infinities and what is not a number.
-    """
-
-    rtol: float = 1e-4
-    atol: float = 1e-5
-    mismatches: float = 0.0
-    """Share of the elements that need not agree, 0 but for lossy variants; what is not finite agrees or is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import msgspec
 import yaml
 
 from opdeploy.errors import InputError
-from opdeploy.runtime.golden import Tolerance
 from opdeploy.runtime.processing.spec import Processing
-from opdeploy.runtime.session import Settings
+from opdeploy.runtime.settings import Settings
+from opdeploy.runtime.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import onnxruntime
 
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.runtime.cpus import limited_threads
+from opdeploy.runtime.settings import CUDA, Level, Settings
 from opdeploy.runtime.tensors import BY_ONNX, TensorSpec, bf16_bits, bf16_values
 
 if TYPE_CHECKING:
@@ -22,24 +22,8 @@ if TYPE_CHECKING:
     Arrays = dict[str, NDArray[Any]]
     """An array for each tensor, by name."""
 
-CPU = "CPUExecutionProvider"
-CUDA = "CUDAExecutionProvider"
-NO_GPU = "install onnxruntime-gpu, on a machine with an NVIDIA GPU and its driver"
-Level = Literal["all", "extended", "basic", "disable"]
-"""How far ONNX Runtime rewrites the graph when it loads it."""
-
 _FATAL_ONLY = 4
 """What goes to the log: errors are raised too, and would be told twice."""
-
-
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a graph is run."""
-
-    provider: str = CPU
-    """ONNX Runtime's name of what computes."""
-    threads: int = 0
-    """Of one run; 0 for one for each physical core, or as many as the container may use."""
-    level: Level = "all"
 
 
 def has_cuda() -> bool:

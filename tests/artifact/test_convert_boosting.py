@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from opdeploy.artifact.convert import convert
 from opdeploy.errors import DifferenceError, InputError
-from opdeploy.runtime.golden import Tolerance
+from opdeploy.runtime.tolerance import Tolerance
 
 for package in ("lightgbm", "xgboost", "onnxmltools"):
     if find_spec(package) is None and "CI" not in os.environ:

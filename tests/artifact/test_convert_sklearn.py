@@ -30,7 +30,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from opdeploy.artifact.convert import convert
 from opdeploy.errors import DifferenceError, InputError, OpdeployError
-from opdeploy.runtime.golden import Tolerance
+from opdeploy.runtime.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Callable

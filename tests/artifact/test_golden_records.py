@@ -15,7 +15,8 @@ from opdeploy.artifact.evidence import gather
 from opdeploy.artifact.package import Contents, build, repackage
 from opdeploy.artifact.verify import golden
 from opdeploy.errors import InputError
-from opdeploy.runtime.package import check_processing, opened
+from opdeploy.runtime.choosing import check_processing
+from opdeploy.runtime.package import opened
 from opdeploy.runtime.processing.spec import Classification, Number, Processing, Table
 from opdeploy.runtime.session import Session
 

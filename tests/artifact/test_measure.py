@@ -20,7 +20,7 @@ from opdeploy.artifact.report import finite
 from opdeploy.artifact.samples import Samples
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.runtime.package import sha256
-from opdeploy.runtime.session import Settings
+from opdeploy.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

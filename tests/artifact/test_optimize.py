@@ -19,9 +19,11 @@ from opdeploy.artifact.package import Contents, build
 from opdeploy.artifact.samples import Samples
 from opdeploy.artifact.variants import Candidate, candidates
 from opdeploy.errors import OpdeployError
+from opdeploy.runtime.choosing import choose
 from opdeploy.runtime.manifest import Evidence
-from opdeploy.runtime.package import choose, opened
-from opdeploy.runtime.session import Session, Settings
+from opdeploy.runtime.package import opened
+from opdeploy.runtime.session import Session
+from opdeploy.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -23,9 +23,10 @@ from opdeploy.artifact.package import Contents, build, repackage
 from opdeploy.artifact.samples import Samples
 from opdeploy.artifact.variants import Candidate
 from opdeploy.errors import DifferenceError, InputError
-from opdeploy.runtime.golden import Tolerance
-from opdeploy.runtime.package import Golden, choose, opened, sha256
+from opdeploy.runtime.choosing import choose
+from opdeploy.runtime.package import Golden, opened, sha256
 from opdeploy.runtime.processing.spec import Number, Processing, Regression, Table
+from opdeploy.runtime.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Callable

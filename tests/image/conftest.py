@@ -23,7 +23,7 @@ from opdeploy.artifact.data import Declared, read
 from opdeploy.artifact.package import Contents, build
 from opdeploy.artifact.samples import Samples
 from opdeploy.clients import docker
-from opdeploy.deploy.image import build_image
+from opdeploy.clients.docker.image import build_image
 from opdeploy.errors import OpdeployError
 from opdeploy.image import STAGE, ImageSettings, Sources, bundle
 from opdeploy.runtime.package import opened

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from opdeploy.clients import docker
-from opdeploy.clients.docker import building
-from opdeploy.deploy.image import build_image, check_platform
+from opdeploy.clients.docker import program as program_
+from opdeploy.clients.docker.image import build_image, check_platform
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.image import ImageSettings
 from tests.image.conftest import BASE, MARK, buildkit, until
@@ -133,7 +133,7 @@ def test_an_interrupt_waits_for_the_docker_program(
 ) -> None:
     """It has ended before the interrupt goes on, so no image comes after what was built was removed; killed if slow."""
     if not tidy:
-        monkeypatch.setattr(building, "_PATIENCE", 0.2)
+        monkeypatch.setattr(program_, "_PATIENCE_S", 0.2)
     program = script(tmp_path / "docker", '[ "$2" = --help ] && exit 0; echo $$ >"$0.runs"', *lines)
 
     def interrupt(line: str) -> None:

@@ -136,11 +136,11 @@ def test_the_health_check_needs_no_program_but_python(made: Callable[[str], Made
 
 
 def test_its_user_has_no_rights(one: Made) -> None:
-    """It is 65532 whatever the base has, and all that it runs belongs to root."""
+    """It is 65532 whatever the base has, and all that it runs belongs to root; a front has a volume at /state."""
     assert one.image.config["User"] == "65532:65532"
     look = "import os; print([path for path, _, _ in os.walk('/') if os.access(path, os.W_OK) and path[:5] != '/proc'])"
     assert set(ast.literal_eval(run(one.image.id, "python3", "-c", look))) <= {
-        *("/tmp", "/var/tmp", "/run/lock", "/dev/shm", "/dev/mqueue")  # noqa: S108 - everybody's, and read-only when so run
+        *("/state", "/tmp", "/var/tmp", "/run/lock", "/dev/shm", "/dev/mqueue")  # noqa: S108 - everybody's, and read-only when so run
     }
 
 

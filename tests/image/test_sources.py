@@ -13,7 +13,7 @@ import docker as sdk
 import pytest
 
 from opdeploy.clients import docker, pip
-from opdeploy.deploy.image import build_image
+from opdeploy.clients.docker.image import build_image
 from opdeploy.image import ImageSettings, Sources, bundle
 from opdeploy.render import write
 from opdeploy.runtime.package import opened

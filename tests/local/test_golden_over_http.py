@@ -12,19 +12,17 @@ import numpy as np
 import pytest
 from nets import linear
 
-from opdeploy.artifact.data import declaration, read
-from opdeploy.artifact.package import Contents, build
-from opdeploy.errors import InputError, OpdeployError
+from opdeploy.errors import InputError, OpdeployError, TransientError
 from opdeploy.local import answers, inference
 from opdeploy.local.answers import _farthest
 from opdeploy.local.process import server_process
 from opdeploy.local.requests import requests
-from opdeploy.local.server import Reply, ask, explained, wait_until_ready
+from opdeploy.local.server import Address, Reply, ask, explained, wait_until_ready
 from opdeploy.local.subject import Subject, subject
 from opdeploy.runtime.processing.answers import answers as post_processing
-from opdeploy.runtime.session import Session
 from opdeploy.runtime.tensors import BY_ONNX, TensorSpec
 from opdeploy.serving.protocol import HEADER_LENGTH
+from tests import artefacts
 from tests.local.small import Answer, Small, Told
 
 if TYPE_CHECKING:
@@ -37,7 +35,7 @@ DATATYPES = {datatype.name: datatype for datatype in BY_ONNX.values()}
 
 
 @contextmanager
-def served(path: Path, name: str = "net") -> Iterator[tuple[tuple[str, int], Subject]]:
+def served(path: Path, name: str = "net") -> Iterator[tuple[Address, Subject]]:
     """Serve a model, and give the server's address and what is tried."""
     with subject(path, name) as tried, server_process(tried.package.folder) as server:
         wait_until_ready(server, 60)
@@ -47,13 +45,7 @@ def served(path: Path, name: str = "net") -> Iterator[tuple[tuple[str, int], Sub
 @pytest.fixture(scope="module")
 def penguins(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an artefact of the penguins, whose processing takes rows of a table."""
-    folder = tmp_path_factory.mktemp("penguins")
-    home = root / "examples" / "penguins"
-    declared = declaration(home / "processing.yaml")
-    found = read(home / "penguins.csv", Session(home / "model.onnx"), declared, "species")
-    contents = Contents("penguins", home / "model.onnx", found.samples, found.records, declared)
-    build(contents, folder / "penguins")
-    return folder / "penguins"
+    return artefacts.penguins(tmp_path_factory.mktemp("penguins"), root)
 
 
 def test_a_right_server_agrees(plain: Path) -> None:
@@ -162,7 +154,7 @@ def faked(tried: Subject, change: Callable[[Any], Any]) -> Answer:
     document = json.loads(body[:length])
     head = json.dumps({"model_name": "net", "outputs": document["inputs"]}).encode()
     response = Told(200, head + body[length:], {HEADER_LENGTH: str(len(head))})
-    version = {"model_name": "net", "model_variant": "fp32", "onnxruntime": "1", "version": "0"}
+    version = {"model_name": "net", "model_version": "1", "model_variant": "fp32", "onnxruntime": "1", "version": "0"}
     about = Told(200, json.dumps(version).encode())
     return lambda path, _number: about if path == "/version" else response
 
@@ -182,7 +174,7 @@ def test_other_answers_are_told(
 ) -> None:
     """Numbers, shapes and what is no number: the place that is farthest off is named."""
     with subject(plain, "net") as tried:
-        address = ("127.0.0.1", small(faked(tried, change)).port)
+        address = Address("127.0.0.1", small(faked(tried, change)).port)
         told = answers.about(address)
         (asked,) = answers.check(address, told, tried, tried.variant(told.variant))
     assert asked.agrees is agrees
@@ -204,18 +196,27 @@ def test_a_server_that_does_not_answer_as_it_must_is_told(plain: Path, small: St
     """In one line, with the request and what came of it."""
     with subject(plain, "net") as tried:
         server = small(lambda _path, _number: answer)
-        told = answers.About("net", "fp32", "1", "0", None)
+        told = answers.About("net", "1", "fp32", "1", "0", None)
         with pytest.raises(OpdeployError) as caught:
-            answers.check(("127.0.0.1", server.port), told, tried, tried.variant("fp32"))
+            answers.check(Address("127.0.0.1", server.port), told, tried, tried.variant("fp32"))
     assert why in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_is_busy_may_be_asked_again(plain: Path, small: Start) -> None:
+    """It is no wrong answer, and no other failure: whoever asks may try again."""
+    with subject(plain, "net") as tried:
+        server = small(lambda _path, _number: Told(503, b'{"error": "busy"}', {"Retry-After": "1"}))
+        told = answers.About("net", "1", "fp32", "1", "0", None)
+        with pytest.raises(TransientError, match="the server has no room for it: 503"):
+            answers.check(Address("127.0.0.1", server.port), told, tried, tried.variant("fp32"))
 
 
 def test_a_server_of_another_kind_is_told(plain: Path, small: Start) -> None:
     """One that does not say what it is, or runs a variant that the artefact has not."""
     server = small(lambda _path, _number: Told(200, b'{"name": "other"}'))
     with pytest.raises(OpdeployError, match=r'does not say what it is: GET /version: 200 {"name": "other"}; is it'):
-        answers.about(("127.0.0.1", server.port))
+        answers.about(Address("127.0.0.1", server.port))
     with subject(plain, "net") as tried, pytest.raises(OpdeployError, match="runs the variant 'int8', which the art"):
         tried.variant("int8")
 
@@ -260,7 +261,7 @@ class Ran:
     """A server that was started, and how it stands."""
 
     started = 0.0
-    address = ("", 0)
+    address = Address("", 0)
 
     def __init__(self, code: int | None) -> None:
         self._code = code
@@ -315,8 +316,8 @@ def _first(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def test_other_predictions_are_told(penguins: Path, small: Start, change: Callable[[Any], Any], where: str) -> None:
     """The first place that differs is named; the last digits may."""
     with subject(penguins, "penguins") as tried:
-        address = ("127.0.0.1", small(scored(tried, change)).port)
-        told = answers.About("penguins", tried.package.manifest.variants[0].name, "1", "0", None)
+        address = Address("127.0.0.1", small(scored(tried, change)).port)
+        told = answers.About("penguins", "1", tried.package.manifest.variants[0].name, "1", "0", None)
         tensors, found = answers.check(address, told, tried, tried.variant(told.variant))
     assert tensors.agrees
     assert found.agrees is (not where)

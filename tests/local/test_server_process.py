@@ -15,7 +15,7 @@ import pytest
 
 from opdeploy.errors import DifferenceError, InputError, OpdeployError
 from opdeploy.local.process import ServerProcess, free_port, server_process
-from opdeploy.local.server import ask, wait_until_ready
+from opdeploy.local.server import Address, ask, wait_until_ready
 from tests.local.small import Answer, Small, Told
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Stub:
 
     def __init__(self, port: int, code: int | None = None, lines: tuple[str, ...] = ()) -> None:
         self.started = time.monotonic()
-        self.address = ("127.0.0.1", port)
+        self.address = Address("127.0.0.1", port)
         self._code = code
         self._lines = lines
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from opdeploy.runtime.processing import Processor
+from opdeploy.runtime.processing.processor import Processor
 from opdeploy.runtime.processing.spec import Processing
 from opdeploy.runtime.tensors import BY_ONNX, TensorSpec
 

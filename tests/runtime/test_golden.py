@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from opdeploy.runtime.golden import Tolerance, compare
+from opdeploy.runtime.golden import compare
+from opdeploy.runtime.tolerance import Tolerance
 
 EXACT = Tolerance(rtol=0, atol=0)
 LOOSE = Tolerance(rtol=0.01, atol=0.1)

@@ -17,7 +17,7 @@ from tests.runtime.processed import processor, tensor
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from opdeploy.runtime.processing import Processor
+    from opdeploy.runtime.processing.processor import Processor
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "cat", "sat", "un", "##aff", "##able", "un##"]
 TEXT = {"kind": "text", "ids": "ids", "mask": "mask", "types": "types", "pad_token": "[PAD]", "max_length": 6}

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from opdeploy.runtime.processing import Processor
+from opdeploy.runtime.processing.processor import Processor
 from opdeploy.runtime.processing.spec import Processing
 from tests.runtime.processed import tensor
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from opdeploy.artifact.convert.sources import Source
-    from opdeploy.runtime.golden import Tolerance
     from opdeploy.runtime.tensors import TensorSpec
+    from opdeploy.runtime.tolerance import Tolerance
 
 OPSET = 18
 """The newest that tf2onnx writes, and the oldest that torch writes without converting; for ONNX Runtime from 1.14."""
@@ -74,8 +74,8 @@ def convert(  # noqa: PLR0913 - as many as the command has options
     Raises InputError for a source that is none, is not trusted, or cannot be converted; DifferenceError where the
     answers differ by more than the tolerance.
     """
-    from opdeploy.runtime.golden import Tolerance
     from opdeploy.runtime.session import Session
+    from opdeploy.runtime.tolerance import Tolerance
 
     found = sources.find(source)
     _check(found, output, opset, trust=trust)

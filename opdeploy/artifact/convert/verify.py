@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from opdeploy.runtime.golden import Tolerance
     from opdeploy.runtime.session import Arrays, Session
+    from opdeploy.runtime.tolerance import Tolerance
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 from collections import deque
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from opdeploy.clients.docker.bases import buildkit_error, in_words
 from opdeploy.clients.docker.explained import explained
+from opdeploy.clients.docker.program import run
 from opdeploy.errors import InputError, OpdeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from docker import DockerClient
 
@@ -31,6 +31,8 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 (docs.docker.com/reference/dockerfile/#predefined-args, read 2026-11-25)."""
 _STEP = re.compile(r" ---> (Running in )?([0-9a-f]{12})")
 """How the classic builder names the container and the image of a step."""
+_HELP_S = 30.0
+"""Seconds that the docker program has to print its help."""
 _PATIENCE, _BETWEEN = 15.0, 0.1
 """Seconds that a build that is interrupted has to clear away, and between two looks at its last container."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -72,6 +74,9 @@ class Order:
     network: str | None = None
     """Of the steps that run: `none`, `host`, or one of the engine's; where it is not given, the engine's default."""
     builder: Builder = "auto"
+    timeout_s: int = 3600
+    """The most that it may take; the classic builder ends a little later, with the next line, or the next such time
+    without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +91,8 @@ def build(client: DockerClient, order: Order, watch: Watch, program: str | None)
     """Build an image, and show every line of the log as it comes.
 
     The proxies of the environment, and of docker's configuration, are passed to the steps that run. `program` is the
-    docker command line, which BuildKit needs. Raises BuildError where a step fails, NoBaseError where the first has no
-    image to build on, InputError where BuildKit is asked for and is not there.
+    docker command line, which BuildKit needs. Raises BuildError where a step fails or it takes too long, NoBaseError
+    where the first has no image to build on, InputError where BuildKit is asked for and is not there.
     """
     command = [] if order.builder == "classic" else _command(program or shutil.which("docker"))
     if order.builder == "buildkit" and not command:
@@ -125,12 +130,14 @@ def _command(program: str | None) -> list[str]:
     if program is None:
         return []
     command = [program, "build"]
-    done = subprocess.run(  # noqa: S603  a list of arguments, and a program of the user's
-        [*command, "--help"], env=_environment({}), capture_output=True, check=False, stdin=subprocess.DEVNULL
-    )
-    if done.returncode:
+    printed: list[str] = []
+    try:
+        code = run([*command, "--help"], _environment({}), printed.append, _HELP_S)
+    except TimeoutError:
         return []
-    return [*command, "--load"] if b"--load" in done.stdout else command
+    if code:
+        return []
+    return [*command, "--load"] if any("--load" in line for line in printed) else command
 
 
 def _buildkit(start: Sequence[str], order: Order, arguments: Mapping[str, str], seen: Watch, log: deque[str]) -> str:
@@ -142,7 +149,8 @@ def _buildkit(start: Sequence[str], order: Order, arguments: Mapping[str, str], 
             command.append(f"--network={order.network}")
         for name in arguments:
             command += ["--build-arg", name]  # its value goes by the environment: everyone can read a command line
-        code = _run([*command, str(order.folder)], _environment(arguments), seen)
+        with _in_time(order, log):
+            code = run([*command, str(order.folder)], _environment(arguments), seen, order.timeout_s)
         if code or not identity.is_file():
             raise _failed(order, log, of_base=buildkit_error(log))
         return identity.read_text(encoding="utf-8").strip()
@@ -153,38 +161,13 @@ def _environment(arguments: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **arguments, "DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], seen: Watch) -> int:
-    """Run a program, show what it prints, and return its exit code; it ends when this does."""
-    process = subprocess.Popen(  # noqa: S603  a list of arguments, and a program of the user's
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    with process:
-        try:
-            for line in process.stdout or ():
-                seen(line.decode("utf-8", "replace"))
-        except BaseException:
-            _end(process)
-            raise
-    return process.returncode
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Let a program cancel its build in the engine, and kill it where that takes long: it must name no image later."""
-    process.terminate()
-    try:
-        with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=_PATIENCE)  # it reads what the program still prints, which would wait for that
-    finally:
-        process.kill()
-        process.wait()
-
-
 def _classic(client: DockerClient, order: Order, arguments: Mapping[str, str], seen: Watch, log: deque[str]) -> str:
     identity, steps = None, _Steps()
     try:
         with explained(f"{order.tag}: the image was not built", "see that the engine runs, and build again"):
             steps.before.update(client.api.images(quiet=True, all=True))
-            identity = _streamed(client, order, arguments, seen, steps)
+            with _in_time(order, log):
+                identity = _streamed(client, order, arguments, seen, steps)
     finally:  # on an interrupt too
         if identity is None:
             _forget(client, steps)
@@ -209,7 +192,7 @@ def _streamed(
     client: DockerClient, order: Order, arguments: Mapping[str, str], seen: Watch, steps: _Steps
 ) -> str | None:
     """Build, and return the image's id, or None where a step failed; where this is interrupted, the engine stops."""
-    identity = None
+    identity, until = None, time.monotonic() + order.timeout_s
     lines = client.api.build(
         path=str(order.folder),
         tag=order.tag,
@@ -219,9 +202,12 @@ def _streamed(
         rm=True,
         forcerm=True,
         decode=True,
+        timeout=order.timeout_s,
     )
     with closing(lines):
         for line in lines:
+            if time.monotonic() > until:
+                raise TimeoutError
             for text in (line.get("stream") or line.get("status") or line.get("error") or "").splitlines():
                 if match := _STEP.fullmatch(text):
                     (steps.containers if match[1] else steps.images).append(match[2])
@@ -255,6 +241,22 @@ def _await_end(client: DockerClient, container: str) -> None:
         while time.monotonic() < deadline:
             client.containers.get(container)
             time.sleep(_BETWEEN)
+
+
+@contextmanager
+def _in_time(order: Order, log: deque[str]) -> Iterator[None]:
+    """Raise BuildError where what is done in the block takes too long."""
+    from requests.exceptions import Timeout
+    from urllib3.exceptions import ReadTimeoutError
+
+    try:
+        yield
+    except (TimeoutError, Timeout, ReadTimeoutError):
+        raise BuildError(
+            f"{order.tag}: the image was not built within {order.timeout_s} s; see the log above for what takes so "
+            "long, and build again: what was built is not built again",
+            tuple(log),
+        ) from None
 
 
 def _failed(order: Order, log: deque[str], *, of_base: str) -> BuildError:

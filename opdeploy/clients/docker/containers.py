@@ -128,18 +128,24 @@ def running(client: DockerClient, run: Run) -> Iterator[Container]:
 
 
 def _options(run: Run) -> dict[str, Any]:
-    options: dict[str, Any] = {
+    return hardened(run.cpus, run.memory) | {
         "environment": dict(run.environment),
         "ports": {f"{run.port}/tcp": ("127.0.0.1", None)},
+        "labels": dict(run.labels),
+    }
+
+
+def hardened(cpus: float | None, memory: int | None) -> dict[str, Any]:
+    """Return the options of a container that may write nowhere and gain no right, within limits; memory in bytes."""
+    options: dict[str, Any] = {
         "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "pids_limit": _PROCESSES,
-        "labels": dict(run.labels),
         "use_config_proxy": False,  # it serves, and calls nobody
     }
-    if run.cpus is not None:
-        options["nano_cpus"] = round(run.cpus * _SECOND)
-    if run.memory is not None:
-        options |= {"mem_limit": run.memory, "memswap_limit": run.memory}
+    if cpus is not None:
+        options["nano_cpus"] = round(cpus * _SECOND)
+    if memory is not None:
+        options |= {"mem_limit": memory, "memswap_limit": memory}
     return options

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy.clients.docker import building, containers, images
 from opdeploy.clients.docker.explained import NoEngineError, explained, reason
+from opdeploy.clients.docker.host import Host
 from opdeploy.clients.docker.images import silent
 from opdeploy.errors import InputError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from opdeploy.clients.docker.building import Built, Order
     from opdeploy.clients.docker.containers import Container, Run
+    from opdeploy.clients.docker.host import Making
     from opdeploy.clients.docker.images import Image, Watch
 
 
@@ -27,10 +29,13 @@ if TYPE_CHECKING:
 class About:
     """What an engine says of its machine."""
 
+    version: str
     architecture: str
     cpus: int
     memory: int
     """Bytes."""
+    folder: str
+    """Where it keeps images and containers."""
 
 
 class Engine:
@@ -44,8 +49,8 @@ class Engine:
     def about(self) -> About:
         """Return what the engine runs on."""
         with explained("the Docker engine does not describe itself", "see that it runs"):
-            architecture, info = self._client.version()["Arch"], self._client.info()
-        return About(architecture, info["NCPU"], info["MemTotal"])
+            version, info = self._client.version(), self._client.info()
+        return About(version["Version"], version["Arch"], info["NCPU"], info["MemTotal"], info["DockerRootDir"])
 
     def build(self, order: Order, watch: Watch = silent) -> Built:
         """Build an image; see `building.build`."""
@@ -74,6 +79,10 @@ class Engine:
             except ImageNotFound:
                 return
 
+    def host(self, by: str, making: Making | None = None) -> Host:
+        """Return what deployments are made with here; `by` is who makes them, `making` what an image is built of."""
+        return Host(self._client, self, by, making)
+
     def running(self, run: Run) -> AbstractContextManager[Container]:
         """Run a container until the end of the block; see `containers.running`."""
         return containers.running(self._client, run)
@@ -91,6 +100,7 @@ def connected(program: str | None = None) -> Iterator[Engine]:
         from requests.exceptions import RequestException
     except ModuleNotFoundError as error:
         raise InputError(f"the package {error.name} is missing; install opdeploy[docker]") from None
+    _require_context()
     where = os.environ.get("DOCKER_HOST") or "the engine of the docker context"
     try:
         client = docker.from_env(version="auto", use_ssh_client=True)
@@ -103,3 +113,19 @@ def connected(program: str | None = None) -> Iterator[Engine]:
         yield Engine(client, program)
     finally:
         client.close()
+
+
+def _require_context() -> None:
+    """Raise NoEngineError where a docker context is named that is not there: the SDK would take another engine."""
+    from docker.context import ContextAPI
+    from docker.errors import DockerException
+
+    name = os.environ.get("DOCKER_CONTEXT")
+    if not name or os.environ.get("DOCKER_HOST"):
+        return
+    try:
+        is_there = ContextAPI.get_context(name) is not None
+    except (DockerException, OSError, ValueError):
+        is_there = False
+    if not is_there:
+        raise NoEngineError(f"DOCKER_CONTEXT: there is no docker context {name}; see docker context ls")

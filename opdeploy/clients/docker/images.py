@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +11,17 @@ from opdeploy.clients.docker.explained import explained
 from opdeploy.errors import OpdeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from docker import DockerClient
 
     Watch = Callable[[str], None]
+
+
+_PUSH_S = 3600.0
+"""Seconds for a whole image; between two lines of the engine the connection's own time-out counts."""
+_REGISTRY_S = 10
+"""Seconds within which a registry has to say whether it has an image."""
 
 
 def silent(_line: str) -> None:
@@ -76,6 +84,51 @@ def inspect(client: DockerClient, reference: str) -> Image:
     )
 
 
+class Registries:
+    """What registries have of images, asked through the engine, with the credentials that `docker login` stored.
+
+    An engine's own list of an image's digests does not tell: the containerd image store fills it for what was built.
+    """
+
+    def __init__(self, client: DockerClient) -> None:
+        self._client = client
+        self._silent: set[str] = set()
+        """Those that did not answer in time: they are not asked again."""
+
+    def have(self, reference: str, digests: Collection[str]) -> bool:
+        """Tell whether a name leads there to one of an image's digests (`repository@sha256:…`).
+
+        An image whose name has no registry is in none; nor is one whose registry does not answer.
+        """
+        from docker.errors import DockerException
+        from docker.utils import parse_repository_tag
+        from requests.exceptions import RequestException
+
+        repository, _ = parse_repository_tag(reference)
+        registry, slash, _ = repository.partition("/")
+        if not slash or not digests or registry in self._silent:
+            return False
+        try:
+            with _within(self._client, _REGISTRY_S):
+                found = self._client.images.get_registry_data(reference)
+        except DockerException:
+            return False
+        except RequestException:
+            self._silent.add(registry)
+            return False
+        return f"{repository}@{found.id}" in digests
+
+
+@contextmanager
+def _within(client: DockerClient, seconds: int) -> Iterator[None]:
+    """Have the engine answer within so many seconds."""
+    before, client.api.timeout = client.api.timeout, seconds
+    try:
+        yield
+    finally:
+        client.api.timeout = before
+
+
 def push(client: DockerClient, reference: str, watch: Watch) -> str:
     """Push an image and return `repository@sha256:…`, by the digest that the registry answered with.
 
@@ -86,7 +139,10 @@ def push(client: DockerClient, reference: str, watch: Watch) -> str:
     repository, tag = parse_repository_tag(reference)
     digest = ""
     with explained(f"{reference}: was not pushed", "log in to the registry with docker login, and check the name"):
+        until = time.monotonic() + _PUSH_S
         for line in client.api.push(repository, tag or "latest", stream=True, decode=True):
+            if time.monotonic() > until:
+                raise OpdeployError(f"{reference}: was not pushed within {_PUSH_S / 60:g} minutes; push it again")
             if "error" in line:
                 raise OpdeployError(
                     f"{reference}: was not pushed: {line['error']}; log in to the registry with docker login, "

@@ -1,0 +1,93 @@
+"""What a person should know before a plan is carried out, the gravest first. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opdeploy.deploy.locking import at_work
+from opdeploy.errors import InputError, NoPlatformError
+from opdeploy.targets.base import Reach
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opdeploy.deploy.journal import Unfinished
+    from opdeploy.deployment import Lock
+    from opdeploy.platform import Profile
+    from opdeploy.recommendation import Reason
+    from opdeploy.targets.base import Wanted
+    from opdeploy.workload import Workload
+
+_PLAIN = "it is reached over plain HTTP: who is on the way can read requests, answers, and the API key if there is one"
+_ASKED = {"development", "only", "never"}
+"""Reasons that who names the platform has set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What notes are about."""
+
+    wanted: Wanted
+    workload: Workload
+    profile: Profile
+    reasons: tuple[Reason, ...]
+    """Why the advisor excludes the platform."""
+    synthetic: bool
+    """Whether the golden inputs were drawn at random."""
+    unfinished: Unfinished | None
+    lock: Lock | None = None
+    """Of one who may be at work on it."""
+
+
+def notes(facts: Facts) -> tuple[str, ...]:
+    """Return the notes of a plan, a sentence each."""
+    return tuple(_notes(facts))
+
+
+def _notes(facts: Facts) -> Iterator[str]:
+    wanted, workload, name = facts.wanted, facts.workload, facts.wanted.deployment
+    for reason in facts.reasons:
+        if reason.constraint not in _ASKED:
+            text = f"{reason.text.rstrip('.')}; it would take {reason.would_need}"
+            yield f"{facts.profile.id} is not recommended for this workload: {text}"
+    yield from of_reach(Reach(wanted.public, wanted.keyed))
+    asked = wanted.settings.name or workload.name
+    if name != asked:
+        yield f"{asked} does not fit the rules for names of {facts.profile.id}, and so it is called {name}"
+    if facts.synthetic:
+        yield "its golden answers are to inputs drawn at random: package the model with real records to prove more"
+    if facts.lock:
+        yield at_work(facts.lock)
+    elif facts.unfinished:
+        at = f", at: {facts.unfinished.step}" if facts.unfinished.step else ""
+        when = facts.unfinished.at[:16].replace("T", " ")
+        yield f"goes on with what was interrupted ({facts.unfinished.operation}, {when} UTC{at})"
+    if workload.lifetime:
+        yield (
+            f"the workload says that it lives for {workload.lifetime}: nothing removes it then by itself; "
+            f"remove it with: opdeploy remove {name} --target {facts.profile.id}"
+        )
+
+
+def of_reach(reach: Reach) -> Iterator[str]:
+    """Yield what is to be known of who reaches a version."""
+    if reach.public:
+        yield _PLAIN
+        yield "it asks for an API key" if reach.keyed else "it asks for no API key: anyone who reaches it may use it"
+
+
+def refuse(wanted: Wanted, workload: Workload, *, host: str, allow_plain_http: bool) -> None:
+    """Raise InputError for plain HTTP that was not allowed, NoPlatformError where the workload needs what is not there.
+
+    `host` says where the address was given that it listens on.
+    """
+    if workload.hardware.gpu == "required":
+        raise NoPlatformError(
+            "hardware.gpu: a GPU is required, and containers get none here; say preferred, or take another platform"
+        )
+    if wanted.public and not allow_plain_http:
+        raise InputError(
+            f"{host} {wanted.settings.local.host}: others may read along, for it serves without TLS; allow it with "
+            "--allow-plain-http, or listen on 127.0.0.1 behind a proxy that has a certificate"
+        )

@@ -1,0 +1,185 @@
+"""Carries out a plan under the lock of its deployment, and returns to what worked where it fails."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from opdeploy.deploy.checks import Checks, Servers
+from opdeploy.deploy.execute import execute
+from opdeploy.deploy.locking import Locks, locked
+from opdeploy.deploy.locking import require as require_lock
+from opdeploy.deploy.planning import mark
+from opdeploy.errors import NotFoundError, OpdeployError, StaleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from opdeploy.deploy.execute import Progress
+    from opdeploy.deploy.journal import Journal
+    from opdeploy.deployment import Observed
+    from opdeploy.plan import Plan
+    from opdeploy.targets.base import Target
+
+    Watch = Callable[[Progress], None]
+    Say = Callable[[str], None]
+
+
+class Place(Servers, Locks, Protocol):
+    """Where deployments live."""
+
+    def observe(self, target: str, deployment: str) -> Observed:
+        """Return everything that belongs to a deployment."""
+
+    def api_key(self, deployment: str) -> str | None:
+        """Return the API key of a deployment, where it has one."""
+
+
+@dataclass(slots=True)
+class Work:
+    """What a plan is carried out with."""
+
+    target: Target
+    place: Place
+    client: str
+    """What the calls of the place's methods begin with: `docker`."""
+    journal: Journal
+    watch: Watch
+    say: Say
+    artefact: Path | None = None
+    """The one that is deployed, where it is at hand."""
+    made_key: str | None = field(default=None, init=False, repr=False)
+    """An API key that was made; it has been shown."""
+    checks: Checks | None = field(default=None, init=False)
+
+
+def perform(plan: Plan, work: Work, *, broken: bool = False) -> Observed:
+    """Carry out a plan, and return what exists then.
+
+    Raises StaleError where what exists is not what the plan was made for; then nothing is done. Where a step fails, the
+    version that worked is made current again, and the step's error is raised.
+    """
+    name = plan.deployment
+    with locked(work.place, name, f"{plan.operation} of {name}", broken=broken) as mine:
+        observed = work.place.observe(plan.target, name)
+        require_lock(name, observed.lock, mine)  # two may have taken over the lock of one that is gone
+        if mark(observed) != plan.observed:
+            raise StaleError(f"{name}: what exists has changed since the plan was made; make the plan again")
+        work.journal.begin(plan)
+        try:
+            failed = _execute(plan, work, work.artefact)
+        except Exception as error:
+            if plan.operation == "remove":
+                work.journal.end("failed")
+                raise
+            _evidence(error, work.say)
+            how = _undone(plan, work)
+            if isinstance(error, OpdeployError):
+                raise _like(error, f"{error}; {how}") from error
+            work.say(how)
+            raise
+        except (KeyboardInterrupt, SystemExit):
+            work.say(_interrupted(plan))
+            raise
+        _left(failed, work)
+        work.journal.end("done")
+    return work.place.observe(plan.target, name)
+
+
+def _interrupted(plan: Plan) -> str:
+    """Say what an interrupt leaves, and what to do."""
+    name = plan.deployment
+    where = f"{name} --target {plan.target}"
+    if plan.operation == "remove":
+        return f"{name} was interrupted: some of it is left; the same command goes on"
+    if plan.before is not None:
+        answers = f"version {plan.before} answers, or version {plan.version}"
+    else:
+        answers = "nothing may answer" if plan.changes else f"version {plan.version} goes on as it was"
+    return f"{name} was interrupted: {answers}; the same command goes on, and opdeploy remove {where} removes all of it"
+
+
+def _execute(plan: Plan, work: Work, artefact: Path | None = None) -> list[str]:
+    work.checks = Checks(work.place, lambda: _key(plan, work, make=False), artefact)
+    return execute(
+        plan,
+        {work.client: work.place, "check": work.checks},
+        lambda secret: _secret(secret, plan, work),
+        work.journal,
+        work.watch,
+    )
+
+
+def _secret(name: str, plan: Plan, work: Work) -> str:
+    if name != "api-key":
+        raise OpdeployError(f"{name}: no such secret; make the plan again")
+    return _key(plan, work, make=True) or ""
+
+
+def _key(plan: Plan, work: Work, *, make: bool) -> str | None:
+    """Return the API key: the one that the deployment has, else, where it is to be made, a new one."""
+    key = work.place.api_key(plan.deployment) or work.made_key
+    if key is None and make:
+        key = work.made_key = secrets.token_urlsafe(32)
+        work.say(f"API key: {key} (shown this once: keep it)")
+    return key
+
+
+def _evidence(error: Exception, say: Say) -> None:
+    """Say what is known of a failure, before anything is undone."""
+    say(f"failed: {error}")
+    for note in (*getattr(error, "lines", ()), *getattr(error, "__notes__", ())):
+        say(note)
+
+
+def _undone(plan: Plan, work: Work) -> str:
+    """Make the version that worked current again, and say how that ended."""
+    try:
+        how = _back(plan, work)
+    except Exception as another:  # noqa: BLE001 - whatever it is, why the step failed is what counts
+        work.journal.end("failed")
+        undone = "removal of what was made" if plan.before is None else f"return to version {plan.before}"
+        return f"and the {undone} failed too: {another}; see opdeploy status {plan.deployment} --target {plan.target}"
+    work.journal.end("returned")
+    return how
+
+
+def _like(error: OpdeployError, message: str) -> OpdeployError:
+    try:
+        return type(error)(message)
+    except TypeError:  # a kind that takes more than a message
+        return OpdeployError(message)
+
+
+def _back(plan: Plan, work: Work) -> str:
+    """Carry out what returns to the version that worked, and say how that ended."""
+    observed = work.place.observe(plan.target, plan.deployment)
+    if plan.before is not None:
+        stayed = observed.current is not None and observed.current.number == plan.before
+        steps = work.target.back(observed, plan.before, plan)
+        how = f"version {plan.before} {'answers as before' if stayed else 'answers again'}"
+    elif plan.first:
+        steps, how = work.target.teardown(observed), "nothing ran before, and what was made is removed"
+    else:
+        return f"version {plan.version} is left as it is: there is no other that runs"
+    work.say("removes what was made" if plan.before is None else f"returns to version {plan.before}")
+    returning = plan.model_copy(update={"operation": "rollback", "version": plan.before, "steps": tuple(steps)})
+    _left(_execute(returning, work), work)
+    return how
+
+
+def _left(failed: list[str], work: Work) -> None:
+    """Say what could not be cleared away."""
+    for line in failed:
+        work.say(f"was not cleared away, and the next deploy tries again: {line}")
+
+
+def require(observed: Observed) -> None:
+    """Raise NotFoundError where there is nothing of a deployment."""
+    if not observed.found and not observed.lock:
+        raise NotFoundError(
+            f"{observed.deployment}: no such deployment on {observed.target}; "
+            f"see opdeploy list --target {observed.target}"
+        )

@@ -1,0 +1,130 @@
+"""Makes plans of what is wanted and what exists. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opdeploy.deploy.notes import of_reach
+from opdeploy.errors import NotFoundError, StaleError
+from opdeploy.plan import Plan, Resource, Step, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opdeploy.deployment import Observed, Version
+    from opdeploy.plan import Operation
+    from opdeploy.targets.base import Target, Wanted
+
+
+def mark(observed: Observed) -> str:
+    """Return the digest of what exists, whoever is at work on it, and whatever a registry says of its images."""
+    found = tuple(
+        item.model_copy(update={"properties": {}}) if item.kind == "image" else item for item in observed.found
+    )
+    return fingerprint(observed.model_copy(update={"found": found}).model_dump(mode="json", exclude={"lock"}))
+
+
+def to_deploy(target: Target, wanted: Wanted, observed: Observed, notes: Iterable[str]) -> Plan:
+    """Return the plan that makes what is wanted answer."""
+    version = _same(target.config(wanted), observed)
+    # A number that requests are still sent to is not used again: who has it gets them before it was checked.
+    used = [item.number for item in observed.versions] + [observed.upstream or 0]
+    number = version.number if version else 1 + max(used)
+    plan = _plan("deploy", observed, number, target.plan(wanted, observed, number), notes)
+    return plan.model_copy(
+        update={
+            "unproven": version is None or not version.proven,
+            "artefact": wanted.artefact,
+            "bundle": wanted.bundle,
+        }
+    )
+
+
+def require_same(plan: Plan, now: Plan, shown: str) -> None:
+    """Raise StaleError where a plan is not the one that would be made now: what it does is then known to be ours."""
+    if plan.bundle != now.bundle:
+        raise StaleError(f"{shown}: the model or its files have changed since the plan was made; make it again")
+    if plan.observed != now.observed:
+        raise StaleError(f"{plan.deployment}: what exists has changed since the plan was made; make it again")
+    if plan != now:
+        raise StaleError(f"{shown}: was changed, or made by another opdeploy; make it again")
+
+
+def to_roll_back(target: Target, observed: Observed, to: int | None) -> Plan:
+    """Return the plan that makes a kept version answer again: the one before the current one, if none is named.
+
+    Raises NotFoundError where there is no such version.
+    """
+    number = _kept(observed, to).number
+    notes = of_reach(target.reach(observed, number))
+    return _plan("rollback", observed, number, target.back(observed, number), notes)
+
+
+def to_remove(target: Target, observed: Observed) -> Plan:
+    """Return the plan that deletes everything of a deployment."""
+    pushed = [item.name for item in observed.found if item.kind == "image" and item.properties.get("pushed")]
+    notes = [f"what was pushed stays in its registry: {name}" for name in pushed]
+    return _plan("remove", observed, None, target.teardown(observed), notes)
+
+
+def _plan(
+    operation: Operation, observed: Observed, number: int | None, steps: Iterable[Step], notes: Iterable[str]
+) -> Plan:
+    done = tuple(steps)
+    touched = {(step.kind, step.name) for step in done if step.action != "check"}
+    return Plan(
+        operation=operation,
+        target=observed.target,
+        deployment=observed.deployment,
+        version=number,
+        before=_before(observed, number),
+        first=not any(version.proven or version.current for version in observed.versions),
+        observed=mark(observed),
+        notes=tuple(notes),
+        keeps=tuple(
+            Resource(kind=item.kind, name=item.name, properties=item.properties)
+            for item in observed.found
+            if (item.kind, item.name) not in touched
+        ),
+        steps=done,
+    )
+
+
+def _same(config: str, observed: Observed) -> Version | None:
+    """Return a version that runs as is wanted and is as it was made: the current one, else the newest."""
+    found = [version for version in observed.versions if version.config == config and _is_as_made(version, observed)]
+    return max(found, key=lambda version: (version.current, version.number), default=None)
+
+
+def _is_as_made(version: Version, observed: Observed) -> bool:
+    found = next((item for item in observed.found if item.name == version.resource), None)
+    return found is not None and not found.drift()
+
+
+def _before(observed: Observed, number: int | None) -> int | None:
+    """Return the version to return to: the current one, else the newest other that runs; where none is, the newest."""
+    current = observed.current
+    if current and current.number != number:
+        return current.number
+    others = [item for item in observed.versions if item.number != number and item.proven]
+    running = [item.number for item in others if item.state == "running"]
+    if running or current:
+        return max(running, default=None)
+    return max((item.number for item in others), default=None)
+
+
+def _kept(observed: Observed, to: int | None) -> Version:
+    if to is not None:
+        found = observed.version(to)
+        if found is None:
+            kept = ", ".join(str(version.number) for version in observed.versions) or "none"
+            raise NotFoundError(f"{observed.deployment}: version {to} is not kept; there are: {kept}")
+        return found
+    current = observed.current
+    older = [item for item in observed.versions if item.proven and current and item.number < current.number]
+    if not older:
+        raise NotFoundError(
+            f"{observed.deployment}: no older version is kept; see opdeploy history {observed.deployment} "
+            f"--target {observed.target}"
+        )
+    return older[-1]

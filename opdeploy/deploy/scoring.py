@@ -1,0 +1,73 @@
+"""Asks a deployment's endpoint to score a user's data."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from opdeploy.deploy.checks import Server, readiness
+from opdeploy.errors import InputError, OpdeployError
+from opdeploy.local import answers
+from opdeploy.local.inference import path
+from opdeploy.local.requests import SCORE
+from opdeploy.local.server import ask
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opdeploy.deploy.operate import Place
+    from opdeploy.deployment import Observed
+
+_IMAGES = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png", "webp": "webp", "gif": "gif", "bmp": "bmp", "tif": "tiff"}
+_SECONDS = 120.0
+
+
+def scored(place: Place, observed: Observed, data: Path) -> str:
+    """Return what the endpoint answers to a file of data, or to standard input where it is `-`.
+
+    Raises InputError for data that cannot be read, OpdeployError where the endpoint refuses or does not answer.
+    """
+    body = _read(data)
+    if observed.front is None:
+        raise OpdeployError(f"{observed.deployment}: has no endpoint; deploy it again")
+    ready = readiness(place, observed)
+    if not ready.is_ready:
+        where = f"{observed.deployment} --target {observed.target}"
+        raise OpdeployError(
+            f"{observed.deployment}: {ready.said}; opdeploy diff {where} tells what is not as it was made, and deploy "
+            "mends it"
+        )
+    server = Server(place, observed.front, place.api_key(observed.deployment))
+    kind = _IMAGES.get(data.suffix.lower().removeprefix("."))
+    media = f"image/{kind}" if kind else "application/json"
+    try:
+        route = path(answers.about(server.address).name) if not kind and _is_inference(body) else SCORE
+        reply = ask(server.address, route, body, {"Content-Type": media}, _SECONDS)
+    except (OSError, http.client.HTTPException) as error:
+        raise OpdeployError(
+            f"{observed.endpoint}: got no answer: {error or type(error).__name__}; see opdeploy status "
+            f"{observed.deployment}"
+        ) from None
+    if reply.status != HTTPStatus.OK:
+        raise OpdeployError(f"{observed.endpoint}{route}: {reply}; see what it takes at {observed.endpoint}/")
+    return reply.body.decode("utf-8", "replace")
+
+
+def _read(data: Path) -> bytes:
+    if str(data) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return data.read_bytes()
+    except OSError as error:
+        raise InputError(f"{data}: cannot be read: {error.strerror}; name a file of data") from None
+
+
+def _is_inference(body: bytes) -> bool:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and "inputs" in document

@@ -1,0 +1,94 @@
+"""What is found where a deployment lives: its resources, its versions, and who is at work on it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, JsonValue
+
+from opdeploy.frozen import Frozen
+from opdeploy.plan import Change
+
+State = Literal["running", "paused", "stopped", "failed", "unknown"]
+
+
+class Found(Frozen):
+    """A resource as it is now, beside what it was made to be."""
+
+    kind: str
+    name: str
+    properties: dict[str, JsonValue] = Field(default_factory=dict)
+    """As they are; without secrets."""
+    wanted: dict[str, JsonValue] = Field(default_factory=dict)
+    """As the record on the target says that they were made."""
+
+    def drift(self) -> tuple[Change, ...]:
+        """Return the properties that are not as they were made."""
+        return tuple(
+            Change(property=name, before=before, after=self.properties.get(name))
+            for name, before in self.wanted.items()
+            if self.properties.get(name) != before
+        )
+
+
+class Version(Frozen):
+    """One version of a deployment, running or kept."""
+
+    number: int
+    resource: str
+    """Name of what runs it."""
+    config: str
+    """Digest of everything that decides what runs: the same for the same image and settings."""
+    artefact: str
+    """Digest of the model's artefact."""
+    image: str
+    at: AwareDatetime
+    """When it was made."""
+    by: str
+    """Who made it, and on which machine."""
+    state: State
+    current: bool = False
+    """Whether requests go to it."""
+    proven: bool = True
+    """Whether it was found to be ready and right when it was made."""
+
+
+class Lock(Frozen):
+    """Who is at work on a deployment."""
+
+    owner: str
+    """User and machine."""
+    since: AwareDatetime
+    doing: str
+    process: str
+    """Tells one process from all others: machine, boot, process id and its start."""
+
+
+class Observed(Frozen):
+    """A deployment as it is now."""
+
+    target: str
+    deployment: str
+    found: tuple[Found, ...] = ()
+    versions: tuple[Version, ...] = ()
+    """The oldest first."""
+    endpoint: str | None = None
+    """Where it is reached, such as http://127.0.0.1:8000."""
+    front: str | None = None
+    """Name of what answers there."""
+    upstream: int | None = None
+    """Number of the version that requests are sent to, even where that is not there any more."""
+    lock: Lock | None = None
+
+    @property
+    def current(self) -> Version | None:
+        """The version that requests go to."""
+        return next((version for version in self.versions if version.current), None)
+
+    def version(self, number: int) -> Version | None:
+        """Return the version with a number."""
+        return next((version for version in self.versions if version.number == number), None)
+
+    def of(self, kind: str, name: str) -> Found | None:
+        """Return a resource."""
+        return next((found for found in self.found if (found.kind, found.name) == (kind, name)), None)

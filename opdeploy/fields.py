@@ -1,0 +1,55 @@
+"""Forms that the values of a workload file have, and the types of fields that hold them."""
+
+from ipaddress import ip_address
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+DURATION = r"^[0-9]{1,6}(\.[0-9]{1,3})?[smhd]$"
+REGION = r"^[a-z][a-z0-9]{1,40}$"
+NAME = r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$"
+ONE_LINE = r"^[!-,./-~][!-~]*( [!-~]+)*$"
+REGISTRY = r"^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]([._-]*[a-z0-9])*)*/?$"
+ADDRESS = r"^(localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$"
+HINTS = {
+    NAME: "write letters, digits and dashes, such as animal-classifier",
+    ONE_LINE: "write one line of printable ASCII, without a dash at its beginning",
+    REGISTRY: "write a registry as Docker names it, such as me.azurecr.io or 127.0.0.1:5000",
+    ADDRESS: "write an IP address of this machine, such as 127.0.0.1 or ::1, or localhost",
+    DNS_LABEL: "write a DNS label: lower-case letters, digits and dashes, such as animal-classifier",
+    DURATION: "write a time such as 90s, 15m, 4h or 7d",
+    REGION: "write an Azure region as Azure does, such as westeurope",
+}
+"""What to write where a pattern does not match."""
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(duration: str) -> float:
+    """Return a time such as `4h` in seconds."""
+    return float(duration[:-1]) * _SECONDS[duration[-1]]
+
+
+def _is_long(duration: str) -> str:
+    if not seconds(duration):
+        raise ValueError(f'"{duration}" is no time at all; write one such as 90s, 15m, 4h or 7d')
+    return duration
+
+
+def _address(host: str) -> str:
+    """Return an address as it is usually written: one for localhost, and that of version 4 which version 6 maps."""
+    if host == "localhost":
+        return "127.0.0.1"
+    try:
+        address = ip_address(host)
+    except ValueError:
+        raise ValueError(f'"{host}" is no address; {HINTS[ADDRESS]}') from None
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+Amount = Annotated[float, Field(gt=0, le=1e12)]
+Duration = Annotated[str, Field(pattern=DURATION), AfterValidator(_is_long)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Address = Annotated[str, Field(pattern=ADDRESS, max_length=45), AfterValidator(_address)]
+OneLine = Annotated[str, Field(min_length=1, max_length=400, pattern=ONE_LINE)]

@@ -1,0 +1,34 @@
+"""One module for each platform: what to make there, as steps. Pure: no SDK, no I/O."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+from opdeploy.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from opdeploy.targets.base import Target
+
+_SHARED = {"base", "engine"}
+"""Modules that are no platform's."""
+
+
+def ids() -> dict[str, str]:
+    """Return the module of each platform that can be deployed to, by the platform's id."""
+    found = {}
+    for module in iter_modules(__path__):
+        if module.name not in _SHARED:
+            for name in import_module(f"{__name__}.{module.name}").TARGET.ids:
+                found[name] = module.name
+    return dict(sorted(found.items()))
+
+
+def find(name: str, source: str = "--target") -> Target:
+    """Return the target with an id; raises InputError where opdeploy does not deploy to it."""
+    known = ids()
+    if name not in known:
+        raise InputError(f"{source}: opdeploy does not deploy to {name}{nearest(name, [*known])}")
+    target: Target = import_module(f"{__name__}.{known[name]}").TARGET
+    return target

@@ -1,0 +1,111 @@
+"""What a plan says first, and what is refused before there is a plan."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from datetime import UTC, date, datetime
+
+import pytest
+
+from opdeploy.catalogue import load_catalogue
+from opdeploy.deploy.journal import Unfinished
+from opdeploy.deploy.notes import Facts, notes, refuse
+from opdeploy.deployment import Lock
+from opdeploy.errors import InputError, NoPlatformError
+from opdeploy.recommendation import Reason
+from opdeploy.workload import Workload
+from tests.deploy.imagined import NAME, wanted
+
+ANYWHERE = "0.0.0.0"  # noqa: S104  that is what is tried
+TODAY = date(2026, 11, 25)
+
+
+LOCK = Lock(owner="ann@elsewhere", since=datetime(2026, 11, 25, tzinfo=UTC), doing="deploy of m", process="a/b/c/1/2")
+UNFINISHED = "goes on with what was interrupted (deploy, 2026-11-25 08:00 UTC, at: start version 2)"
+
+
+def facts(**changed: object) -> Facts:
+    """Return the facts of a plan of which nothing need be said, but for what is changed."""
+    workload = Workload.model_validate_json(
+        json.dumps({"name": NAME, "serving": {"pattern": "request-response"}, **changed.pop("workload", {})})  # type: ignore[dict-item]
+    )
+    usual: dict[str, object] = {
+        "wanted": wanted(),
+        "workload": workload,
+        "profile": load_catalogue().by_id["local"],
+        "reasons": (),
+        "synthetic": False,
+        "unfinished": None,
+    }
+    return Facts(**{**usual, **changed})  # type: ignore[arg-type]
+
+
+def test_nothing_is_said_where_nothing_need_be() -> None:
+    """A plan without surprises has no notes."""
+    assert notes(facts()) == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"reasons": (Reason("memory", "4 GB are too much.", "less memory"),)},
+            "local is not recommended for this workload: 4 GB are too much; it would take less memory",
+        ),
+        ({"synthetic": True}, "its golden answers are to inputs drawn at random"),
+        ({"unfinished": Unfinished("deploy", 2, "2026-11-25T08:00:01.234+00:00", "start version 2")}, UNFINISHED),
+        (
+            {"lock": LOCK, "unfinished": Unfinished("deploy", 2, "2026-11-25T08:00", None)},
+            "ann@elsewhere is at work on it",
+        ),
+        ({"workload": {"lifetime": "2h"}}, "lives for 2h: nothing removes it then by itself; remove it with: opdeploy"),
+        ({"workload": {"name": "other"}}, "other does not fit the rules for names of local, and so it is called m"),
+    ],
+)
+def test_a_surprise_is_told(changed: dict[str, object], said: str) -> None:
+    """Each in one sentence, with what to do where something can be done."""
+    (note,) = notes(facts(**changed))
+    assert said in note
+    assert "\n" not in note
+
+
+@pytest.mark.parametrize("constraint", ["development", "only", "never"])
+def test_what_the_user_has_set_aside_is_not_told(constraint: str) -> None:
+    """Who names a platform does not have to be told that it is one only when named."""
+    assert notes(facts(reasons=(Reason(constraint, "so it is", "another"),))) == ()
+
+
+def test_the_gravest_comes_first() -> None:
+    """Why it is not recommended, then who may read along and whether a key is asked for, then the rest."""
+    found = notes(
+        facts(
+            reasons=(Reason("memory", "too little", "more"),),
+            wanted=wanted(host=ANYWHERE, keyed=True),
+            synthetic=True,
+        )
+    )
+    assert [note.split()[0:3] for note in found] == [
+        ["local", "is", "not"],
+        ["it", "is", "reached"],
+        ["it", "asks", "for"],
+        ["its", "golden", "answers"],
+    ]
+
+
+def test_plain_http_is_refused_until_it_is_allowed() -> None:
+    """Where others may read along; the words name the option and the way without it."""
+    public = wanted(host=ANYWHERE, keyed=True)
+    workload = facts().workload
+    with pytest.raises(InputError, match=r"^--host 0\.0\.0\.0: .* --allow-plain-http, or listen on 127\.0\.0\.1"):
+        refuse(public, workload, host="--host", allow_plain_http=False)
+    refuse(public, workload, host="--host", allow_plain_http=True)
+    refuse(wanted(), workload, host="--host", allow_plain_http=False)
+
+
+@pytest.mark.parametrize(("gpu", "is_refused"), [("required", True), ("preferred", False), ("none", False)])
+def test_a_gpu_that_is_required_is_not_here(gpu: str, *, is_refused: bool) -> None:
+    """What a workload cannot do without is refused, and not left out."""
+    workload = facts(workload={"hardware": {"gpu": gpu}}).workload
+    with pytest.raises(NoPlatformError, match=r"^hardware\.gpu: ") if is_refused else nullcontext():
+        refuse(wanted(), workload, host="--host", allow_plain_http=False)
