@@ -13,7 +13,7 @@ demo: $(VENV)/demo
 	$(BIN)/python examples/digits/demo.py
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup $(PYTEST_OPTIONS)
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -27,6 +27,7 @@ CHECK ?= --check
 PEERS ?=
 bench: $(VENV)-bench/done
 	$(VENV)-bench/bin/python bench/cli.py $(CHECK)
+	$(VENV)-bench/bin/python bench/deploy.py $(CHECK)
 	$(VENV)-bench/bin/python bench/model.py $(CHECK)
 	$(VENV)-bench/bin/python bench/serving.py --peers $(VENV)-peers $(PEERS) $(CHECK)
 

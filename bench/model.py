@@ -26,7 +26,8 @@ from opdeploy.artifact.machine import describe
 from opdeploy.artifact.samples import Samples
 from opdeploy.artifact.timing import alternate, block, speed_ups
 from opdeploy.artifact.variants import quiet, static_int8
-from opdeploy.runtime.session import Session, Settings
+from opdeploy.runtime.session import Session
+from opdeploy.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,6 +20,8 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that import ONN
 
 SECONDS = 60.0
 """How long one command may take before its test fails."""
+ON_DOCKER = {"tests/cli/test_test_local_docker.py", "tests/local/test_container.py"}
+ALL_ON_DOCKER = ("tests/image/", "tests/deploy/test_engine_")
 DECIDES_LOOKS = (
     "CLICOLOR",
     "COLUMNS",
@@ -67,6 +69,18 @@ class Opdeploy(Protocol):
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--update`."""
     parser.addoption("--update", action="store_true", help="write the golden files anew instead of comparing")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, and those of the Docker engine too: they look at all that it has."""
+    for item in items:
+        place = str(item.path.relative_to(item.config.rootpath))
+        is_docker = place in ON_DOCKER or place.startswith(ALL_ON_DOCKER) or "project" in _fixtures(item)
+        item.add_marker(pytest.mark.xdist_group("docker" if is_docker else place))
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []
 
 
 def pytest_configure(config: pytest.Config) -> None:

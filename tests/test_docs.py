@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 SAMPLES = ROOT / "docs" / "samples"
+HASH = re.compile(r"(?<=opdeploy-digits:)[0-9a-f]{12}")
+"""Of an image's files, among them golden answers, whose last digits are those of the machine."""
 BLOCK = re.compile(r"```console\n(?P<command>\$ opdeploy .+)\n(?P<output>(?:.*\n)*?)```")
 FILE = re.compile(r"```yaml\n# (?P<name>\S+\.yaml)\n(?P<text>(?:.*\n)*?)```")
 
@@ -48,7 +50,7 @@ def test_the_readmes_commands_print_what_it_shows(
     expected = BLOCK.sub(real, text)
     if pytestconfig.getoption("--update"):
         README.write_text(expected, encoding="utf-8")
-    assert expected == text or pytestconfig.getoption("--update")
+    assert HASH.sub("", expected) == HASH.sub("", text) or pytestconfig.getoption("--update")
 
 
 def test_the_samples_are_what_their_commands_write(

@@ -163,7 +163,7 @@ def test_an_extra_that_is_missing_is_asked_for_by_name(installed: Path, root: Pa
         [str(installed / "opdeploy"), "model", *command, str(model)], capture_output=True, check=False, encoding="utf-8"
     )
     assert done.returncode == 2
-    assert done.stderr == "error: the package msgspec is missing; pip install 'opdeploy[model]'\n"
+    assert done.stderr == "error: the package numpy is missing; pip install 'opdeploy[model]'\n"
 
 
 def test_the_installed_command_writes_the_same_file_to_start_from(

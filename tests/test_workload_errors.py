@@ -58,7 +58,7 @@ TYPES = {
     "model: [a]": f'model: {MAPPING} path, not ["a"]',
     "team: [docker]": f'team: {MAPPING} knows, not ["docker"]',
     "budget: 200": f"budget: {MAPPING} monthly_usd, not 200",
-    "deploy: []": "deploy: must be a mapping of keys to values, not []",
+    "deploy: []": "deploy: must be a mapping with keys such as target, not []",
     "  latency_ms: 300": f"serving.latency_ms: {MAPPING} p95, not 300",
     "  traffic: steady": f'serving.traffic: {MAPPING} shape, not "steady"',
     "  requests_per_second: 5": f"serving.requests_per_second: {MAPPING} average, not 5",

@@ -46,7 +46,8 @@ def test_name_and_pattern_are_enough(write: Write) -> None:
 def test_a_key_without_a_value_counts_as_absent(write: Write) -> None:
     """`stage:` with nothing after it, at any level, is as if it were not there."""
     empty = (
-        "model:\n  path:\nserving:\n  pattern: stream\n  latency_ms:\n    p95:\nname: a\nstage: ~\ndeploy: {a: null}\n"
+        "model:\n  path:\nserving:\n  pattern: stream\n  latency_ms:\n    p95:\nname: a\nstage: ~\n"
+        "deploy: {name: null, azure: {tags: {a: null}}}\n"
     )
     bare = load_workload(write("name: a\nserving: {pattern: stream}\n"), PLATFORMS)
     assert load_workload(write(empty), PLATFORMS) == bare

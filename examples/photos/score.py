@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from photographs import load
 
-from opdeploy.runtime.package import choose, opened
-from opdeploy.runtime.processing import Processor
+from opdeploy.runtime.choosing import choose
+from opdeploy.runtime.package import opened
+from opdeploy.runtime.processing.processor import Processor
 
 if TYPE_CHECKING:
     from photographs import Photograph

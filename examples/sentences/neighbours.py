@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from opdeploy.runtime.package import choose, opened
-from opdeploy.runtime.processing import Processor
+from opdeploy.runtime.choosing import choose
+from opdeploy.runtime.package import opened
+from opdeploy.runtime.processing.processor import Processor
 
 PER_TOPIC = 3
 """Sentences that stand together in sentences.txt since they are about the same."""

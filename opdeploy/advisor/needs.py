@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from opdeploy.advisor.load import Load
+from opdeploy.fields import seconds
 from opdeploy.recommendation import Assumption
 from opdeploy.workload import (
     BATCH,
@@ -16,7 +17,6 @@ from opdeploy.workload import (
     PLACES,
     USUAL_LOCATION,
     USUAL_SERVICE,
-    seconds,
 )
 
 if TYPE_CHECKING:

@@ -7,37 +7,72 @@ import io
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import typer.exceptions
 
 from opdeploy import __version__
-from opdeploy.cli import compare, continuum, docs, heatmap, init, model, platforms, recommend, schema, test_local
 from opdeploy.errors import InputError, OpdeployError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 INTERRUPTED = 130
-_OF_MODELS = {"msgspec", "numpy", "onnx", "onnxruntime", "psutil", "sympy"}
-"""Packages of the extra `model`, without which no model is worked with."""
+_EXTRAS = {
+    **dict.fromkeys(("msgspec", "numpy", "onnx", "onnxruntime", "psutil", "sympy"), "model"),
+    **dict.fromkeys(("docker", "granian", "httptools", "multipart", "orjson", "prometheus_client"), "local"),
+}
+"""The extra of each package without which no model is worked with, and nothing is served or deployed."""
 _STOPS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
-app = typer.Typer(
-    name="opdeploy",
-    rich_markup_mode=None,  # rich's help takes 127 ms instead of 56 (measured 2026-11-23)
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("init")(init.init)
-app.command("recommend")(recommend.recommend)
-app.command("heatmap")(heatmap.heatmap)
-app.command("continuum")(continuum.continuum)
-app.command("platforms")(platforms.platforms)
-app.command("docs")(docs.docs)
-app.command("compare")(compare.compare)
-app.command("schema")(schema.schema)
-app.command("test-local")(test_local.try_locally)
-app.add_typer(model.app, name="model")
+_COMMANDS = {
+    "init": "init:init",
+    "recommend": "recommend:recommend",
+    "heatmap": "heatmap:heatmap",
+    "continuum": "continuum:continuum",
+    "platforms": "platforms:platforms",
+    "docs": "docs:docs",
+    "compare": "compare:compare",
+    "schema": "schema:schema",
+    "model": "model:app",
+    "test-local": "test_local:try_locally",
+    "doctor": "doctor:doctor",
+    "render": "render:render",
+    "plan": "plan:plan",
+    "deploy": "deploy:deploy",
+    "apply": "plan:apply",
+    "status": "deployments:status",
+    "list": "deployments:list_",
+    "logs": "deployments:logs",
+    "score": "deployments:score",
+    "history": "deployments:history",
+    "diff": "deployments:diff",
+    "rollback": "deploy:rollback",
+    "remove": "deploy:remove",
+}
+"""Module and function, or group, of each command, in the order of the help."""
+
+
+def app(names: Iterable[str] = tuple(_COMMANDS)) -> typer.Typer:
+    """Return the command line with these commands: to build all takes longer than most of them do."""
+    made = typer.Typer(
+        name="opdeploy",
+        rich_markup_mode=None,  # rich's help takes 127 ms instead of 56 (measured 2026-11-23)
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_root)
+    for name in names:
+        module, _, member = _COMMANDS[name].partition(":")
+        found = getattr(import_module(f"opdeploy.cli.{module}"), member)
+        if isinstance(found, typer.Typer):
+            made.add_typer(found, name=name)
+        else:
+            made.command(name)(found)
+    return made
 
 
 def _version(*, wanted: bool) -> None:
@@ -46,7 +81,6 @@ def _version(*, wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     *,
     version: Annotated[
@@ -81,7 +115,8 @@ def main(argv: list[str] | None = None) -> None:
 
 def _run(arguments: list[str], *, debug: bool) -> int:
     try:
-        code = app(args=arguments, prog_name="opdeploy", standalone_mode=False)
+        names = [arguments[0]] if arguments[0] in _COMMANDS else _COMMANDS
+        code = app(names)(args=arguments, prog_name="opdeploy", standalone_mode=False)
         sys.stdout.flush()
         if code == INTERRUPTED:  # typer swallows the interrupt itself
             raise KeyboardInterrupt  # noqa: TRY301
@@ -108,8 +143,8 @@ def _explained(error: BaseException) -> tuple[str, int]:
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "opdeploy"
             return f"{error.format_message().rstrip('.')} (see {command} --help)", error.exit_code
-        case ModuleNotFoundError() if str(error.name).partition(".")[0] in _OF_MODELS:
-            return f"the package {error.name} is missing; pip install 'opdeploy[model]'", InputError.exit_code
+        case ModuleNotFoundError() if extra := _EXTRAS.get(str(error.name).partition(".")[0]):
+            return f"the package {error.name} is missing; pip install 'opdeploy[{extra}]'", InputError.exit_code
         case KeyboardInterrupt() | typer.Abort():
             return "interrupted", INTERRUPTED
         case OSError():

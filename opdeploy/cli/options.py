@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, get_args
 
 import typer
 
-from opdeploy.errors import InputError
+from opdeploy.errors import InputError, NoPlatformError
+
+if TYPE_CHECKING:
+    from opdeploy.platform import Profile
 
 DEFAULT = Path("workload.yaml")
 """The workload file, when none is named."""
@@ -40,6 +43,14 @@ def platform_ids(incomplete: str) -> list[str]:
     from opdeploy.catalogue import load_catalogue
 
     return [platform for platform in load_catalogue().all_ids if platform.startswith(incomplete)]
+
+
+def require_alive(profile: Profile) -> None:
+    """Raise NoPlatformError for a platform that cannot be had any more."""
+    today = day(None)
+    if profile.lifecycle.ended(today):
+        heirs = " or ".join(profile.lifecycle.successors) or "another platform"
+        raise NoPlatformError(f"--target {profile.id}: {profile.lifecycle.on(today)}; take {heirs}")
 
 
 def day(as_of: datetime | None) -> date:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
-from opdeploy.cli.options import DEFAULT, File, WorkloadFile, day, format_of
+from opdeploy.cli.options import DEFAULT, File, WorkloadFile, format_of, require_alive
 from opdeploy.cli.test_local_options import (
     BaseImage,
     Cpus,
@@ -116,13 +116,9 @@ def try_locally(
 def _target(name: str) -> Profile:
     """Return a platform; raises InputError where there is none of that name, NoPlatformError where it has ended."""
     from opdeploy.catalogue import load_catalogue
-    from opdeploy.errors import NoPlatformError
 
     profile = load_catalogue().find(name, "--target")
-    today = day(None)
-    if profile.lifecycle.ended(today):
-        heirs = " or ".join(profile.lifecycle.successors) or "another platform"
-        raise NoPlatformError(f"--target {name}: {profile.lifecycle.on(today)}; take {heirs}")
+    require_alive(profile)
     return profile
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from opdeploy.deploy.execute import Progress
+
     Show = Callable[[Console], None]
     """Prints tables to a console."""
 
@@ -25,6 +27,8 @@ PLAIN_WIDTH = 110
 """Columns of a table that does not go to a terminal."""
 _ASCII = str.maketrans("─┬│├└▲■◆●✚▼→†…", "-+||`^#%@&v>!~")
 """What stands for our signs where the encoding has no others."""
+CLEARED = "\r\x1b[K"
+"""Clears the line of a terminal."""
 READABLE = 100
 """The most columns of a paragraph."""
 
@@ -46,13 +50,18 @@ def deliver(content: str | bytes, file: Path | None = None) -> None:
         sys.stdout.buffer.write(content)
 
 
-def tables(show: Show, file: Path | None = None) -> None:
-    """Print tables to a file or to stdout: coloured on a terminal, plain elsewhere."""
-    console = _console(plain=file is not None)
+def tables(show: Show, file: Path | None = None, *, err: bool = False) -> None:
+    """Print tables to a file, to stdout, or as talk to stderr: coloured on a terminal, plain elsewhere."""
+    console = _console(plain=file is not None, err=err)
     with console.capture() as captured:
         show(console)
     ascii_only = file is None and console.options.ascii_only
-    deliver(captured.get().translate(_ASCII) if ascii_only else captured.get(), file)
+    text = captured.get().translate(_ASCII) if ascii_only else captured.get()
+    if err:
+        _LIVE.clear()
+        sys.stderr.write(text)
+    else:
+        deliver(text, file)
 
 
 def document(markdown: str, file: Path | None = None) -> None:
@@ -80,21 +89,54 @@ def warn(message: str) -> None:
     _talk("warning: " + message, "33")
 
 
+class _Live:
+    """The last line of a terminal, which shows how far something has come; other talk takes its place."""
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    def show(self, text: str) -> None:
+        """Show a text instead of the last one; where there is no terminal, nothing."""
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            room = shutil.get_terminal_size().columns - len(" …") - 1  # what is longer would stay above the next one
+            sys.stderr.write(f"{CLEARED}{text[:room]} …")
+            sys.stderr.flush()
+            self._shown = True
+
+    def clear(self) -> None:
+        """Clear what is shown."""
+        if self._shown:
+            sys.stderr.write(CLEARED)
+            self._shown = False
+
+
+_LIVE = _Live()
+
+
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[str], None]]:
     """Give a function that says on a terminal what is being done; elsewhere it says nothing."""
-    shown = sys.stderr.isatty()
+    try:
+        yield lambda step: _LIVE.show(f"{what}: {printable(step)}")
+    finally:
+        _LIVE.clear()
 
-    def watch(step: str) -> None:
-        if shown:
-            sys.stderr.write(f"\r\x1b[K{what}: {printable(step)} …")
-            sys.stderr.flush()
+
+@contextmanager
+def steps() -> Iterator[Callable[[Progress], None]]:
+    """Give a function that shows the steps of a plan: as they go on a terminal, when they are done elsewhere."""
+
+    def watch(progress: Progress) -> None:
+        line = f"[{progress.number}/{progress.steps}] {printable(progress.step.title)}"
+        if progress.seconds is None:
+            _LIVE.show(line)
+        else:
+            say(f"{line}: {'failed after ' if progress.failed else ''}{progress.seconds:.1f} s")
 
     try:
         yield watch
     finally:
-        if shown:
-            sys.stderr.write("\r\x1b[K")
+        _LIVE.clear()
 
 
 def printable(message: str) -> str:
@@ -105,16 +147,19 @@ def printable(message: str) -> str:
 def _talk(message: str, colour: str = "") -> None:
     line = printable(message)
     coloured = colour and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    _LIVE.clear()
     sys.stderr.write(f"\x1b[{colour}m{line}\x1b[0m\n" if coloured else line + "\n")
 
 
-def _console(*, plain: bool) -> Console:
+def _console(*, plain: bool, err: bool = False) -> Console:
     from rich.console import Console
 
     columns, lines = shutil.get_terminal_size((PLAIN_WIDTH, 25))
     # rich takes 80 columns for a dumb terminal's width unless it is told the height too.
     width = PLAIN_WIDTH if plain else columns
-    return Console(width=width, height=lines, highlight=False, emoji=False, force_terminal=False if plain else None)
+    return Console(
+        width=width, height=lines, highlight=False, emoji=False, force_terminal=False if plain else None, stderr=err
+    )
 
 
 def new_table(*columns: str, right: tuple[str, ...] = ()) -> Table:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from opdeploy import targets
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
     from opdeploy.platform import Profile
 
-Ability = Literal["recommend", "recommend-when-named"]
+Ability = Literal["recommend", "recommend-when-named", "deploy"]
 
 
 def abilities(profile: Profile, day: date) -> tuple[Ability, ...]:
@@ -18,7 +20,8 @@ def abilities(profile: Profile, day: date) -> tuple[Ability, ...]:
     if profile.lifecycle.ended(day):
         return ()
     named = profile.only_when_named
-    return ("recommend-when-named",) if named and named.value else ("recommend",)
+    recommends: Ability = "recommend-when-named" if named and named.value else "recommend"
+    return (recommends, "deploy") if profile.id in targets.ids() else (recommends,)
 
 
 def in_order(profiles: Iterable[Profile], day: date) -> list[Profile]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from nets import linear
 
-from opdeploy.cli.containers import _engine_address, _require_here
-from opdeploy.errors import InputError
+from opdeploy.clients.docker.here import address as chosen
+from opdeploy.clients.docker.here import is_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,13 +42,9 @@ WHY = f"{ELSEWHERE}: this engine is on another machine, whose containers are not
         ("tcp://[2001:db8::1]:2376", False),
     ],
 )
-def test_an_engine_elsewhere_is_refused(address: str, *, here: bool) -> None:
+def test_an_engine_elsewhere_is_known(address: str, *, here: bool) -> None:
     """Sockets, pipes and loopback are this machine; what is no address is told by the client."""
-    if here:
-        _require_here(address)
-        return
-    with pytest.raises(InputError, match=r"this engine is on another machine, .* take --runtime process"):
-        _require_here(address)
+    assert is_here(address) is here
 
 
 def test_the_engine_of_a_context_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,9 +58,16 @@ def test_the_engine_of_a_context_is_seen(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
-    assert _engine_address().endswith("192.0.2.1:2375")
+    assert chosen().endswith("192.0.2.1:2375")
     monkeypatch.setenv("DOCKER_HOST", "unix:///here")
-    assert _engine_address() == "unix:///here"
+    assert chosen() == "unix:///here"
+
+
+def test_a_context_that_is_not_there_is_told(opdeploy: Opdeploy, tmp_path: Path) -> None:
+    """And no other engine is asked instead."""
+    ran = opdeploy("list", "--target", "local", cwd=tmp_path, DOCKER_HOST="", DOCKER_CONTEXT="nosuch")
+    assert ran.code == 1
+    assert ran.err == "error: DOCKER_CONTEXT: there is no docker context nosuch; see docker context ls\n"
 
 
 def test_it_is_refused_before_it_is_asked(opdeploy: Opdeploy, tmp_path: Path) -> None:
@@ -83,3 +86,17 @@ def test_without_a_runtime_a_process_is_taken(
     ran = opdeploy("test-local", "model.onnx", "--seconds", "1", cwd=tmp_path, DOCKER_HOST=ELSEWHERE)
     assert ran.code == 0
     assert one_line(ran).startswith(f"the server runs as a process: {WHY}")
+
+
+@pytest.mark.parametrize("command", ["list", "status", "remove"])
+def test_a_deployment_is_on_this_machine(
+    opdeploy: Opdeploy, tmp_path: Path, one_line: Callable[[Ran], str], command: str
+) -> None:
+    """Its containers' ports are asked here; the engine is not."""
+    arguments = () if command == "list" else ("a",)
+    ran = opdeploy(command, *arguments, "--target", "local", cwd=tmp_path, DOCKER_HOST=ELSEWHERE)
+    assert (ran.code, ran.out) == (2, "")
+    assert one_line(ran) == (
+        f"error: {ELSEWHERE}: this engine is on another machine, and local is the engine of this machine; "
+        "name that one with DOCKER_HOST or docker context use"
+    )

@@ -17,8 +17,9 @@ import pytest
 import yaml
 
 from examples.penguins.train import CATEGORIES, LABEL, NUMBERS, load, main, split
-from opdeploy.runtime.package import choose, opened
-from opdeploy.runtime.processing import Processor
+from opdeploy.runtime.choosing import choose
+from opdeploy.runtime.package import opened
+from opdeploy.runtime.processing.processor import Processor
 from opdeploy.runtime.processing.spec import Classification, Processing
 from opdeploy.runtime.session import Session
 

@@ -56,7 +56,7 @@ def convert(
     """
     from opdeploy import ui
     from opdeploy.artifact.convert import convert as run
-    from opdeploy.runtime.golden import Tolerance
+    from opdeploy.runtime.tolerance import Tolerance
 
     done = run(
         source,

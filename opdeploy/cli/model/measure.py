@@ -87,8 +87,10 @@ def _measured(model: Path, source: Source, sweep: Sweep, watch: Callable[[str], 
     from opdeploy.artifact.measure import measure as measured
     from opdeploy.artifact.samples import Samples
     from opdeploy.artifact.verify import is_artefact
-    from opdeploy.runtime.package import choose, opened
-    from opdeploy.runtime.session import Session, Settings
+    from opdeploy.runtime.choosing import choose
+    from opdeploy.runtime.package import opened
+    from opdeploy.runtime.session import Session
+    from opdeploy.runtime.settings import Settings
 
     if not is_artefact(model):
         graph.load(model, weights=False)

@@ -9,8 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from opdeploy.artifact.data import Data, Declared
-    from opdeploy.runtime.golden import Tolerance
     from opdeploy.runtime.session import Session
+    from opdeploy.runtime.tolerance import Tolerance
 
 Output = Literal["table", "json"]
 Format = Annotated[Output | None, typer.Option("--output", "-o", help="Format.", show_default="table")]
@@ -84,7 +84,7 @@ class Source(NamedTuple):
 
 def tolerance(rtol: float | None, atol: float | None) -> Tolerance | None:
     """Return the tolerance that was asked for; None where none was."""
-    from opdeploy.runtime.golden import Tolerance
+    from opdeploy.runtime.tolerance import Tolerance
 
     return None if rtol is None and atol is None else Tolerance(rtol=rtol or 0.0, atol=atol or 0.0)
 

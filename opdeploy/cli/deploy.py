@@ -1,0 +1,178 @@
+"""`opdeploy deploy`, `rollback` and `remove`: what changes a deployment."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from opdeploy.cli.deploy_options import (
+    AllowPlainHttp,
+    BaseImage,
+    BreakLock,
+    HostOption,
+    NameArgument,
+    NameOption,
+    Port,
+    PublicNoAuth,
+    Registry,
+    State,
+    TargetOption,
+    Timeout,
+    Wheels,
+    WorkloadArgument,
+    WorkloadOption,
+    Yes,
+)
+from opdeploy.cli.deploying import (
+    Inputs,
+    carry_out,
+    confirm,
+    made_ready,
+    notes_of,
+    place,
+    place_of,
+    planned,
+    require_buildable,
+    require_possible,
+    show,
+)
+from opdeploy.cli.settings import Chosen, Settings, name_of, settings, target_of
+
+
+def deploy(
+    workload: WorkloadArgument = None,
+    *,
+    target: TargetOption = None,
+    name: NameOption = None,
+    registry: Registry = None,
+    port: Port = None,
+    host: HostOption = None,
+    state: State = None,
+    base_image: BaseImage = None,
+    wheels: Wheels = None,
+    public_no_auth: PublicNoAuth = False,
+    timeout: Timeout = 300.0,
+    allow_plain_http: AllowPlainHttp = False,
+    yes: Yes = False,
+    break_lock: BreakLock = False,
+) -> None:
+    """Bring the workload's model to a platform: plan, ask, carry out, and prove that it answers rightly.
+
+    A version that does not get ready, or gives other answers, is replaced by the one that worked before. After an
+    interruption the same command goes on.
+
+    Exits with 5 when answers are wrong, 7 when something else changed meanwhile, and 8 when it cannot ask.
+    """
+    from opdeploy import ui
+    from opdeploy.deploy.obstacles import shortages
+
+    found = settings(workload, Chosen(target, name, registry, port, host, state), with_model=True)
+    if found.deploy.target is None:
+        found = _recommended(found)
+    inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
+    with made_ready(inputs) as (asked, ready), place_of(asked, ready) as there:
+        observed = there.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
+        said = notes_of(found, asked, ready, observed, allow_plain_http=allow_plain_http)
+        require_possible(ready, there, observed, broken=break_lock)
+        made = planned(inputs, ready, observed, (*said, *shortages(ready.wanted, there)))
+        require_buildable(made, asked)
+        show(made, "table", err=True)
+        if made.changes:
+            confirm(f"Deploy {made.deployment} to {made.target}?", yes=yes)
+        else:
+            ui.say("nothing has changed; what is asked now is whether it still answers rightly")
+        carry_out(made, found, there, ready.package.folder, broken=break_lock)
+
+
+def _recommended(found: Settings) -> Settings:
+    """Ask where to deploy to, the best platform first; raises what `confirm` raises, and where there is none."""
+    from opdeploy import report, targets, ui
+    from opdeploy.catalogue import load_catalogue
+    from opdeploy.cli.answer import ask
+    from opdeploy.cli.options import DEFAULT, day
+    from opdeploy.errors import NoPlatformError
+
+    answer = ask(found.file or DEFAULT, load_catalogue(), day(None), None).recommendation
+    ui.say(report.headline(answer))
+    known = targets.ids()
+    able = next((item.platform for item in answer.ranked if item.platform in known), None)
+    if able is None:
+        ranked = ", ".join(item.platform for item in answer.ranked) or "none"
+        raise NoPlatformError(
+            f"opdeploy deploys to {', '.join(known)}, and to none of the platforms that suit the workload ({ranked}); "
+            f"take one all the same with --target"
+        )
+    confirm(f"Deploy to {able}?", yes=False, instead=f"say --target {able}")
+    return found._replace(deploy=found.deploy.model_copy(update={"target": able}))
+
+
+def rollback(
+    name: NameArgument = None,
+    *,
+    to: Annotated[
+        int | None, typer.Option("--to", metavar="VERSION", help="Version.", show_default="the next older one")
+    ] = None,
+    workload: WorkloadOption = None,
+    target: TargetOption = None,
+    state: State = None,
+    yes: Yes = False,
+    break_lock: BreakLock = False,
+) -> None:
+    """Let a version that was kept answer again.
+
+    Where none is named it is the next older one that worked. After an interruption the same command goes on.
+    """
+    from opdeploy.deploy.journal import Journal
+    from opdeploy.deploy.locking import require_free
+    from opdeploy.deploy.operate import require
+    from opdeploy.deploy.planning import to_roll_back
+
+    found = settings(workload, Chosen(target=target, state=state))
+    profile, how = target_of(found)
+    with place() as there:
+        observed = there.observe(profile.id, name_of(found, name, profile))
+        require(observed)
+        if not break_lock:
+            require_free(observed.deployment, observed.lock)
+        begun = Journal(found.state, profile.id, observed.deployment).unfinished()
+        if to is None and begun and begun.operation == "rollback":
+            to = begun.version
+        made = to_roll_back(how, observed, to)
+        show(made, "table", err=True)
+        if made.changes:
+            confirm(f"Let version {made.version} of {made.deployment} answer again?", yes=yes)
+        carry_out(made, found, there, None, broken=break_lock)
+
+
+def remove(
+    name: NameArgument = None,
+    *,
+    workload: WorkloadOption = None,
+    target: TargetOption = None,
+    state: State = None,
+    yes: Yes = False,
+    break_lock: BreakLock = False,
+) -> None:
+    """Delete everything that a deployment made, and nothing else; confirm that it is gone."""
+    from opdeploy import ui
+    from opdeploy.deploy.locking import require_free
+    from opdeploy.deploy.operate import require
+    from opdeploy.deploy.planning import to_remove
+    from opdeploy.errors import OpdeployError
+
+    found = settings(workload, Chosen(target=target, state=state))
+    profile, how = target_of(found)
+    with place() as there:
+        observed = there.observe(profile.id, name_of(found, name, profile), pushed=True)
+        require(observed)
+        if not break_lock:
+            require_free(observed.deployment, observed.lock)
+        made = to_remove(how, observed)
+        show(made, "table", err=True)
+        confirm(f"Remove {made.deployment} from {made.target}?", yes=yes)
+        after = carry_out(made, found, there, None, broken=break_lock)
+    if after.found:
+        left = ", ".join(f"{item.kind} {item.name}" for item in after.found)
+        raise OpdeployError(f"{made.deployment}: this is still there: {left}; remove it again")
+    ui.say(f"{made.deployment} is gone from {made.target}: nothing of it is left there")

@@ -1,0 +1,45 @@
+"""Options of the commands of deployments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from opdeploy.cli.options import platform_ids
+
+WorkloadArgument = Annotated[Path | None, typer.Argument(help="The workload file.", show_default="workload.yaml")]
+NameArgument = Annotated[
+    str | None, typer.Argument(metavar="NAME", help="The deployment.", show_default="that of workload.yaml")
+]
+WorkloadOption = Annotated[
+    Path | None, typer.Option("--workload", metavar="FILE", help="The workload file.", show_default="workload.yaml")
+]
+TargetOption = Annotated[
+    str | None,
+    typer.Option("--target", "-t", metavar="ID", help="The platform.", autocompletion=platform_ids),
+]
+NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Name of the deployment.")]
+Registry = Annotated[
+    str | None, typer.Option("--registry", metavar="HOST", help="Registry that the image is pushed to.")
+]
+Port = Annotated[int | None, typer.Option("--port", metavar="PORT", help="Port that it is reached at.")]
+HostOption = Annotated[str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
+State = Annotated[str | None, typer.Option("--state", metavar="FOLDER", help="Folder of journals and caches.")]
+BaseImage = Annotated[
+    str | None,
+    typer.Option("--base-image", metavar="IMAGE", envvar="OPDEPLOY_BASE_IMAGE", help="Image to build on."),
+]
+Wheels = Annotated[
+    Path | None, typer.Option("--wheels", metavar="FOLDER", help="Folder of wheels to build from, without an index.")
+]
+PublicNoAuth = Annotated[bool, typer.Option("--public-no-auth", help="Let anyone ask who reaches it: no API key.")]
+AllowPlainHttp = Annotated[
+    bool, typer.Option("--allow-plain-http", help="Serve without TLS where others may read along.")
+]
+Timeout = Annotated[
+    float, typer.Option("--timeout", min=1, metavar="SECONDS", help="How long a server may take to get ready.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+BreakLock = Annotated[bool, typer.Option("--break-lock", help="Take the lock of one who is gone for good.")]

@@ -1,0 +1,139 @@
+"""`opdeploy plan` and `apply`: what a deployment would change, as data, and to carry that out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from opdeploy.cli.deploy_options import (
+    AllowPlainHttp,
+    BaseImage,
+    BreakLock,
+    HostOption,
+    NameOption,
+    Port,
+    PublicNoAuth,
+    Registry,
+    State,
+    TargetOption,
+    Timeout,
+    Wheels,
+    WorkloadArgument,
+)
+from opdeploy.cli.deploying import (
+    Inputs,
+    PlanFormat,
+    carry_out,
+    made_ready,
+    notes_of,
+    nothing_there,
+    place,
+    place_of,
+    planned,
+    require_buildable,
+    require_possible,
+    show,
+)
+from opdeploy.cli.settings import Chosen, settings
+
+if TYPE_CHECKING:
+    from opdeploy.plan import Plan
+
+CHANGES = 6
+"""Exit code of `plan --detailed-exitcode` where something would change."""
+
+
+def plan(
+    workload: WorkloadArgument = None,
+    *,
+    target: TargetOption = None,
+    name: NameOption = None,
+    registry: Registry = None,
+    port: Port = None,
+    host: HostOption = None,
+    state: State = None,
+    base_image: BaseImage = None,
+    wheels: Wheels = None,
+    public_no_auth: PublicNoAuth = False,
+    timeout: Timeout = 300.0,
+    output: Annotated[PlanFormat, typer.Option("--output", "-o", help="Format of the plan.")] = "table",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the plan there too, for opdeploy apply.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask nothing of the target: the plan of a first deployment.")
+    ] = False,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit with 6 where something would change.")
+    ] = False,
+) -> None:
+    """Show what a deployment would create, change and delete, in order; nothing is changed.
+
+    With --out it is written to a file that opdeploy apply carries out as it stands.
+    """
+    from opdeploy import files, ui
+    from opdeploy.deploy.obstacles import obstacles, shortages
+
+    if out:
+        files.check_place(out)
+    found = settings(workload, Chosen(target, name, registry, port, host, state), with_model=True)
+    inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
+    with made_ready(inputs) as (asked, ready):
+        more: tuple[str, ...] = ()
+        if offline:
+            observed = nothing_there(asked.profile.id, ready.wanted.deployment)
+        else:
+            with place() as there:
+                observed = there.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
+                more = (*obstacles(ready.wanted, there), *shortages(ready.wanted, there))
+        said = notes_of(found, asked, ready, observed, allow_plain_http=True)
+        made = planned(inputs, ready, observed, (*said, *more))
+    if out:
+        ui.deliver(made.model_dump_json(indent=2), out)
+    show(made, output)
+    if out:
+        allowed = " --allow-plain-http" if ready.wanted.public else ""
+        ui.say(f"wrote {out}; carry it out with: opdeploy apply {out}{allowed}")
+    if detailed_exitcode and made.changes:
+        raise typer.Exit(CHANGES)
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan that opdeploy plan --out wrote.")],
+    *,
+    allow_plain_http: AllowPlainHttp = False,
+    break_lock: BreakLock = False,
+) -> None:
+    """Carry out a plan exactly as it stands.
+
+    Exits with 7, and changes nothing, when what exists, the model or the files are not those that it was made for.
+    """
+    from opdeploy.deploy.planning import require_same
+
+    made = _read_plan(file)
+    inputs = Inputs.of(made)
+    with made_ready(inputs) as (asked, ready), place_of(asked, ready) as there:
+        observed = there.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
+        notes_of(inputs.found, asked, ready, observed, allow_plain_http=allow_plain_http)
+        require_possible(ready, there, observed, broken=break_lock)
+        require_same(made, planned(inputs, ready, observed, made.notes), str(file))
+        require_buildable(made, asked)
+        carry_out(made, inputs.found, there, ready.package.folder, broken=break_lock)
+
+
+def _read_plan(file: Path) -> Plan:
+    from pydantic import ValidationError
+
+    from opdeploy.errors import InputError
+    from opdeploy.plan import Plan
+
+    try:
+        return Plan.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}; name a plan of opdeploy plan --out") from None
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = "".join(f"{part}: " for part in problem["loc"])
+        raise InputError(f"{file}: is no plan of this opdeploy: {where}{problem['msg']}; make it again") from None

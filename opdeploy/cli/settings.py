@@ -1,0 +1,119 @@
+"""The settings of a deployment: of the workload file, of OPDEPLOY_… variables, and of options."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from opdeploy.cli.options import DEFAULT, require_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opdeploy.deploy_settings import Deploy
+    from opdeploy.platform import Profile
+    from opdeploy.targets.base import Target
+    from opdeploy.workload import Workload
+
+
+class Chosen(NamedTuple):
+    """Which settings were chosen with options; None where the option was not given."""
+
+    target: str | None = None
+    name: str | None = None
+    registry: str | None = None
+    port: int | None = None
+    host: str | None = None
+    state: str | None = None
+
+
+class Settings(NamedTuple):
+    """The settings of a deployment, and what they come from."""
+
+    deploy: Deploy
+    file: Path | None
+    workload: Workload | None
+    sources: Mapping[str, str] = {}
+    """Where settings were given that are not those of the file: the option or the variable, by their paths."""
+
+    def given(self, path: str) -> str:
+        """Return where a setting was given."""
+        return self.sources.get(path) or (f"{self.file}: " if self.file else "") + f"deploy.{path}:"
+
+    @property
+    def state(self) -> Path:
+        """The folder of journals and caches: beside the workload file, if not said otherwise."""
+        folder = self.file.parent if self.file else Path()
+        return folder / (self.deploy.state or ".opdeploy")
+
+
+def settings(file: Path | None, chosen: Chosen, *, with_model: bool = False) -> Settings:
+    """Return the settings: of the workload file, overridden by OPDEPLOY_… variables, overridden by options.
+
+    The model is looked for where a command needs it: what is deployed is looked after from a checkout without it.
+
+    Raises InputError where the file was named and is not there, or is wrong, or where a value is refused.
+    """
+    from opdeploy.catalogue import load_catalogue
+    from opdeploy.deploy_settings import Deploy
+    from opdeploy.workload_file import Given, load_workload, overridden, settings_of_deploy
+
+    if file is None and DEFAULT.exists():
+        file = DEFAULT
+    workload = load_workload(file, load_catalogue().all_ids, with_model=with_model) if file else None
+    given = {}
+    for path in settings_of_deploy():
+        variable = "OPDEPLOY_" + path.upper().replace(".", "_")
+        if os.environ.get(variable):
+            given[path] = Given(variable, os.environ[variable])
+    target = chosen.target or (given["target"].value if "target" in given else None)
+    target = target or (workload.deploy.target if workload else None) or "local"
+    options: dict[str, object] = {
+        "target": chosen.target,
+        "name": chosen.name,
+        "registry": chosen.registry,
+        "state": chosen.state,
+        f"{'vm' if target == 'vm' else 'local'}.port": chosen.port,
+        "local.host": chosen.host,
+    }
+    for path, value in options.items():
+        if value is not None:
+            given[path] = Given(f"--{path.rpartition('.')[2]}", value)
+    deploy = overridden(workload.deploy if workload else Deploy.model_validate_json("{}"), given)
+    return Settings(deploy, file, workload, {path: value.source for path, value in given.items()})
+
+
+def target_of(found: Settings) -> tuple[Profile, Target]:
+    """Return the platform and the target.
+
+    Raises InputError where none is named, or opdeploy does not deploy there, NoPlatformError where that is no more.
+    """
+    from opdeploy import targets
+    from opdeploy.catalogue import load_catalogue
+    from opdeploy.errors import InputError
+
+    name = found.deploy.target
+    if name is None:
+        raise InputError(
+            f"no target is named; say --target ({', '.join(targets.ids())}), or write deploy.target into the "
+            "workload file"
+        )
+    profile = load_catalogue().find(name, found.given("target").rstrip(":"))
+    if name not in targets.ids():  # where it is, what was deployed can still be removed
+        require_alive(profile)
+    return profile, targets.find(name)
+
+
+def name_of(found: Settings, name: str | None, profile: Profile) -> str:
+    """Return the name of a deployment: the one that was given, else that of the workload file."""
+    from opdeploy.errors import InputError
+    from opdeploy.names import deployment_name
+    from opdeploy.workload_file import Given, overridden
+
+    if name is not None:
+        deploy = overridden(found.deploy, {"name": Given("NAME", name)})
+        return deployment_name(deploy, name, profile)
+    if found.workload is None:
+        raise InputError(f"name a deployment, or go to a folder with a {DEFAULT}; see opdeploy list -t {profile.id}")
+    return deployment_name(found.deploy, found.workload.name, profile)

@@ -1,0 +1,126 @@
+"""A deployment: what was reached, how it stands, and what it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opdeploy.deploy.example import curl
+from opdeploy.deploy.locking import at_work, gone
+from opdeploy.ui import new_table, printable
+from opdeploy.ui.model import figure
+from opdeploy.words import shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from opdeploy.deploy.checks import Checks, Readiness
+    from opdeploy.deployment import Found, Observed
+
+_SHOWN = {"state", "role", "front"}
+"""Properties that have a column of their own, or none."""
+
+
+def show_done(console: Console, after: Observed, checks: Checks | None) -> None:
+    """Print where a deployment is reached, how to ask it, where its logs are, and how to remove it."""
+    current = after.current
+    name = after.deployment
+    lines = [f"{name}, version {current.number if current else '?'}, answers at {after.endpoint}"]
+    if checks and checks.load:
+        load = checks.load
+        rate, p50, p95 = figure(load.requests_per_second), figure(load.p50_ms), figure(load.p95_ms)
+        errors = f"{load.busy} of {load.requests} came when it was busy" if load.busy else "no errors"
+        lines.append(f"  a short load: {rate} requests/s with 4 clients, p50 {p50} ms, p95 {p95} ms, {errors}")
+    if checks and checks.example and after.endpoint:
+        lines.append(f"  try it:  {curl(after.endpoint, checks.example)}")
+        if checks.example.keyed:
+            lines.append("  key:     export OPDEPLOY_API_KEY=..., the key that was shown when it was made")
+    lines += [
+        f"  logs:    opdeploy logs {name} --target {after.target}",
+        f"  remove:  opdeploy remove {name} --target {after.target}",
+    ]
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def show_status(console: Console, observed: Observed, ready: Readiness) -> None:
+    """Print how a deployment stands."""
+    current = observed.current
+    which = f"version {current.number}" if current else "no version answers"
+    at = f" at {observed.endpoint}" if observed.endpoint else ""
+    says = "ready" if ready.is_ready else "NOT READY"
+    console.print(
+        printable(f"{observed.deployment} on {observed.target}: {which}{at}: {says}"),
+        style="" if ready.is_ready else "red",
+        markup=False,
+    )
+    if not ready.is_ready:
+        console.print(f"  {printable(ready.said)}", markup=False)
+    if observed.lock:
+        over = ", and was interrupted: the next command goes on" if gone(observed.lock) else ""
+        console.print(f"  {printable(at_work(observed.lock) + over)}", markup=False)
+    console.print()
+    show_versions(console, observed)
+    console.print()
+    table = new_table("what", "name", "state", "as it is")
+    for found in observed.found:
+        properties = {name: value for name, value in found.properties.items() if name not in _SHOWN}
+        words = ", ".join(f"{name} {_shown(name, value)}" for name, value in properties.items() if value is not None)
+        _add(table, found.kind, found.name, str(found.properties.get("state") or ""), words)
+    console.print(table)
+
+
+def show_versions(console: Console, observed: Observed) -> None:
+    """Print the versions that are kept, the newest first."""
+    table = new_table("version", "", "state", "made", "by", "artefact", "image", right=("version",))
+    for version in reversed(observed.versions):
+        mark = "current" if version.current else "" if version.proven else "unproven"
+        made = version.at.astimezone().strftime("%Y-%m-%d %H:%M")
+        row = (str(version.number), mark, version.state, made, version.by, version.artefact[:12], version.image)
+        _add(table, *row, style="bold" if version.current else "")
+    console.print(table)
+
+
+def show_drift(console: Console, observed: Observed, drift: tuple[Found, ...]) -> None:
+    """Print what is not as it was made, property by property."""
+    if not drift:
+        console.print(f"{observed.deployment}: everything is as it was made", markup=False)
+        return
+    table = new_table("what", "name", "property", "made as", "is")
+    for found in drift:
+        for change in found.drift():
+            before, after = (_shown(change.property, value) for value in (change.before, change.after))
+            _add(table, found.kind, found.name, change.property, before, after)
+    console.print(table)
+
+
+def show_list(console: Console, target: str, found: list[Observed]) -> None:
+    """Print the deployments of a target."""
+    if not found:
+        console.print(f"no deployments on {target}", markup=False)
+        return
+    table = new_table("name", "version", "state", "endpoint", "made", "by", right=("version",))
+    for observed in found:
+        current = observed.current
+        made = current.at.astimezone().strftime("%Y-%m-%d %H:%M") if current else ""
+        _add(
+            table,
+            observed.deployment,
+            str(current.number) if current else "none",
+            current.state if current else "",
+            observed.endpoint or "",
+            made,
+            current.by if current else "",
+        )
+    console.print(table)
+
+
+def _add(table: Table, *cells: str, style: str = "") -> None:
+    """Add a row of words that anyone may have written, who can make things on the target."""
+    from rich.text import Text
+
+    table.add_row(*(Text(printable(cell)) for cell in cells), style=style)
+
+
+def _shown(name: str, value: object) -> str:
+    return str(value) if name == "port" else shown(value)

@@ -1,0 +1,79 @@
+"""A plan, in lines and as Markdown."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from opdeploy import markdown as md
+from opdeploy.plan import ACTIONS
+from opdeploy.ui import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from opdeploy.plan import Change, Plan, Step
+
+_STYLES = {"create": "green", "change": "yellow", "delete": "red", "check": ""}
+_WORDS = {"create": "to create", "change": "to change", "delete": "to delete"}
+
+
+def show_plan(console: Console, plan: Plan) -> None:
+    """Print a plan: what to know first, what exists and stays, and every step in order."""
+    for note in plan.notes:
+        console.print(f"! {printable(note)}", style="yellow", markup=False)
+    console.print(headline(plan), style="bold", markup=False)
+    for item in plan.keeps:
+        console.print(f"  = {item.kind} {printable(item.name)}", style="dim", markup=False)
+    for step in plan.steps:
+        console.print(f"  {_line(step)}", style=_STYLES[step.action], markup=False)
+        for change in step.changes:
+            console.print(f"      {_change(change)}", markup=False)
+    console.print(summary(plan), markup=False)
+
+
+def headline(plan: Plan) -> str:
+    """Return what a plan is for, in one line."""
+    what = {"deploy": "Deploy", "rollback": "Roll back", "remove": "Remove"}[plan.operation]
+    version = "" if plan.version is None else f", version {plan.version}"
+    before = "" if plan.before is None or plan.operation == "remove" else f" in place of {plan.before}"
+    return f"{what} {plan.deployment} on {plan.target}{version}{before}"
+
+
+def summary(plan: Plan) -> str:
+    """Return how much a plan would do, in one line."""
+    counts = {word: sum(step.action == action for step in plan.steps) for action, word in _WORDS.items()}
+    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    kept = "it is" if len(plan.keeps) == 1 else "they are"
+    return f"Plan: {said or 'nothing to change'}, {len(plan.keeps)} kept as {kept}."
+
+
+def markdown(plan: Plan) -> str:
+    """Return a plan as Markdown, such as for a pull request."""
+    return "\n".join(_markdown(plan)) + "\n"
+
+
+def _markdown(plan: Plan) -> Iterator[str]:
+    yield f"## {md.line(headline(plan))}"
+    yield ""
+    for note in plan.notes:
+        yield f"> {md.line(note)}"
+    if plan.notes:
+        yield ""
+    rows = [("=", f"{item.kind} {item.name}", "") for item in plan.keeps]
+    rows += [
+        (ACTIONS[step.action], step.title, "; ".join(_change(change) for change in step.changes)) for step in plan.steps
+    ]
+    yield from md.table(("", "what", "changes"), rows)
+    yield ""
+    yield md.line(summary(plan))
+
+
+def _line(step: Step) -> str:
+    return f"{ACTIONS[step.action]} {printable(step.title)}"
+
+
+def _change(change: Change) -> str:
+    return f"{change.property}: {json.dumps(change.before)} → {json.dumps(change.after)}"
