@@ -129,7 +129,7 @@ def notes_of(
     from opdeploy.advisor.needs import assess
     from opdeploy.cli.options import day
     from opdeploy.deploy.journal import Journal
-    from opdeploy.deploy.locking import gone
+    from opdeploy.deploy.locking import at_work, gone
     from opdeploy.deploy.notes import Facts, notes, refuse
 
     on = day(None)
@@ -138,8 +138,8 @@ def notes_of(
     unfinished = Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
     reasons = exclusions(needs, asked.profile, on)
     synthetic = ready.package.manifest.golden.synthetic
-    lock = observed.lock if observed.lock and not gone(observed.lock) else None
-    return notes(Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, lock))
+    busy = at_work(observed.lock) if observed.lock and not gone(observed.lock) else None
+    return notes(Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy))
 
 
 def nothing_there(target: str, deployment: str) -> Observed:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from opdeploy.deploy.locking import at_work
 from opdeploy.errors import InputError, NoPlatformError
 from opdeploy.targets.base import Reach
 
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opdeploy.deploy.journal import Unfinished
-    from opdeploy.deployment import Lock
     from opdeploy.platform import Profile
     from opdeploy.recommendation import Reason
     from opdeploy.targets.base import Wanted
@@ -36,8 +34,8 @@ class Facts:
     synthetic: bool
     """Whether the golden inputs were drawn at random."""
     unfinished: Unfinished | None
-    lock: Lock | None = None
-    """Of one who may be at work on it."""
+    busy: str | None = None
+    """Who is at work on it."""
 
 
 def notes(facts: Facts) -> tuple[str, ...]:
@@ -57,8 +55,8 @@ def _notes(facts: Facts) -> Iterator[str]:
         yield f"{asked} does not fit the rules for names of {facts.profile.id}, and so it is called {name}"
     if facts.synthetic:
         yield "its golden answers are to inputs drawn at random: package the model with real records to prove more"
-    if facts.lock:
-        yield at_work(facts.lock)
+    if facts.busy:
+        yield facts.busy
     elif facts.unfinished:
         at = f", at: {facts.unfinished.step}" if facts.unfinished.step else ""
         when = facts.unfinished.at[:16].replace("T", " ")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
 
 from opdeploy.catalogue import load_catalogue
 from opdeploy.deploy.journal import Unfinished
 from opdeploy.deploy.notes import Facts, notes, refuse
-from opdeploy.deployment import Lock
 from opdeploy.errors import InputError, NoPlatformError
 from opdeploy.recommendation import Reason
 from opdeploy.workload import Workload
@@ -21,7 +20,6 @@ ANYWHERE = "0.0.0.0"  # noqa: S104  that is what is tried
 TODAY = date(2026, 11, 25)
 
 
-LOCK = Lock(owner="ann@elsewhere", since=datetime(2026, 11, 25, tzinfo=UTC), doing="deploy of m", process="a/b/c/1/2")
 UNFINISHED = "goes on with what was interrupted (deploy, 2026-11-25 08:00 UTC, at: start version 2)"
 
 
@@ -55,10 +53,7 @@ def test_nothing_is_said_where_nothing_need_be() -> None:
         ),
         ({"synthetic": True}, "its golden answers are to inputs drawn at random"),
         ({"unfinished": Unfinished("deploy", 2, "2026-11-25T08:00:01.234+00:00", "start version 2")}, UNFINISHED),
-        (
-            {"lock": LOCK, "unfinished": Unfinished("deploy", 2, "2026-11-25T08:00", None)},
-            "ann@elsewhere is at work on it",
-        ),
+        ({"busy": "ann is at work on it", "unfinished": Unfinished("deploy", 2, "", None)}, "ann is at work on it"),
         ({"workload": {"lifetime": "2h"}}, "lives for 2h: nothing removes it then by itself; remove it with: opdeploy"),
         ({"workload": {"name": "other"}}, "other does not fit the rules for names of local, and so it is called m"),
     ],
