@@ -22,7 +22,7 @@ check: $(VENV)/dev
 	$(BIN)/lint-imports
 
 # An environment of its own, with opdeploy as users install it; CHECK= prints the ratios without judging them.
-# PEERS=--no-peers leaves other model servers out, whose installation takes 2 GB and minutes.
+# BENCH_ROUNDS=1 takes few rounds. PEERS=--no-peers leaves other model servers out, whose installation takes 2 GB and minutes.
 CHECK ?= --check
 PEERS ?=
 bench: $(VENV)-bench/done

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from opdeploy.artifact.timing import Block
 
 THREADS = 2
-ROUNDS = 7
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
 SECONDS = 1.5
 LEAST = {
     "resnet-50 INT8 / fp32 at batch 4": 3.2,

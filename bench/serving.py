@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -50,9 +51,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float32]
     Loads = dict[str, list[Load]]
 
-ROUNDS = 5
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = 2.0
-SLOW_ROUNDS = 5
 SLOW_SECONDS = 5.0
 """For large networks, of which a run takes 30 ms or more."""
 STARTS = 7
@@ -244,13 +244,13 @@ def side_by_side(
     slow: bool = False,
 ) -> Loads:
     """Run servers, load them and do the tasks in alternating rounds, and print what each made."""
-    rounds, seconds = (SLOW_ROUNDS, SLOW_SECONDS) if slow else (ROUNDS, SECONDS)
+    seconds = SLOW_SECONDS if slow else SECONDS
     todo = dict(tasks or {})
     with ExitStack() as stack:
         for one in servers:
             stack.enter_context(running(one))
             todo[one.name] = partial(load, one, connections, seconds)
-        made = [{name: task() for name, task in todo.items()} for _ in range(1 + rounds)]
+        made = [{name: task() for name, task in todo.items()} for _ in range(1 + ROUNDS)]
     found = {name: [loads[name] for loads in made[1:]] for name in todo}  # the first round warms up
     for name, loads in found.items():
         rates = [one.rate for one in loads]

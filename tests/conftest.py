@@ -21,7 +21,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that import ONN
 SECONDS = 60.0
 """How long one command may take before its test fails."""
 ON_DOCKER = {"tests/cli/test_test_local_docker.py", "tests/local/test_container.py"}
-ALL_ON_DOCKER = ("tests/image/", "tests/deploy/test_engine_")
+ALL_ON_DOCKER = ("tests/image/", "tests/deploy/test_engine_", "tests/deploy/test_killed.py")
 DECIDES_LOOKS = (
     "CLICOLOR",
     "COLUMNS",

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from opdeploy.deploy.execute import Progress
 
 HANGS = (
-    "import sys, time\\n"
+    "import signal, sys, time\\n"
+    "signal.signal(signal.SIGTERM, lambda *_: sys.exit())\\n"
     'if "--model" in getattr(sys, "orig_argv", ()):\\n'
     '    print("never gets ready", file=sys.stderr, flush=True)\\n'
     "    while True:\\n"
     "        time.sleep(1)\\n"
 )
-"""A sitecustomize with which a server neither starts nor ends."""
+"""A sitecustomize with which a server does not start, and ends when it is told to."""
 BASES = {
     "refuses": "ENV OPDEPLOY_THREADS=many",
     "hangs": f"RUN printf '{HANGS}' > /usr/lib/python3.11/sitecustomize.py",
