@@ -12,16 +12,26 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from xdist.remote import Producer
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that import ONNX Runtime and nothing of opdeploy
 
 SECONDS = 60.0
 """How long one command may take before its test fails."""
-ON_DOCKER = {"tests/cli/test_test_local_docker.py", "tests/local/test_container.py"}
-ALL_ON_DOCKER = ("tests/image/", "tests/deploy/test_engine_", "tests/deploy/test_killed.py")
+ON_DOCKER = {
+    "tests/cli/test_test_local_docker.py",
+    "tests/deploy/test_failures.py",
+    "tests/deploy/test_killed.py",
+    "tests/deploy/test_on_docker.py",
+    "tests/deploy/test_together.py",
+    "tests/local/test_container.py",
+}
+ALL_ON_DOCKER = ("tests/image/", "tests/deploy/test_engine_")
 DECIDES_LOOKS = (
     "CLICOLOR",
     "COLUMNS",
@@ -71,16 +81,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="write the golden files anew instead of comparing")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and those of the Docker engine too: they look at all that it has."""
-    for item in items:
-        place = str(item.path.relative_to(item.config.rootpath))
-        is_docker = place in ON_DOCKER or place.startswith(ALL_ON_DOCKER) or "project" in _fixtures(item)
-        item.add_marker(pytest.mark.xdist_group("docker" if is_docker else place))
+class TogetherOrApart(LoadScopeScheduling):
+    """Keeps the tests of a file in one process, and those of the Docker engine too: they look at all that it has.
+
+    Marks of groups (`--dist loadgroup`) would do it, but pytest-xdist 3.8.0 loses them with pytest 9.2.0.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "docker" if file in ON_DOCKER or file.startswith(ALL_ON_DOCKER) else file
 
 
-def _fixtures(item: pytest.Item) -> list[str]:
-    return item.fixturenames if isinstance(item, pytest.Function) else []
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherOrApart:
+    """Say which tests share a process, where there are several."""
+    return TogetherOrApart(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
