@@ -82,8 +82,8 @@ def logs(
             for line in lines:
                 sys.stdout.write(f"{line}\n")
                 sys.stdout.flush()
-        except KeyboardInterrupt:  # which is how one ends it
-            raise typer.Exit(128 + signal.SIGINT) from None
+        except KeyboardInterrupt:  # which is how one ends it: no word is due
+            sys.exit(128 + signal.SIGINT)
 
 
 def history(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import socket
+import subprocess
 from contextlib import closing
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.conftest import environment
 from tests.deploy.pasted import pasted
 from tests.deploy.projects import Project
 
@@ -35,6 +38,7 @@ def test_a_first_deployment_answers_and_is_removed(project: Project) -> None:
     assert project.versions() == {1: ("running", True)}
     assert project.status()["ready"]
     assert '"message":"ready"' in project.run("logs").out
+    assert interrupted(project, "logs", "--follow") == (130, "")
     rows = project.folder / "rows.json"
     rows.write_text(json.dumps({"inputs": [{"name": "x", "shape": [1, 8], "datatype": "FP32", "data": [0.0] * 8}]}))
     assert json.loads(project.run("score", str(rows)).out)["outputs"][0]["name"] == "y"
@@ -47,6 +51,24 @@ def test_a_first_deployment_answers_and_is_removed(project: Project) -> None:
     assert "is gone" in removed.err
     assert project.left() == []
     assert project.run("status").code == 3
+
+
+def interrupted(project: Project, *arguments: str) -> tuple[int, str]:
+    """Interrupt a command once it has written a line; return its exit code, and what it said."""
+    with subprocess.Popen(
+        project.command(*arguments),
+        cwd=project.folder,
+        encoding="utf-8",
+        env=environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - one thread
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    return process.returncode, said
 
 
 def test_the_same_again_changes_nothing(project: Project) -> None:
