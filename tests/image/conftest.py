@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
-import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import docker as sdk
 import onnx
 import pytest
+from docker.errors import ImageNotFound
 from nets import linear, records
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image as Picture
@@ -29,15 +31,13 @@ from opdeploy.image import STAGE, ImageSettings, Sources, bundle
 from opdeploy.runtime.package import opened
 from opdeploy.runtime.processing.spec import Classification, Embedding, Image, Processing, Text
 from opdeploy.runtime.session import Session
+from tests.wheels import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 BASE = "opdeploy-test-base:bookworm"
-PYTHON = "3.11"
-"""Of that base."""
-GLIBC = 36
 MINUTES = 60.0
 MARK = f"opdeploy.test={os.getpid()}"
 """The label of what the tests of an engine build and run."""
@@ -91,13 +91,7 @@ def buildkit() -> str | None:
 def wheels(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Fetch the wheels of every package that an image may need, but those for GPUs."""
     folder = tmp_path_factory.mktemp("wheels")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--only-binary=:all:", f"--python-version={PYTHON}", f"--dest={folder}"]
-    command += [f"--platform=manylinux_2_{minor}_x86_64" for minor in range(5, GLIBC + 1)]
-    command += ["--platform=manylinux2014_x86_64"]
-    for name in ("server", "cpu", "image", "text"):
-        command.append(f"--requirement={root / 'templates/image/requirements' / name}.txt")
-    subprocess.run(command, check=True, timeout=10 * MINUTES)
+    fetch(root, folder, ("server", "cpu", "image", "text"))
     return folder
 
 
@@ -218,6 +212,16 @@ def prune() -> None:
     client = sdk.from_env()
     client.images.prune(filters={"dangling": True, "label": STAGE})
     client.close()
+
+
+def everything(client: sdk.DockerClient) -> dict[str, str]:
+    """Return what the engine tells of every image, those between included, by its id, as text."""
+    found = {}
+    for item in client.api.images(all=True):
+        with suppress(ImageNotFound):  # another test removed it meanwhile
+            image = client.images.get(item["Id"])
+            found[str(image.id)] = json.dumps([image.attrs, image.history()])
+    return found
 
 
 @pytest.fixture

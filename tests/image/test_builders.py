@@ -233,6 +233,18 @@ def test_no_value_stands_on_a_command_line(
     assert {"HTTPS_PROXY=http://me:secret@proxy.example", "PIP_INDEX_URL=https://token.example"} <= set(environment)
 
 
+def test_an_engine_elsewhere_is_named_on_the_command_line(
+    client: sdk.DockerClient, ordered: Callable[..., docker.Order], tmp_path: Path
+) -> None:
+    """Where the docker program would ask another by itself."""
+    seen = tmp_path / "seen"
+    program = script(tmp_path / "docker", f'[ "$4" = --help ] && exit 0; echo "$@" >{seen}; exit 1')
+    engine = docker.Engine(client, program, "unix:///there.sock")
+    with pytest.raises(docker.BuildError):
+        engine.build(ordered(builder="auto"))
+    assert seen.read_text().startswith("--host unix:///there.sock build --progress=plain ")
+
+
 def script(path: Path, *lines: str) -> str:
     """Write a program."""
     path.write_text("\n".join(["#!/bin/sh", *lines]))

@@ -87,14 +87,15 @@ class Built:
     builder: Literal["buildkit", "classic"]
 
 
-def build(client: DockerClient, order: Order, watch: Watch, program: str | None) -> Built:
+def build(client: DockerClient, order: Order, watch: Watch, program: str | None, address: str | None = None) -> Built:
     """Build an image, and show every line of the log as it comes.
 
     The proxies of the environment, and of docker's configuration, are passed to the steps that run. `program` is the
-    docker command line, which BuildKit needs. Raises BuildError where a step fails or it takes too long, NoBaseError
-    where the first has no image to build on, InputError where BuildKit is asked for and is not there.
+    docker command line, which BuildKit needs, `address` the engine that it asks where that is not its own. Raises
+    BuildError where a step fails or it takes too long, NoBaseError where the first has no image to build on, InputError
+    where BuildKit is asked for and is not there.
     """
-    command = [] if order.builder == "classic" else _command(program or shutil.which("docker"))
+    command = [] if order.builder == "classic" else _command(program or shutil.which("docker"), address)
     if order.builder == "buildkit" and not command:
         raise InputError("BuildKit needs the docker program with buildx; install docker-buildx, or build with classic")
     arguments = {**proxies(os.environ), **order.arguments}
@@ -121,7 +122,7 @@ def proxies(environ: Mapping[str, str]) -> dict[str, str]:
     return {form: environ.get(form) or value for form, value in both.items() if value}
 
 
-def _command(program: str | None) -> list[str]:
+def _command(program: str | None, address: str | None) -> list[str]:
     """Return the start of the command that builds with BuildKit; empty where there is none.
 
     It asks for the help of that very command: older programs have BuildKit in them, newer ones need buildx, which may
@@ -129,7 +130,7 @@ def _command(program: str | None) -> list[str]:
     """
     if program is None:
         return []
-    command = [program, "build"]
+    command = [program, *(("--host", address) if address else ()), "build"]
     printed: list[str] = []
     try:
         code = run([*command, "--help"], _environment({}), printed.append, _HELP_S)

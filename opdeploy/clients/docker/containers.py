@@ -135,8 +135,11 @@ def _options(run: Run) -> dict[str, Any]:
     }
 
 
-def hardened(cpus: float | None, memory: int | None) -> dict[str, Any]:
-    """Return the options of a container that may write nowhere and gain no right, within limits; memory in bytes."""
+def hardened(cpus: float | None, memory: int | None, *, gpu: bool = False) -> dict[str, Any]:
+    """Return the options of a container that may write nowhere and gain no right, within limits; memory in bytes.
+
+    `gpu` gives it all GPUs of the machine.
+    """
     options: dict[str, Any] = {
         "read_only": True,
         "cap_drop": ["ALL"],
@@ -148,4 +151,8 @@ def hardened(cpus: float | None, memory: int | None) -> dict[str, Any]:
         options["nano_cpus"] = round(cpus * _SECOND)
     if memory is not None:
         options |= {"mem_limit": memory, "memswap_limit": memory}
+    if gpu:
+        from docker.types import DeviceRequest
+
+        options["device_requests"] = [DeviceRequest(count=-1, capabilities=[["gpu"]])]  # as `docker run --gpus all`
     return options

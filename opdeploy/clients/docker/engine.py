@@ -5,24 +5,26 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from opdeploy.clients.docker import building, containers, images
+from opdeploy.clients.docker import building, containers, images, transfer
 from opdeploy.clients.docker.explained import NoEngineError, explained, reason
 from opdeploy.clients.docker.host import Host
 from opdeploy.clients.docker.images import silent
+from opdeploy.clients.docker.machine import HERE
 from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from docker import DockerClient
 
     from opdeploy.clients.docker.building import Built, Order
     from opdeploy.clients.docker.containers import Container, Run
-    from opdeploy.clients.docker.host import Making
     from opdeploy.clients.docker.images import Image, Watch
+    from opdeploy.clients.docker.machine import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,38 +38,62 @@ class About:
     """Bytes."""
     folder: str
     """Where it keeps images and containers."""
+    runtimes: tuple[str, ...] = ()
+    """What it can run containers with, such as `runc` and `nvidia`."""
+
+    @property
+    def has_gpus(self) -> bool:
+        """Whether it says that it can give GPUs to containers."""
+        return any("nvidia" in name for name in self.runtimes)
 
 
 class Engine:
     """A Docker engine."""
 
-    def __init__(self, client: DockerClient, program: str | None = None) -> None:
-        """Take a connected client; `program` is the docker command line for BuildKit, else the first on the path."""
-        self._client = client
+    def __init__(self, client: DockerClient, program: str | None = None, address: str | None = None) -> None:
+        """Take a connected client; `program` is the docker command line for BuildKit, else the first on the path.
+
+        `address` is where that asks, where it is not the engine that it would take by itself.
+        """
+        self.client = client
         self._program = program
+        self._address = address
 
     def about(self) -> About:
         """Return what the engine runs on."""
         with explained("the Docker engine does not describe itself", "see that it runs"):
-            version, info = self._client.version(), self._client.info()
-        return About(version["Version"], version["Arch"], info["NCPU"], info["MemTotal"], info["DockerRootDir"])
+            version, info = self.client.version(), self.client.info()
+        facts = info["NCPU"], info["MemTotal"], info["DockerRootDir"]
+        return About(version["Version"], version["Arch"], *facts, tuple(sorted(info.get("Runtimes") or ())))
 
     def build(self, order: Order, watch: Watch = silent) -> Built:
         """Build an image; see `building.build`."""
-        return building.build(self._client, order, watch, self._program)
+        return building.build(self.client, order, watch, self._program, self._address)
 
     def image(self, reference: str) -> Image:
         """Describe an image that the engine has; raises OpdeployError where it has none of that name."""
-        return images.inspect(self._client, reference)
+        return images.inspect(self.client, reference)
 
     def tag(self, reference: str, name: str) -> None:
         """Give an image another name."""
         with explained(f"{reference}: was not named {name}", "build or pull it first, and check the name"):
-            self._client.images.get(reference).tag(name)
+            self.client.images.get(reference).tag(name)
 
     def push(self, reference: str, watch: Watch = silent) -> str:
         """Push an image and return `repository@sha256:…`; see `images.push`."""
-        return images.push(self._client, reference, watch)
+        return images.push(self.client, reference, watch)
+
+    def pull(self, reference: str, watch: Watch = silent) -> None:
+        """Pull an image; see `transfer.pull`."""
+        transfer.pull(self.client, reference, watch)
+
+    def send(self, reference: str, to: Engine, watch: Watch = silent) -> None:
+        """Have another engine get an image; see `transfer.send`."""
+        transfer.send(self.client, to.client, reference, watch)
+
+    def spare(self, deployment: str) -> list[str]:
+        """Return those of a deployment's images that nothing uses; see `images.spare`."""
+        return images.spare(self.client, deployment)
 
     def remove_image(self, reference: str) -> None:
         """Remove a name of an image, and the image with its layers where that was the last; none is no error."""
@@ -75,17 +101,17 @@ class Engine:
 
         with explained(f"{reference}: was not removed", "remove what uses it first"):
             try:
-                self._client.images.remove(reference)
+                self.client.images.remove(reference)
             except ImageNotFound:
                 return
 
-    def host(self, by: str, making: Making | None = None) -> Host:
-        """Return what deployments are made with here; `by` is who makes them, `making` what an image is built of."""
-        return Host(self._client, self, by, making)
+    def host(self, by: str, machine: Machine = HERE, *, makes: bool = False) -> Host:
+        """Return what deployments are made with on its machine; `by` is who makes them, `makes` whether one is made."""
+        return Host(self.client, self, by, machine, makes=makes)
 
     def running(self, run: Run) -> AbstractContextManager[Container]:
         """Run a container until the end of the block; see `containers.running`."""
-        return containers.running(self._client, run)
+        return containers.running(self.client, run)
 
 
 @contextmanager
@@ -111,6 +137,36 @@ def connected(program: str | None = None) -> Iterator[Engine]:
         ) from error
     try:
         yield Engine(client, program)
+    finally:
+        client.close()
+
+
+@contextmanager
+def through(socket: Path, before: Callable[[], None], program: str | None = None) -> Iterator[Engine]:
+    """Connect to the engine behind a socket; `before` is called before each request, and sees that the socket works.
+
+    Raises NoEngineError where none answers.
+    """
+    import docker
+    from docker.errors import DockerException
+    from docker.transport import UnixHTTPAdapter
+    from requests.exceptions import RequestException
+
+    class Through(UnixHTTPAdapter):
+        """Sends a request once the way is open."""
+
+        def send(self, *arguments: Any, **more: Any) -> Any:  # noqa: ANN401 - what requests sends
+            before()
+            return super().send(*arguments, **more)
+
+    address = f"unix://{socket}"
+    try:
+        client = docker.DockerClient(base_url=address, version="auto")
+    except (DockerException, RequestException, OSError, ValueError) as error:
+        raise NoEngineError(f"no Docker engine answers there: {reason(error)}; start it") from error
+    client.api.mount("http+docker://", Through(f"http+{address}"))
+    try:
+        yield Engine(client, program, address)
     finally:
         client.close()
 

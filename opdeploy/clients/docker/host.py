@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.clients.docker.building import BuildError
 from opdeploy.clients.docker.containers import hardened
 from opdeploy.clients.docker.explained import explained, within
-from opdeploy.clients.docker.image import build_image
-from opdeploy.clients.docker.images import silent
+from opdeploy.clients.docker.obstacles import obstacles, shortages
 from opdeploy.clients.docker.records import (
     ARTEFACT,
     ASIDE,
@@ -36,16 +33,15 @@ from opdeploy.errors import NotFoundError, OpdeployError, TransientError
 from opdeploy.targets.engine.names import RESTART
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from docker import DockerClient
     from docker.models.containers import Container
     from pydantic import JsonValue
 
     from opdeploy.clients.docker.engine import About, Engine
-    from opdeploy.clients.docker.images import Watch
-    from opdeploy.image import ImageSettings
-    from opdeploy.render import Bundle
+    from opdeploy.clients.docker.machine import Machine
+    from opdeploy.targets.base import Wanted
 
 _STATE = "/state"
 _INSIDE = 8000
@@ -54,50 +50,33 @@ _GRACE_S = 30
 """Seconds that what is stopped has to end: more than the front, and a server, give their requests."""
 _EXEC_S = 30.0
 """For the engine to run a command in a container, beside the time that the command itself takes."""
-_LOST = ("unknown parent image", "failed to get digest")
-"""What an engine says where a layer was removed that it builds on, as by somebody who makes room meanwhile."""
+_NO_GPU = (
+    "where it has no driver for GPUs, install the NVIDIA Container Toolkit on the engine's machine, or set vm.gpu=false"
+)
 _PYTHON = ["python3", "-m", "opdeploy.serving.front"]
-
-
-@dataclass(frozen=True, slots=True)
-class Making:
-    """What an image is built of, which is looked for when it is built."""
-
-    made: Callable[[], tuple[Bundle, ImageSettings]]
-    watch: Watch
 
 
 class Host(Seen):
     """What deployments are made of on an engine; every method names what it works on, and may be called again."""
 
-    def __init__(self, client: DockerClient, engine: Engine, by: str, making: Making | None = None) -> None:
-        """Take a connected client, its engine, who is at work, and what an image would be built of."""
-        super().__init__(client)
+    def __init__(self, client: DockerClient, engine: Engine, by: str, machine: Machine, *, makes: bool) -> None:
+        """Take a connected client, its engine, who is at work, where it runs, and whether something is to be made."""
+        super().__init__(client, machine)
         self._engine = engine
         self._by = by
-        self._making = making
+        self._makes = makes
 
     def about(self) -> About:
         """Return what the engine runs on."""
         return self._engine.about()
 
-    def build(self, name: str) -> dict[str, JsonValue]:
-        """Build the image of the bundle."""
-        making = self._making
-        if making is None:
-            raise OpdeployError(f"{name}: there is nothing to build it of; name the workload file")
-        bundle, settings = making.made()
-        try:
-            built = build_image(self._engine, bundle, name, settings, watch=making.watch)
-        except BuildError as error:
-            if any(words in str(error) for words in _LOST):
-                raise TransientError(str(error)) from error
-            raise
-        return {"id": built.id}
+    def obstacles(self, wanted: Wanted) -> Iterator[str]:
+        """Yield what would keep a deployment from being made, a sentence each with what to do."""
+        return obstacles(wanted, self)
 
-    def push(self, name: str) -> dict[str, JsonValue]:
-        """Push an image to its registry, and return the digest that the registry answered with."""
-        return {"digest": self._engine.push(name, self._making.watch if self._making else silent)}
+    def shortages(self, wanted: Wanted) -> Iterator[str]:
+        """Yield what may not be enough."""
+        return shortages(wanted, self)
 
     def create_network(self, name: str, deployment: str) -> None:
         """Make a network of a deployment's own."""
@@ -129,7 +108,7 @@ class Host(Seen):
 
         It is published on a free port of 127.0.0.1 too, where it is asked before the front sends anyone there.
         """
-        options = hardened(wanted["cpus"], wanted["memory_mb"] * MB) | {
+        options = hardened(wanted["cpus"], wanted["memory_mb"] * MB, gpu=wanted.get("gpu", False)) | {
             "image": wanted["image"],
             "labels": self._labels(record["deployment"])
             | {
@@ -209,7 +188,8 @@ class Host(Seen):
 
     def _run(self, name: str, network: str, alias: str, options: dict[str, Any]) -> None:
         """Create a container and start it; one that was created before is started."""
-        with explained(f"{name}: the container was not started", "see the engine's reason"):
+        advice = _NO_GPU if "device_requests" in options else "see the engine's reason"
+        with explained(f"{name}: the container was not started", advice):
             container = self._own(name, options["labels"][DEPLOYMENT])
             if container is None:
                 joined = {network: self._client.api.create_endpoint_config(aliases=[alias])}
@@ -293,7 +273,7 @@ class Host(Seen):
         name = lock_name(deployment)
         labels = self._labels(deployment) | {LOCK: lock.model_dump_json()}
         with explained(f"{deployment}: was not locked", "see the engine's reason"):
-            if self._making:
+            if self._makes:
                 self._require_names(deployment)
             found = self._client.volumes.create(name, labels=labels)
             found.reload()

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.clients.docker.explained import explained
+from opdeploy.clients.docker.records import lock_name
 from opdeploy.errors import OpdeployError
+from opdeploy.image import BUILT_FOR
+from opdeploy.targets.engine.names import repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     Watch = Callable[[str], None]
 
 
-_PUSH_S = 3600.0
+PUSH_S = 3600.0
 """Seconds for a whole image; between two lines of the engine the connection's own time-out counts."""
 _REGISTRY_S = 10
 """Seconds within which a registry has to say whether it has an image."""
@@ -104,23 +107,23 @@ class Registries:
         from docker.utils import parse_repository_tag
         from requests.exceptions import RequestException
 
-        repository, _ = parse_repository_tag(reference)
-        registry, slash, _ = repository.partition("/")
+        where, _ = parse_repository_tag(reference)
+        registry, slash, _ = where.partition("/")
         if not slash or not digests or registry in self._silent:
             return False
         try:
-            with _within(self._client, _REGISTRY_S):
+            with within(self._client, _REGISTRY_S):
                 found = self._client.images.get_registry_data(reference)
         except DockerException:
             return False
         except RequestException:
             self._silent.add(registry)
             return False
-        return f"{repository}@{found.id}" in digests
+        return f"{where}@{found.id}" in digests
 
 
 @contextmanager
-def _within(client: DockerClient, seconds: int) -> Iterator[None]:
+def within(client: DockerClient, seconds: int) -> Iterator[None]:
     """Have the engine answer within so many seconds."""
     before, client.api.timeout = client.api.timeout, seconds
     try:
@@ -136,13 +139,13 @@ def push(client: DockerClient, reference: str, watch: Watch) -> str:
     """
     from docker.utils import parse_repository_tag
 
-    repository, tag = parse_repository_tag(reference)
+    where, tag = parse_repository_tag(reference)
     digest = ""
     with explained(f"{reference}: was not pushed", "log in to the registry with docker login, and check the name"):
-        until = time.monotonic() + _PUSH_S
-        for line in client.api.push(repository, tag or "latest", stream=True, decode=True):
+        until = time.monotonic() + PUSH_S
+        for line in client.api.push(where, tag or "latest", stream=True, decode=True):
             if time.monotonic() > until:
-                raise OpdeployError(f"{reference}: was not pushed within {_PUSH_S / 60:g} minutes; push it again")
+                raise OpdeployError(f"{reference}: was not pushed within {PUSH_S / 60:g} minutes; push it again")
             if "error" in line:
                 raise OpdeployError(
                     f"{reference}: was not pushed: {line['error']}; log in to the registry with docker login, "
@@ -153,4 +156,29 @@ def push(client: DockerClient, reference: str, watch: Watch) -> str:
                 watch(" ".join(filter(None, (line.get("id"), line["status"]))))
     if not digest:
         raise OpdeployError(f"{reference}: was pushed, but the registry named no digest; push it again")
-    return f"{repository}@{digest}"
+    return f"{where}@{digest}"
+
+
+def built_for(client: DockerClient, deployment: str) -> dict[str, Any]:
+    """Return the images that were built for a deployment, under the names that it gives them, by those names."""
+    end = f"/{repository(deployment)}"
+    return {
+        str(tag): image
+        for image in client.api.images(filters={"label": f"{BUILT_FOR}={deployment}"})
+        for tag in image["RepoTags"] or ()
+        if f"/{tag.rpartition(':')[0]}".endswith(end)
+    }
+
+
+def spare(client: DockerClient, deployment: str) -> list[str]:
+    """Return those of a deployment's images that nothing on this engine uses.
+
+    None are, where somebody is at work there on a deployment of that name: what it is about to use is not known.
+    """
+    lock = lock_name(deployment)
+    with explained(f"{deployment}: its images are not shown", "see that the engine runs"):
+        if any(item.name == lock for item in client.volumes.list(filters={"name": lock})):
+            return []
+        used = {item["ImageID"] for item in client.api.containers(all=True)}
+        found = built_for(client, deployment)
+    return sorted(name for name, image in found.items() if image["Id"] not in used)

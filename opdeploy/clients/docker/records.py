@@ -94,6 +94,8 @@ def container(item: Container) -> Found:
         "restart": (host.get("RestartPolicy") or {}).get("Name") or "no",
         "networks": sorted(attrs["NetworkSettings"]["Networks"]),
     }
+    if any("gpu" in each for asked in host.get("DeviceRequests") or () for each in asked["Capabilities"] or ()):
+        properties["gpu"] = True
     bindings = next((item for item in (host.get("PortBindings") or {}).items()), None)
     if bindings:
         inside, (outside, *_) = bindings[0], bindings[1] or [{}]
@@ -111,8 +113,9 @@ def container(item: Container) -> Found:
     )
 
 
-def endpoint(front: Container) -> str | None:
-    """Return where a front is reached, as a URL."""
+def endpoint(front: Container, machine: str | None) -> str | None:
+    """Return where a front is reached, as a URL; `machine` is the name of its machine, None for this one."""
     properties = container(front).properties
-    host = reached(str(properties.get("host") or ""))
+    listens = str(properties.get("host") or "")
+    host = machine if machine and reached(listens) != listens else reached(listens)
     return f"http://{f'[{host}]' if ':' in host else host}:{properties['port']}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy.clients.docker.archive import extract
 from opdeploy.clients.docker.explained import explained
-from opdeploy.clients.docker.images import Registries
+from opdeploy.clients.docker.images import Registries, built_for
 from opdeploy.clients.docker.records import (
     DEPLOYMENT,
     KEYS,
@@ -24,11 +24,9 @@ from opdeploy.clients.docker.records import (
     is_own,
     version,
 )
-from opdeploy.deployment import Found, Lock, Observed
+from opdeploy.deployment import Found, Lock, Observed, Tunnel
 from opdeploy.errors import NotFoundError, OpdeployError
-from opdeploy.image import BUILT_FOR
-from opdeploy.targets.base import reached
-from opdeploy.targets.engine.names import base, repository
+from opdeploy.targets.engine.names import base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
     from docker.models.networks import Network
 
+    from opdeploy.clients.docker.machine import Machine
+
 _UPSTREAM = "/state/upstream"
 _POINTED = re.compile(r"v([0-9]{1,9}):[0-9]+\s*\Z")
 """What a front writes down: the alias and port of a version."""
@@ -46,8 +46,9 @@ _POINTED = re.compile(r"v([0-9]{1,9}):[0-9]+\s*\Z")
 class Seen:
     """Deployments on an engine, as they are now; nothing here changes anything."""
 
-    def __init__(self, client: DockerClient) -> None:
+    def __init__(self, client: DockerClient, machine: Machine) -> None:
         self._client = client
+        self.machine = machine
 
     def deployments(self) -> list[str]:
         """Return the names of all deployments."""
@@ -84,11 +85,16 @@ class Seen:
                 *images,
             ),
             versions=tuple(versions),
-            endpoint=endpoint(fronts[0]) if fronts else None,
+            endpoint=endpoint(fronts[0], self.machine.name) if fronts else None,
+            tunnel=self._tunnel(fronts[0]) if fronts else None,
             front=str(fronts[0].name) if fronts else None,
             upstream=upstream,
             lock=Lock.model_validate_json(lock.attrs["Labels"][LOCK]) if lock else None,
         )
+
+    def _tunnel(self, front: Container) -> Tunnel | None:
+        listens = container(front).properties
+        return self.machine.tunnel(str(listens["host"]), int(str(listens["port"])))
 
     def _containers(self, filters: dict[str, str | list[str] | bool]) -> list[Container]:
         from docker.errors import NotFound
@@ -102,14 +108,8 @@ class Seen:
 
     def _images(self, deployment: str, *, pushed: bool) -> list[Found]:
         """Return the images that a deployment built: those with its label, under the names that it gives them."""
-        end = f"/{repository(deployment)}"
         registries = Registries(self._client)
-        found = {
-            str(tag): image["RepoDigests"] or ()
-            for image in self._client.api.images(filters={"label": f"{BUILT_FOR}={deployment}"})
-            for tag in image["RepoTags"] or ()
-            if f"/{tag.rpartition(':')[0]}".endswith(end)
-        }
+        found = {name: image["RepoDigests"] or () for name, image in built_for(self._client, deployment).items()}
         return [
             Found(kind="image", name=tag, properties={"pushed": registries.have(tag, digests)} if pushed else {})
             for tag, digests in sorted(found.items())
@@ -158,13 +158,13 @@ class Seen:
         return int(found[1]) if found else None
 
     def address(self, name: str) -> tuple[str, int]:
-        """Return host and port at which a container is reached from this machine."""
+        """Return host and port at which this machine reaches a container."""
         container = self._get(name)
         ports = container.ports
         published = next((item for item in ports.values() if item), None)
         if not published:
             raise OpdeployError(f"{name}: no port of it is published: it does not run; look at its logs")
-        return reached(published[0]["HostIp"]), int(published[0]["HostPort"])
+        return self.machine.address(published[0]["HostIp"], int(published[0]["HostPort"]))
 
     def exit_code(self, name: str) -> int | None:
         """Return how a container ended; None while it runs."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy.plan import Change, Secret, Step
 from opdeploy.targets.engine.clearing import fronts
-from opdeploy.targets.engine.names import HOST, PORT, RESTART, base, server_name
+from opdeploy.targets.engine.names import RESTART, base, server_name
 from opdeploy.targets.engine.steps import GRACE_S, start, step
 
 if TYPE_CHECKING:
@@ -22,34 +22,47 @@ API_KEY = "api-key"
 """The name of the secret that clients show."""
 _FRONT_MB = 256
 """Memory of the front."""
-_BUILD_S = 3600.0
+BUILD_S = 3600.0
+"""Seconds within which an image is made, or gets from one machine to another."""
 
 
 def server(wanted: Wanted) -> dict[str, JsonValue]:
     """Return the properties of a version's container."""
-    cpus = wanted.settings.local.cpus
-    return {
+    cpus = wanted.settings.listening.cpus
+    properties: dict[str, JsonValue] = {
         "image": wanted.image,
         "port": wanted.port,
         "cpus": cpus and round(cpus, 9),  # an engine counts billionths
         "memory_mb": round(wanted.memory_gb * 1000),
         "networks": [base(wanted.deployment)],
     }
+    return properties | ({"gpu": True} if wanted.gpu else {})
 
 
 def listens(wanted: Wanted) -> dict[str, JsonValue]:
     """Return where the front listens."""
-    return {"host": wanted.settings.local.host or HOST, "port": wanted.settings.local.port or PORT}
+    host, port, _ = wanted.settings.listening
+    return {"host": host, "port": port}
 
 
 def image(wanted: Wanted, observed: Observed, *, is_needed: bool) -> Iterator[Step]:
     """Yield the steps that build and push the image, where it is not there."""
     name, found = wanted.image, observed.of("image", wanted.image)
     if not found and is_needed:
-        yield step("image", f"build the image {name}", "create", ("image", name), "build", timeout_s=_BUILD_S)
+        yield build(name, f"build the image {name}", "image")
     if wanted.settings.registry and (is_needed or found) and not (found and found.properties.get("pushed")):
-        title = f"push the image to {wanted.settings.registry}"
-        yield step("push", title, "create", ("registry", name), "push", timeout_s=_BUILD_S)
+        yield push(name, wanted.settings.registry)
+
+
+def build(name: str, title: str, kind: str) -> Step:
+    """Return the step that builds an image."""
+    return step("image", title, "create", (kind, name), "image.build", timeout_s=BUILD_S)
+
+
+def push(name: str, registry: str) -> Step:
+    """Return the step that pushes an image from where it was built."""
+    title = f"push the image to {registry}"
+    return step("push", title, "create", ("registry", name), "image.push", timeout_s=BUILD_S)
 
 
 def room(observed: Observed) -> Iterator[Step]:
@@ -78,7 +91,8 @@ def run(wanted: Wanted, number: int, config: str) -> Step:
         "artefact": wanted.artefact,
         "front": listens(wanted),
     }
-    made = step(f"server-{number}", f"start version {number}", "create", ("container", name), "run_server")
+    title = f"start version {number}{' with all GPUs of the machine' if wanted.gpu else ''}"
+    made = step(f"server-{number}", title, "create", ("container", name), "run_server")
     key = Secret(secret=API_KEY) if wanted.keyed else None
     return made.model_copy(update={"args": {**made.args, "record": record, "wanted": server(wanted), "api_key": key}})
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-PORT = 8000
-HOST = "127.0.0.1"
 RESTART = "unless-stopped"
 """The restart policy of the front, and of servers that were found to be ready and right."""
 

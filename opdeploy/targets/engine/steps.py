@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opdeploy.plan import Change, Step
+from opdeploy.targets.engine.names import repository
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from opdeploy.deployment import Version
     from opdeploy.plan import Action
 
+HERE = "image here"
+"""The kind of an image on the engine of this machine, where that is not the target."""
 GRACE_S = 30.0
 """Seconds that requests have to end on the old version."""
 STOP_S = 60.0
@@ -41,6 +44,21 @@ def remove(name: str, key: str, title: str, *, cleanup: bool = True) -> Step:
     return step(key, title, "delete", where, "remove_container", timeout_s=STOP_S, cleanup=cleanup)
 
 
+def clear_here(deployment: str, keep: str | None) -> Step:
+    """Return the step that removes a deployment's images from the engine of this machine, but the one kept."""
+    name = repository(deployment)
+    but = f" but {keep}" if keep else ""
+    made = step(
+        "clear-here",
+        f"remove the images {name} from this machine that nothing uses here{but}",
+        "delete",
+        (HERE, name),
+        "copy.clear",
+        cleanup=True,
+    )
+    return made.model_copy(update={"args": {"deployment": deployment, "keep": keep}})
+
+
 def step(  # noqa: PLR0913 - what a step is made of
     key: str,
     title: str,
@@ -61,10 +79,10 @@ def step(  # noqa: PLR0913 - what a step is made of
         action=action,
         kind=kind,
         name=name,
-        call=f"docker.{method}",
+        call=method if "." in method else f"docker.{method}",
         args={"name": name, **(more or {})},
         changes=changes,
         timeout_s=timeout_s,
         cleanup=cleanup,
-        repeatable=method != "build",  # one whose connection was lost may still go on
+        repeatable=method != "image.build",  # one whose connection was lost may still go on
     )

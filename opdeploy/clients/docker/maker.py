@@ -1,0 +1,59 @@
+"""Images of deployments: built, pushed, and handed over to another engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opdeploy.clients.docker.building import BuildError
+from opdeploy.clients.docker.image import build_image
+from opdeploy.errors import TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import JsonValue
+
+    from opdeploy.clients.docker.engine import Engine
+    from opdeploy.clients.docker.images import Watch
+    from opdeploy.image import ImageSettings
+    from opdeploy.render import Bundle
+
+_LOST = ("unknown parent image", "failed to get digest")
+"""What an engine says where a layer was removed that it builds on, as by somebody who makes room meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What an image is built of, which is looked for when it is built."""
+
+    made: Callable[[], tuple[Bundle, ImageSettings]]
+    watch: Watch
+
+
+class Maker:
+    """Makes the images of deployments; every method names the image, and may be called again."""
+
+    def __init__(self, engine: Callable[[], Engine], making: Making) -> None:
+        """Take what gives the engine that builds, which is asked for when it is needed, and what is built."""
+        self._engine = engine
+        self._making = making
+
+    def require(self) -> None:
+        """Raise NoEngineError where no engine answers that could build."""
+        self._engine()
+
+    def build(self, name: str) -> dict[str, JsonValue]:
+        """Build the image of the bundle."""
+        bundle, settings = self._making.made()
+        try:
+            built = build_image(self._engine(), bundle, name, settings, watch=self._making.watch)
+        except BuildError as error:
+            if any(words in str(error) for words in _LOST):
+                raise TransientError(str(error)) from error
+            raise
+        return {"id": built.id}
+
+    def push(self, name: str) -> dict[str, JsonValue]:
+        """Push an image to its registry, and return the digest that the registry answered with."""
+        return {"digest": self._engine().push(name, self._making.watch)}

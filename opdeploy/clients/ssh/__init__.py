@@ -1,0 +1,10 @@
+"""Another machine, over the user's own OpenSSH program: what that is configured to do, such as jump hosts, counts."""
+
+from __future__ import annotations
+
+from opdeploy.clients.ssh.connection import Connection, connected, version
+from opdeploy.clients.ssh.destination import Destination
+from opdeploy.clients.ssh.engine import engine, free_disk
+from opdeploy.clients.ssh.machine import SshMachine
+
+__all__ = ["Connection", "Destination", "SshMachine", "connected", "engine", "free_disk", "version"]

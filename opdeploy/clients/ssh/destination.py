@@ -1,0 +1,69 @@
+"""Where SSH leads to, as the settings say it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opdeploy.errors import InputError
+
+if TYPE_CHECKING:
+    from opdeploy.deploy_settings import OnVm
+
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]*")
+_MISSING = (
+    "deploy.vm.host: no machine is named; name one that SSH reaches with --set vm.host=…, OPDEPLOY_VM_HOST, or "
+    "deploy.vm.host in the workload file"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A machine, and how it is logged in to; what is None is for ssh's configuration to say."""
+
+    host: str
+    """A name, an alias of ssh's configuration, or an address."""
+    user: str | None = None
+    identity_file: Path | None = None
+    port: int | None = None
+
+    @classmethod
+    def of(cls, vm: OnVm) -> Destination:
+        """Return what settings name.
+
+        Raises InputError where they name no machine, or a name could be read as something else; where the file of the
+        key is not there.
+        """
+        if vm.host is None:
+            raise InputError(_MISSING)
+        if not _HOST.fullmatch(vm.host):
+            raise InputError(f"deploy.vm.host: {vm.host}: is neither a name nor an address of a machine; correct it")
+        if vm.user is not None and not _USER.fullmatch(vm.user):
+            raise InputError(f"deploy.vm.user: {vm.user}: is no name of a user; correct it")
+        identity = Path(vm.identity_file).expanduser() if vm.identity_file else None
+        if identity and not identity.is_file():
+            raise InputError(f"deploy.vm.identity_file: {vm.identity_file}: no such file; name that of a private key")
+        return cls(vm.host, vm.user, identity, vm.ssh_port)
+
+    @property
+    def shown(self) -> str:
+        """What people write: `user@host`."""
+        return f"{self.user}@{self.host}" if self.user else self.host
+
+    def options(self) -> list[str]:
+        """Return the options of ssh; the host comes after them, and a `--`."""
+        made = [*(("-l", self.user) if self.user else ()), *(("-p", str(self.port)) if self.port else ())]
+        if self.identity_file:  # alone, or an agent with many keys would use up the tries that the server allows
+            made += ["-o", "IdentitiesOnly=yes", "-i", str(self.identity_file)]
+        return made
+
+    def command(self, *options: str) -> str:
+        """Return what a person types to get there, quoted for a shell."""
+        words = ["ssh", *options]
+        words += ["-i", str(self.identity_file)] if self.identity_file else []
+        words += ["-p", str(self.port)] if self.port else []
+        return shlex.join([*words, self.shown])
