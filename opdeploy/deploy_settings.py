@@ -1,11 +1,14 @@
 """The section `deploy` of a workload file: where the model is deployed, and under what name."""
 
-from typing import Annotated
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from opdeploy.fields import DNS_LABEL, NAME, REGION, REGISTRY, Address, OneLine, Port
+from opdeploy.fields import DNS_LABEL, DNS_NAME, NAME, REGION, REGISTRY, Address, OneLine, Port
 from opdeploy.frozen import Frozen
+
+PORT = 8000
+HOST = "127.0.0.1"
 
 
 class OnThisMachine(Frozen):
@@ -22,9 +25,21 @@ class OnVm(Frozen):
     host: Annotated[OneLine | None, Field(description="Name or address of the machine.")] = None
     user: Annotated[OneLine | None, Field(description="User to log in as.")] = None
     identity_file: Annotated[OneLine | None, Field(description="File of the private key.")] = None
+    ssh_port: Annotated[Port | None, Field(description="Port of its SSH server; 22 if not given.")] = None
     port: Annotated[Port | None, Field(description="Port that the model is reached at there; 8000 if not given.")] = (
         None
     )
+    listen: Annotated[
+        Address | None, Field(description="Address of the machine to listen on; 127.0.0.1 if not given.")
+    ] = None
+    cpus: Annotated[float | None, Field(gt=0, le=1024, description="Processors; no limit if not given.")] = None
+    gpu: Annotated[
+        bool | None, Field(description="Give it the machine's GPUs; where hardware.gpu is required, if not given.")
+    ] = None
+    build: Annotated[
+        Literal["here", "there"] | None,
+        Field(description="Build the image here and send it, or on the machine; here if not given."),
+    ] = None
 
 
 class OnKubernetes(Frozen):
@@ -35,6 +50,47 @@ class OnKubernetes(Frozen):
         str | None,
         Field(pattern=DNS_LABEL, max_length=63, description="Namespace; that of the deployment's name if not given."),
     ] = None
+    replicas: Annotated[
+        int | None, Field(ge=1, le=1000, description="Pods; if not given, 2 in production, else 1.")
+    ] = None
+    max_replicas: Annotated[
+        int | None, Field(ge=1, le=1000, description="Pods at most, by load; no autoscaling if not given.")
+    ] = None
+    cpus: Annotated[
+        float | None, Field(ge=0.01, le=1024, description="Processors of a pod; the model's threads if not given.")
+    ] = None
+    gpus: Annotated[int | None, Field(ge=1, le=16, description="GPUs of a pod on aks-gpu; 1 if not given.")] = None
+    service_type: Annotated[
+        Literal["ClusterIP", "NodePort", "LoadBalancer"] | None,
+        Field(description="Reached in the cluster, at its nodes, or by everyone; ClusterIP if not given."),
+    ] = None
+    port: Annotated[Port | None, Field(description="Port of the Service; 80 if not given.")] = None
+    hostname: Annotated[
+        str | None,
+        Field(pattern=DNS_NAME, max_length=253, description="Name that its ingress or gateway answers to."),
+    ] = None
+    ingress_class: Annotated[
+        str | None, Field(pattern=DNS_NAME, max_length=253, description="Make an Ingress of this class for hostname.")
+    ] = None
+    gateway_class: Annotated[
+        str | None, Field(pattern=DNS_NAME, max_length=253, description="Make a Gateway of this class for hostname.")
+    ] = None
+    tls_secret: Annotated[
+        str | None,
+        Field(pattern=DNS_NAME, max_length=253, description="Secret of the namespace with hostname's certificate."),
+    ] = None
+    pull_secret: Annotated[
+        str | None,
+        Field(pattern=DNS_NAME, max_length=253, description="Secret of the namespace that the registry asks for."),
+    ] = None
+
+
+class Listening(NamedTuple):
+    """Where a deployment listens on the machine of an engine, and how much of it that may use."""
+
+    host: str
+    port: int
+    cpus: float | None
 
 
 class OnAzure(Frozen):
@@ -68,3 +124,10 @@ class Deploy(Frozen):
     kubernetes: Annotated[OnKubernetes, Field(default_factory=OnKubernetes, description="On a Kubernetes cluster.")]
     azure: Annotated[OnAzure, Field(default_factory=OnAzure, description="In an Azure subscription.")]
     state: Annotated[OneLine | None, Field(description="Folder of journals and caches; .opdeploy if not given.")] = None
+
+    @property
+    def listening(self) -> Listening:
+        """Where it listens, on the machine of the engine that it is deployed to."""
+        if self.target == "vm":
+            return Listening(self.vm.listen or HOST, self.vm.port or PORT, self.vm.cpus)
+        return Listening(self.local.host or HOST, self.local.port or PORT, self.local.cpus)

@@ -22,6 +22,11 @@ class Found(Frozen):
     wanted: dict[str, JsonValue] = Field(default_factory=dict)
     """As the record on the target says that they were made."""
 
+    passing: bool = False
+    """Whether it comes and goes by itself, so that no plan depends on it."""
+    made: dict[str, JsonValue] = Field(default_factory=dict)
+    """What it was made of, to be made so again."""
+
     def drift(self) -> tuple[Change, ...]:
         """Return the properties that are not as they were made."""
         return tuple(
@@ -64,6 +69,15 @@ class Lock(Frozen):
     """Tells one process from all others: machine, boot, process id and its start."""
 
 
+class Tunnel(Frozen):
+    """How an endpoint is reached that is not open to this machine."""
+
+    command: str
+    """That opens it, and runs as long as it is open."""
+    url: str
+    """Where the endpoint is reached meanwhile."""
+
+
 class Observed(Frozen):
     """A deployment as it is now."""
 
@@ -74,6 +88,12 @@ class Observed(Frozen):
     """The oldest first."""
     endpoint: str | None = None
     """Where it is reached, such as http://127.0.0.1:8000."""
+    tunnel: Tunnel | None = None
+    """How it is reached from here, where that needs one."""
+    events: tuple[str, ...] = ()
+    """What the platform says of late that went wrong, the newest last."""
+    facts: dict[str, JsonValue] = Field(default_factory=dict)
+    """What the platform has that a plan depends on."""
     front: str | None = None
     """Name of what answers there."""
     upstream: int | None = None

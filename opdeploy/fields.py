@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 DURATION = r"^[0-9]{1,6}(\.[0-9]{1,3})?[smhd]$"
 REGION = r"^[a-z][a-z0-9]{1,40}$"
 NAME = r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$"
@@ -18,6 +19,7 @@ HINTS = {
     REGISTRY: "write a registry as Docker names it, such as me.azurecr.io or 127.0.0.1:5000",
     ADDRESS: "write an IP address of this machine, such as 127.0.0.1 or ::1, or localhost",
     DNS_LABEL: "write a DNS label: lower-case letters, digits and dashes, such as animal-classifier",
+    DNS_NAME: "write a DNS name in lower case, such as models.example.com",
     DURATION: "write a time such as 90s, 15m, 4h or 7d",
     REGION: "write an Azure region as Azure does, such as westeurope",
 }

@@ -48,8 +48,8 @@ def _spellings(name: str) -> Iterator[str]:
             yield f"m{text}" if not text[0].isalpha() else f"m-{text}"
 
 
-def deployment_name(settings: Deploy, workload: str, profile: Profile) -> str:
-    """Return the name of a deployment as its platform allows it."""
+def deployment_name(settings: Deploy, workload: str, profile: Profile, own: NameRule | None = None) -> str:
+    """Return the name of a deployment as its platform allows it, or by a rule of its own."""
     name = settings.name or workload
-    rule = profile.limits.name
-    return fit(name, rule.value) if rule else name
+    rule = own or (profile.limits.name.value if profile.limits.name else None)
+    return fit(name, rule) if rule else name

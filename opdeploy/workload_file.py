@@ -128,7 +128,7 @@ def _read(value: object, kind: str) -> object:
         return value
     if kind.startswith("dict"):
         return dict(pair.partition("=")[::2] for pair in value.split(",")) if value else {}
-    if "int" in kind or "float" in kind:
+    if "int" in kind or "float" in kind or "bool" in kind:
         with suppress(ValueError, RecursionError):
             return json.loads(value)
     return value

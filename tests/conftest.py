@@ -28,8 +28,16 @@ ON_DOCKER = {
     "tests/deploy/test_failures.py",
     "tests/deploy/test_killed.py",
     "tests/deploy/test_on_docker.py",
+    "tests/deploy/test_over_ssh.py",
     "tests/deploy/test_together.py",
     "tests/local/test_container.py",
+}
+ON_CLUSTER = {
+    "tests/deploy/test_cluster_failures.py",
+    "tests/deploy/test_cluster_killed.py",
+    "tests/deploy/test_cluster_rights.py",
+    "tests/deploy/test_cluster_settings.py",
+    "tests/deploy/test_on_cluster.py",
 }
 ALL_ON_DOCKER = ("tests/image/", "tests/deploy/test_engine_")
 DECIDES_LOOKS = (
@@ -82,13 +90,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class TogetherOrApart(LoadScopeScheduling):
-    """Keeps the tests of a file in one process, and those of the Docker engine too: they look at all that it has.
+    """Keeps the tests of a file in one process, and those of the Docker engine and of the cluster.
 
+    The former look at all that the engine has, and the cluster has room for few pods.
     Marks of groups (`--dist loadgroup`) would do it, but pytest-xdist 3.8.0 loses them with pytest 9.2.0.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if file in ON_CLUSTER:
+            return "cluster"
         return "docker" if file in ON_DOCKER or file.startswith(ALL_ON_DOCKER) else file
 
 

@@ -10,12 +10,17 @@ from opdeploy.cli.deploy_options import (
     AllowPlainHttp,
     BaseImage,
     BreakLock,
+    Context,
+    ForceConflicts,
     HostOption,
+    More,
     NameArgument,
     NameOption,
+    Namespace,
     Port,
     PublicNoAuth,
     Registry,
+    ServiceType,
     State,
     TargetOption,
     Timeout,
@@ -28,15 +33,14 @@ from opdeploy.cli.deploying import (
     Inputs,
     carry_out,
     confirm,
-    made_ready,
     notes_of,
-    place,
-    place_of,
+    opened,
     planned,
     require_buildable,
     require_possible,
     show,
 )
+from opdeploy.cli.places import place
 from opdeploy.cli.settings import Chosen, Settings, name_of, settings, target_of
 
 
@@ -48,7 +52,11 @@ def deploy(
     registry: Registry = None,
     port: Port = None,
     host: HostOption = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    service_type: ServiceType = None,
     state: State = None,
+    more: More = None,
     base_image: BaseImage = None,
     wheels: Wheels = None,
     public_no_auth: PublicNoAuth = False,
@@ -56,6 +64,7 @@ def deploy(
     allow_plain_http: AllowPlainHttp = False,
     yes: Yes = False,
     break_lock: BreakLock = False,
+    force_conflicts: ForceConflicts = False,
 ) -> None:
     """Bring the workload's model to a platform: plan, ask, carry out, and prove that it answers rightly.
 
@@ -65,18 +74,22 @@ def deploy(
     Exits with 5 when answers are wrong, 7 when something else changed meanwhile, and 8 when it cannot ask.
     """
     from opdeploy import ui
-    from opdeploy.deploy.obstacles import shortages
 
-    found = settings(workload, Chosen(target, name, registry, port, host, state), with_model=True)
+    found = settings(
+        workload,
+        Chosen(target, name, registry, port, host, state, context, namespace, service_type, tuple(more or ())),
+        with_model=True,
+    )
     if found.deploy.target is None:
         found = _recommended(found)
+    found = found._replace(force=force_conflicts)
     inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
-    with made_ready(inputs) as (asked, ready), place_of(asked, ready) as there:
-        observed = there.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
+    with opened(inputs) as (asked, ready, there):
+        observed = there.place.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
         said = notes_of(found, asked, ready, observed, allow_plain_http=allow_plain_http)
-        require_possible(ready, there, observed, broken=break_lock)
-        made = planned(inputs, ready, observed, (*said, *shortages(ready.wanted, there)))
-        require_buildable(made, asked)
+        require_possible(ready, there.place, observed, broken=break_lock)
+        made = planned(inputs, ready, observed, (*said, *there.place.shortages(ready.wanted)))
+        require_buildable(made, asked, there)
         show(made, "table", err=True)
         if made.changes:
             confirm(f"Deploy {made.deployment} to {made.target}?", yes=yes)
@@ -116,8 +129,10 @@ def rollback(
     workload: WorkloadOption = None,
     target: TargetOption = None,
     state: State = None,
+    more: More = None,
     yes: Yes = False,
     break_lock: BreakLock = False,
+    force_conflicts: ForceConflicts = False,
 ) -> None:
     """Let a version that was kept answer again.
 
@@ -128,10 +143,12 @@ def rollback(
     from opdeploy.deploy.operate import require
     from opdeploy.deploy.planning import to_roll_back
 
-    found = settings(workload, Chosen(target=target, state=state))
+    found = settings(workload, Chosen(target=target, state=state, more=tuple(more or ())))._replace(
+        force=force_conflicts
+    )
     profile, how = target_of(found)
-    with place() as there:
-        observed = there.observe(profile.id, name_of(found, name, profile))
+    with place(found) as there:
+        observed = there.place.observe(profile.id, name_of(found, name, profile))
         require(observed)
         if not break_lock:
             require_free(observed.deployment, observed.lock)
@@ -151,6 +168,7 @@ def remove(
     workload: WorkloadOption = None,
     target: TargetOption = None,
     state: State = None,
+    more: More = None,
     yes: Yes = False,
     break_lock: BreakLock = False,
 ) -> None:
@@ -161,10 +179,10 @@ def remove(
     from opdeploy.deploy.planning import to_remove
     from opdeploy.errors import OpdeployError
 
-    found = settings(workload, Chosen(target=target, state=state))
+    found = settings(workload, Chosen(target=target, state=state, more=tuple(more or ())))
     profile, how = target_of(found)
-    with place() as there:
-        observed = there.observe(profile.id, name_of(found, name, profile), pushed=True)
+    with place(found) as there:
+        observed = there.place.observe(profile.id, name_of(found, name, profile), pushed=True)
         require(observed)
         if not break_lock:
             require_free(observed.deployment, observed.lock)

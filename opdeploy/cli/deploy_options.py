@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,7 +26,22 @@ Registry = Annotated[
 ]
 Port = Annotated[int | None, typer.Option("--port", metavar="PORT", help="Port that it is reached at.")]
 HostOption = Annotated[str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
+Context = Annotated[
+    str | None, typer.Option("--context", metavar="CONTEXT", help="Cluster, by its context in the kubeconfig.")
+]
+Namespace = Annotated[str | None, typer.Option("--namespace", metavar="NAME", help="Namespace in the cluster.")]
+ServiceType = Annotated[
+    Literal["ClusterIP", "NodePort", "LoadBalancer"] | None,
+    typer.Option("--service-type", help="Who reaches it on a cluster."),
+]
+ForceConflicts = Annotated[
+    bool, typer.Option("--force-conflicts", help="Take over fields of a cluster's objects that others have set.")
+]
 State = Annotated[str | None, typer.Option("--state", metavar="FOLDER", help="Folder of journals and caches.")]
+More = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SETTING=VALUE", help="A setting of deploy, such as vm.host=10.0.0.4; repeatable."),
+]
 BaseImage = Annotated[
     str | None,
     typer.Option("--base-image", metavar="IMAGE", envvar="OPDEPLOY_BASE_IMAGE", help="Image to build on."),

@@ -18,28 +18,18 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from opdeploy.clients.docker.host import Host, Making
+    from opdeploy.cli.places import Place, There
     from opdeploy.deploy.operate import Work
     from opdeploy.deploy.prepare import Asked, Prepared
+    from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
     from opdeploy.image import ImageSettings, Sources
     from opdeploy.plan import Plan
     from opdeploy.render import Bundle
+    from opdeploy.workload import Workload
 
 
 PlanFormat = Literal["table", "json", "markdown"]
-
-
-@contextmanager
-def place(making: Making | None = None) -> Iterator[Host]:
-    """Give where deployments live: the Docker engine."""
-    from opdeploy.clients import docker
-    from opdeploy.clients.docker import here
-    from opdeploy.deploy.locking import owner
-
-    here.require()
-    with docker.connected() as engine:
-        yield engine.host(owner(), making)
 
 
 class Inputs(NamedTuple):
@@ -87,38 +77,50 @@ class Inputs(NamedTuple):
 
 
 @contextmanager
-def made_ready(inputs: Inputs) -> Iterator[tuple[Asked, Prepared]]:
+def made_ready(inputs: Inputs, platform: str | None = None) -> Iterator[tuple[Asked, Prepared]]:
     """Give what a deployment of the workload's model is made of; a model that is not packaged is packaged first.
 
-    Raises InputError where there is no workload file, or no model.
+    `platform` is that of its image, where the place has said so. Raises InputError where there is no workload file, or
+    no model.
     """
     from opdeploy.artifact.size import size_on_disk
     from opdeploy.cli.containers import Building, image_settings
     from opdeploy.deploy.artefacts import packaged
-    from opdeploy.deploy.prepare import Asked, prepared
-    from opdeploy.errors import InputError
+    from opdeploy.deploy.prepare import Asked, on_gpu, prepared
     from opdeploy.image import Sources
     from opdeploy.local.demand import demand
 
     found = inputs.found
+    workload, model = require_model(found)
+    profile, _ = target_of(found)
+    asked = Asked(
+        workload=workload,
+        settings=found.deploy,
+        profile=profile,
+        image=image_settings(Building(inputs.base_image, inputs.wheels, kept=False), profile, Sources()).model_copy(
+            update={"gpu": on_gpu(profile.id, found.deploy, workload)} | ({"platform": platform} if platform else {})
+        ),
+        memory_gb=demand(workload, size_on_disk(model) / 1e6).memory_gb,
+        public_no_auth=inputs.public_no_auth,
+        ready_s=inputs.ready_s,
+    )
+    with prepared(packaged(model, workload.name, found.state), asked) as ready:
+        yield asked, ready
+
+
+def require_model(found: Settings) -> tuple[Workload, Path]:
+    """Return the workload and its model, where a deployment can be made of them.
+
+    Raises InputError where there is no workload file, or it names no model, or where the platform takes none.
+    """
+    from opdeploy.errors import InputError
+
     if found.workload is None or found.file is None:
         raise InputError(f"{DEFAULT}: no such file; name a workload file, or write one with: opdeploy init")
     if found.workload.model.path is None:
         raise InputError(f"{found.file}: model.path: names no model; write it there")
-    profile, _ = target_of(found)
-    require_alive(profile)
-    model = found.file.parent / found.workload.model.path
-    asked = Asked(
-        workload=found.workload,
-        settings=found.deploy,
-        profile=profile,
-        image=image_settings(Building(inputs.base_image, inputs.wheels, kept=False), profile, Sources()),
-        memory_gb=demand(found.workload, size_on_disk(model) / 1e6).memory_gb,
-        public_no_auth=inputs.public_no_auth,
-        ready_s=inputs.ready_s,
-    )
-    with prepared(packaged(model, found.workload.name, found.state), asked) as ready:
-        yield asked, ready
+    require_alive(target_of(found)[0])
+    return found.workload, found.file.parent / found.workload.model.path
 
 
 def notes_of(
@@ -133,7 +135,8 @@ def notes_of(
     from opdeploy.deploy.notes import Facts, notes, refuse
 
     on = day(None)
-    refuse(ready.wanted, asked.workload, host=found.given("local.host"), allow_plain_http=allow_plain_http)
+    host, instead = _exposed(found, ready.wanted.settings)
+    refuse(ready.wanted, asked.workload, host=host, instead=instead, allow_plain_http=allow_plain_http)
     needs = assess(asked.workload, None)[0]
     unfinished = Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
     reasons = exclusions(needs, asked.profile, on)
@@ -142,11 +145,32 @@ def notes_of(
     return notes(Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy))
 
 
+def _exposed(found: Settings, deploy: Deploy) -> tuple[str, str]:
+    """Return what lets others reach a deployment, with where it was given, and what would be safe instead."""
+    from opdeploy.deploy.prepare import CLUSTER
+
+    if deploy.target in CLUSTER:
+        chosen = deploy.kubernetes
+        key = "ingress_class" if chosen.ingress_class else "gateway_class" if chosen.gateway_class else "service_type"
+        key = "service_type" if chosen.service_type not in {None, "ClusterIP"} else key
+        said = f"{found.given(f'kubernetes.{key}')} {getattr(chosen, key)}"
+        return said, "give hostname, ingress_class or gateway_class, and tls_secret of deploy.kubernetes"
+    given = found.given("vm.listen" if deploy.target == "vm" else "local.host")
+    return f"{given} {deploy.listening.host}", "listen on 127.0.0.1 behind a proxy that has a certificate"
+
+
 def nothing_there(target: str, deployment: str) -> Observed:
     """Return what is there before a first deployment."""
     from opdeploy.deployment import Observed
 
     return Observed(target=target, deployment=deployment)
+
+
+def assumed(asked: Asked) -> tuple[str, ...]:
+    """Return what is assumed of a place that is not asked."""
+    if asked.profile.image_platform or asked.profile.id == "local":
+        return ()
+    return (f"{asked.profile.id} was not asked for its processor: the image is taken to be for {asked.image.platform}",)
 
 
 def confirm(question: str, *, yes: bool, instead: str = "look at the plan, and say --yes") -> None:
@@ -162,7 +186,7 @@ def confirm(question: str, *, yes: bool, instead: str = "look at the plan, and s
 
 
 @contextmanager
-def working(found: Settings, host: Host, deployment: str, artefact: Path | None = None) -> Iterator[Work]:
+def working(found: Settings, there: There, deployment: str, artefact: Path | None = None) -> Iterator[Work]:
     """Give what a plan is carried out with; progress is shown."""
     from opdeploy import ui
     from opdeploy.deploy.journal import Journal
@@ -171,7 +195,7 @@ def working(found: Settings, host: Host, deployment: str, artefact: Path | None 
     profile, target = target_of(found)
     journal = Journal(found.state, profile.id, deployment)
     with ui.steps() as watch:
-        yield Work(target, host, "docker", journal, watch, ui.say, artefact)
+        yield Work(target, there.place, there.clients, journal, watch, ui.say, artefact)
 
 
 def planned(inputs: Inputs, ready: Prepared, observed: Observed, said: tuple[str, ...]) -> Plan:
@@ -184,10 +208,14 @@ def planned(inputs: Inputs, ready: Prepared, observed: Observed, said: tuple[str
 
 
 @contextmanager
-def place_of(asked: Asked, ready: Prepared) -> Iterator[Host]:
-    """Give the place with what images are built of: what is fetched comes from where the user's pip gets it."""
+def opened(inputs: Inputs) -> Iterator[tuple[Asked, Prepared, There]]:
+    """Give what a deployment is made of, and the place where it is to live, which is asked what images it runs.
+
+    What a build fetches comes from where the user's pip gets it. Raises what `made_ready` and `place` raise.
+    """
     from opdeploy import image, ui
-    from opdeploy.clients.docker.host import Making
+    from opdeploy.cli.places import place
+    from opdeploy.clients.docker.maker import Making
     from opdeploy.deploy.prepare import require_unchanged
 
     def made() -> tuple[Bundle, ImageSettings]:
@@ -195,8 +223,13 @@ def place_of(asked: Asked, ready: Prepared) -> Iterator[Host]:
         settings = ready.image.model_copy(update={"sources": _sources(asked)})
         return image.bundle(ready.package, settings), settings
 
-    with ui.progress("build") as watch, place(Making(made, watch)) as there:
-        yield there
+    require_model(inputs.found)
+    with (
+        ui.progress("build") as watch,
+        place(inputs.found, Making(made, watch)) as there,
+        made_ready(inputs, there.platform) as (asked, ready),
+    ):
+        yield asked, ready, there
 
 
 def _sources(asked: Asked) -> Sources:
@@ -206,13 +239,21 @@ def _sources(asked: Asked) -> Sources:
     return sources().model_copy(update={"wheels": asked.image.sources.wheels})
 
 
-def require_buildable(made: Plan, asked: Asked) -> None:
-    """Raise InputError where a build would be refused its index, so that this is known before anyone is asked."""
-    if any(step.call == "docker.build" for step in made.steps):
+def require_buildable(made: Plan, asked: Asked, there: There) -> None:
+    """Raise InputError where a build would be refused its index, NoEngineError where nothing answers that could build.
+
+    So this is known before anyone is asked.
+    """
+    from opdeploy.clients.docker.maker import Maker
+
+    if any(step.call == "image.build" for step in made.steps):
         _sources(asked).arguments()
+        maker = there.clients.get("image")
+        if isinstance(maker, Maker):
+            maker.require()
 
 
-def carry_out(made: Plan, found: Settings, there: Host, artefact: Path | None, *, broken: bool) -> Observed:
+def carry_out(made: Plan, found: Settings, there: There, artefact: Path | None, *, broken: bool) -> Observed:
     """Carry out a plan, show what came of it, and return what is there now; raises what `perform` raises."""
     from opdeploy import ui
     from opdeploy.deploy.operate import perform
@@ -221,19 +262,18 @@ def carry_out(made: Plan, found: Settings, there: Host, artefact: Path | None, *
     with working(found, there, made.deployment, artefact) as work:
         after = perform(made, work, broken=broken)
     if made.operation != "remove":
-        ui.tables(lambda console: show_done(console, after, work.checks))
+        ui.tables(lambda console: show_done(console, after, work.checks, found.options))
     return after
 
 
-def require_possible(ready: Prepared, there: Host, observed: Observed, *, broken: bool) -> None:
+def require_possible(ready: Prepared, there: Place, observed: Observed, *, broken: bool) -> None:
     """Raise OpdeployError where somebody is at work on it, or something stands in its way, before anything is built."""
     from opdeploy.deploy.locking import require_free
-    from opdeploy.deploy.obstacles import obstacles
     from opdeploy.errors import OpdeployError
 
     if not broken:
         require_free(observed.deployment, observed.lock)
-    for obstacle in obstacles(ready.wanted, there):
+    for obstacle in there.obstacles(ready.wanted):
         raise OpdeployError(obstacle)
 
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from opdeploy.cli.deploy_options import NameArgument, State, TargetOption, WorkloadOption
-from opdeploy.cli.deploying import place
+from opdeploy.cli.deploy_options import More, NameArgument, State, TargetOption, WorkloadOption
+from opdeploy.cli.places import place
 from opdeploy.cli.settings import Chosen, Settings, name_of, settings, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opdeploy.clients.docker.host import Host
+    from opdeploy.cli.places import Place
     from opdeploy.deployment import Observed
 
 Format = Literal["table", "json"]
@@ -32,6 +32,7 @@ def status(
     workload: WorkloadOption = None,
     target: TargetOption = None,
     state: State = None,
+    more: More = None,
     output: Output = "table",
 ) -> None:
     """Show how a deployment stands: its versions, what it is made of, whether it is ready, and who is at work on it.
@@ -43,7 +44,7 @@ def status(
     from opdeploy.errors import OpdeployError
     from opdeploy.ui.deployment import show_status
 
-    with _there(workload, target, state, name) as (_, there, observed):
+    with _there(workload, target, state, more, name) as (_, there, observed):
         ready = readiness(there, observed)
     if output == "json":
         _deliver({**observed.model_dump(mode="json"), "ready": ready.is_ready, "probe": ready.said})
@@ -60,6 +61,7 @@ def logs(
     workload: WorkloadOption = None,
     target: TargetOption = None,
     state: State = None,
+    more: More = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show what comes, until Ctrl-C.")] = False,
     tail: Annotated[int, typer.Option("--tail", min=0, metavar="LINES", help="The last so many lines.")] = 100,
     version: Annotated[
@@ -71,7 +73,7 @@ def logs(
 
     from opdeploy.errors import NotFoundError
 
-    with _there(workload, target, state, name) as (_, there, observed):
+    with _there(workload, target, state, more, name) as (_, there, observed):
         found = observed.current if version is None else observed.version(version)
         if found is None:
             kept = ", ".join(str(item.number) for item in observed.versions) or "none"
@@ -92,13 +94,14 @@ def history(
     workload: WorkloadOption = None,
     target: TargetOption = None,
     state: State = None,
+    more: More = None,
     output: Output = "table",
 ) -> None:
     """List the versions that are kept: when they were made, by whom, and of what."""
     from opdeploy import ui
     from opdeploy.ui.deployment import show_versions
 
-    with _there(workload, target, state, name) as (_, _place, observed):
+    with _there(workload, target, state, more, name) as (_, _place, observed):
         pass
     if output == "json":
         _deliver([version.model_dump(mode="json") for version in reversed(observed.versions)])
@@ -112,6 +115,7 @@ def diff(
     workload: WorkloadOption = None,
     target: TargetOption = None,
     state: State = None,
+    more: More = None,
     output: Output = "table",
 ) -> None:
     """Show what is not as it was made: what was changed, stopped or deleted by other hands.
@@ -121,7 +125,7 @@ def diff(
     from opdeploy import ui
     from opdeploy.ui.deployment import show_drift
 
-    with _there(workload, target, state, name) as (found, _place, observed):
+    with _there(workload, target, state, more, name) as (found, _place, observed):
         _, how = target_of(found)
         drift = tuple(how.drift(observed))
     if output == "json":
@@ -137,15 +141,16 @@ def list_(
     target: TargetOption = None,
     workload: WorkloadOption = None,
     state: State = None,
+    more: More = None,
     output: Output = "table",
 ) -> None:
     """List the deployments on a platform."""
     from opdeploy import ui
     from opdeploy.ui.deployment import show_list
 
-    found = settings(workload, Chosen(target=target, state=state))
+    found = settings(workload, Chosen(target=target, state=state, more=tuple(more or ())))
     profile, _ = target_of(found)
-    with place() as there:
+    with place(found) as (there, *_):
         all_of_them = [there.observe(profile.id, name) for name in there.deployments()]
     if output == "json":
         _deliver([item.model_dump(mode="json") for item in all_of_them])
@@ -162,6 +167,7 @@ def score(
     workload: WorkloadOption = None,
     target: TargetOption = None,
     state: State = None,
+    more: More = None,
 ) -> None:
     """Send data to a deployment's endpoint, and print its answer.
 
@@ -170,20 +176,20 @@ def score(
     from opdeploy import ui
     from opdeploy.deploy.scoring import scored
 
-    with _there(workload, target, state, name) as (_, there, observed):
+    with _there(workload, target, state, more, name) as (_, there, observed):
         ui.deliver(scored(there, observed, data))
 
 
 @contextmanager
 def _there(
-    workload: Path | None, target: str | None, state: str | None, name: str | None
-) -> Iterator[tuple[Settings, Host, Observed]]:
+    workload: Path | None, target: str | None, state: str | None, more: list[str] | None, name: str | None
+) -> Iterator[tuple[Settings, Place, Observed]]:
     """Give a deployment as it is now; raises NotFoundError where there is none."""
     from opdeploy.deploy.operate import require
 
-    found = settings(workload, Chosen(target=target, state=state))
+    found = settings(workload, Chosen(target=target, state=state, more=tuple(more or ())))
     profile, _ = target_of(found)
-    with place() as there:
+    with place(found) as (there, *_):
         observed = there.observe(profile.id, name_of(found, name, profile))
         require(observed)
         yield found, there, observed

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from opdeploy.cli.deploy_options import Port, TargetOption, WorkloadOption
+from opdeploy.cli.deploy_options import More, Port, TargetOption, WorkloadOption
 from opdeploy.cli.settings import Chosen, name_of, settings, target_of
 
 
@@ -17,6 +17,7 @@ def doctor(
     target: TargetOption = None,
     workload: WorkloadOption = None,
     port: Port = None,
+    more: More = None,
     output: Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="Format.")] = "table",
 ) -> None:
     """Look whether what a deployment needs is here: packages, the engine, room, a registry, the port.
@@ -28,7 +29,7 @@ def doctor(
     from opdeploy.errors import OpdeployError
     from opdeploy.ui.doctor import show_findings
 
-    found = settings(workload, Chosen(target=target, port=port))
+    found = settings(workload, Chosen(target=target, port=port, more=tuple(more or ())))
     name = found.deploy.target or "local"
     profile, _ = target_of(found._replace(deploy=found.deploy.model_copy(update={"target": name})))
     deployment = name_of(found, None, profile) if found.workload else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,16 @@ from opdeploy.cli.deploy_options import (
     AllowPlainHttp,
     BaseImage,
     BreakLock,
+    Context,
+    ForceConflicts,
     HostOption,
+    More,
     NameOption,
+    Namespace,
     Port,
     PublicNoAuth,
     Registry,
+    ServiceType,
     State,
     TargetOption,
     Timeout,
@@ -25,17 +31,19 @@ from opdeploy.cli.deploy_options import (
 from opdeploy.cli.deploying import (
     Inputs,
     PlanFormat,
+    assumed,
     carry_out,
     made_ready,
     notes_of,
     nothing_there,
-    place,
-    place_of,
+    opened,
     planned,
     require_buildable,
+    require_model,
     require_possible,
     show,
 )
+from opdeploy.cli.places import place
 from opdeploy.cli.settings import Chosen, settings
 
 if TYPE_CHECKING:
@@ -53,7 +61,11 @@ def plan(
     registry: Registry = None,
     port: Port = None,
     host: HostOption = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    service_type: ServiceType = None,
     state: State = None,
+    more: More = None,
     base_image: BaseImage = None,
     wheels: Wheels = None,
     public_no_auth: PublicNoAuth = False,
@@ -74,22 +86,26 @@ def plan(
     With --out it is written to a file that opdeploy apply carries out as it stands.
     """
     from opdeploy import files, ui
-    from opdeploy.deploy.obstacles import obstacles, shortages
 
     if out:
         files.check_place(out)
-    found = settings(workload, Chosen(target, name, registry, port, host, state), with_model=True)
+    found = settings(
+        workload,
+        Chosen(target, name, registry, port, host, state, context, namespace, service_type, tuple(more or ())),
+        with_model=True,
+    )
     inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
-    with made_ready(inputs) as (asked, ready):
-        more: tuple[str, ...] = ()
-        if offline:
-            observed = nothing_there(asked.profile.id, ready.wanted.deployment)
+    require_model(found)
+    with ExitStack() as stack:
+        there = None if offline else stack.enter_context(place(found))
+        asked, ready = stack.enter_context(made_ready(inputs, there.platform if there else None))
+        if there:
+            observed = there.place.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
+            stands = (*there.place.obstacles(ready.wanted), *there.place.shortages(ready.wanted))
         else:
-            with place() as there:
-                observed = there.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
-                more = (*obstacles(ready.wanted, there), *shortages(ready.wanted, there))
+            observed, stands = nothing_there(asked.profile.id, ready.wanted.deployment), assumed(asked)
         said = notes_of(found, asked, ready, observed, allow_plain_http=True)
-        made = planned(inputs, ready, observed, (*said, *more))
+        made = planned(inputs, ready, observed, (*said, *stands))
     if out:
         ui.deliver(made.model_dump_json(indent=2), out)
     show(made, output)
@@ -105,6 +121,7 @@ def apply(
     *,
     allow_plain_http: AllowPlainHttp = False,
     break_lock: BreakLock = False,
+    force_conflicts: ForceConflicts = False,
 ) -> None:
     """Carry out a plan exactly as it stands.
 
@@ -114,12 +131,13 @@ def apply(
 
     made = _read_plan(file)
     inputs = Inputs.of(made)
-    with made_ready(inputs) as (asked, ready), place_of(asked, ready) as there:
-        observed = there.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
+    inputs = inputs._replace(found=inputs.found._replace(force=force_conflicts))
+    with opened(inputs) as (asked, ready, there):
+        observed = there.place.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
         notes_of(inputs.found, asked, ready, observed, allow_plain_http=allow_plain_http)
-        require_possible(ready, there, observed, broken=break_lock)
+        require_possible(ready, there.place, observed, broken=break_lock)
         require_same(made, planned(inputs, ready, observed, made.notes), str(file))
-        require_buildable(made, asked)
+        require_buildable(made, asked, there)
         carry_out(made, inputs.found, there, ready.package.folder, broken=break_lock)
 
 

@@ -9,11 +9,15 @@ import typer
 
 from opdeploy.cli.deploy_options import (
     BaseImage,
+    Context,
     HostOption,
+    More,
     NameOption,
+    Namespace,
     Port,
     PublicNoAuth,
     Registry,
+    ServiceType,
     State,
     TargetOption,
     Wheels,
@@ -34,7 +38,11 @@ def render(
     registry: Registry = None,
     port: Port = None,
     host: HostOption = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    service_type: ServiceType = None,
     state: State = None,
+    more: More = None,
     base_image: BaseImage = None,
     wheels: Wheels = None,
     public_no_auth: PublicNoAuth = False,
@@ -46,7 +54,11 @@ def render(
     from opdeploy import ui
     from opdeploy.render import write_new
 
-    found = settings(workload, Chosen(target, name, registry, port, host, state), with_model=True)
+    found = settings(
+        workload,
+        Chosen(target, name, registry, port, host, state, context, namespace, service_type, tuple(more or ())),
+        with_model=True,
+    )
     with made_ready(Inputs(found, base_image, wheels, public_no_auth, 0.0)) as (_, ready):
         write_new(ready.bundle, folder)
         ui.say(f"wrote {len(ready.bundle)} files to {folder}; start with {folder / 'README.md'}")

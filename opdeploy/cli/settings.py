@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from opdeploy.workload import Workload
 
 
+VARIABLE = "OPDEPLOY_"
+"""What the variables of settings begin with."""
+_PLACE = {"host", "user", "identity_file", "ssh_port", "context", "namespace"}
+"""Settings that say where a deployment is."""
+
+
 class Chosen(NamedTuple):
     """Which settings were chosen with options; None where the option was not given."""
 
@@ -26,6 +32,11 @@ class Chosen(NamedTuple):
     port: int | None = None
     host: str | None = None
     state: str | None = None
+    context: str | None = None
+    namespace: str | None = None
+    service_type: str | None = None
+    more: tuple[str, ...] = ()
+    """Settings by their paths, such as `vm.host=somewhere`."""
 
 
 class Settings(NamedTuple):
@@ -36,16 +47,52 @@ class Settings(NamedTuple):
     workload: Workload | None
     sources: Mapping[str, str] = {}
     """Where settings were given that are not those of the file: the option or the variable, by their paths."""
+    force: bool = False
+    """Whether fields that others have are taken over."""
 
     def given(self, path: str) -> str:
         """Return where a setting was given."""
         return self.sources.get(path) or (f"{self.file}: " if self.file else "") + f"deploy.{path}:"
 
     @property
+    def options(self) -> str:
+        """The options that another command needs, beside name and target, to find the same machine or cluster."""
+        from shlex import quote
+
+        from opdeploy.workload_file import settings_of_deploy
+
+        words = []
+        for path in settings_of_deploy():
+            section, _, key = path.partition(".")
+            if section in {"vm", "kubernetes"} and key in _PLACE:
+                value = getattr(getattr(self.deploy, section), key)
+                written = getattr(getattr(self.workload.deploy, section), key) if self.workload else None
+                if value not in {None, written} and not self.sources.get(path, "").startswith(VARIABLE):
+                    words.append(f" --set {quote(f'{path}={value}')}")
+        return "".join(words)
+
+    @property
     def state(self) -> Path:
         """The folder of journals and caches: beside the workload file, if not said otherwise."""
         folder = self.file.parent if self.file else Path()
         return folder / (self.deploy.state or ".opdeploy")
+
+
+def _paths(target: str) -> dict[str, str]:
+    """Return the setting that each option sets, on a platform."""
+    section, address = ("vm", "listen") if target == "vm" else ("local", "host")
+    port = "kubernetes" if target in {"aks-cpu", "aks-gpu"} else section
+    return {
+        "--target": "target",
+        "--name": "name",
+        "--registry": "registry",
+        "--state": "state",
+        "--port": f"{port}.port",
+        "--host": f"{section}.{address}",
+        "--context": "kubernetes.context",
+        "--namespace": "kubernetes.namespace",
+        "--service-type": "kubernetes.service_type",
+    }
 
 
 def settings(file: Path | None, chosen: Chosen, *, with_model: bool = False) -> Settings:
@@ -57,29 +104,31 @@ def settings(file: Path | None, chosen: Chosen, *, with_model: bool = False) -> 
     """
     from opdeploy.catalogue import load_catalogue
     from opdeploy.deploy_settings import Deploy
+    from opdeploy.errors import InputError, nearest
     from opdeploy.workload_file import Given, load_workload, overridden, settings_of_deploy
 
     if file is None and DEFAULT.exists():
         file = DEFAULT
     workload = load_workload(file, load_catalogue().all_ids, with_model=with_model) if file else None
     given = {}
-    for path in settings_of_deploy():
-        variable = "OPDEPLOY_" + path.upper().replace(".", "_")
+    known = [*settings_of_deploy()]
+    for path in known:
+        variable = VARIABLE + path.upper().replace(".", "_")
         if os.environ.get(variable):
             given[path] = Given(variable, os.environ[variable])
-    target = chosen.target or (given["target"].value if "target" in given else None)
+    for item in chosen.more:
+        path, sign, value = item.partition("=")
+        if not sign:
+            raise InputError(f"--set {item}: has no value; write it as --set kubernetes.namespace=models")
+        if path not in known:
+            raise InputError(f"--set {path}: there is no such setting of deploy{nearest(path, known)}")
+        given[path] = Given(f"--set {path}", value)
+    target = chosen.target or (str(given["target"].value) if "target" in given else None)
     target = target or (workload.deploy.target if workload else None) or "local"
-    options: dict[str, object] = {
-        "target": chosen.target,
-        "name": chosen.name,
-        "registry": chosen.registry,
-        "state": chosen.state,
-        f"{'vm' if target == 'vm' else 'local'}.port": chosen.port,
-        "local.host": chosen.host,
-    }
-    for path, value in options.items():
+    for option, path in _paths(target).items():
+        value = getattr(chosen, option.removeprefix("--").replace("-", "_"))
         if value is not None:
-            given[path] = Given(f"--{path.rpartition('.')[2]}", value)
+            given[path] = Given(option, value)
     deploy = overridden(workload.deploy if workload else Deploy.model_validate_json("{}"), given)
     return Settings(deploy, file, workload, {path: value.source for path, value in given.items()})
 
@@ -107,13 +156,15 @@ def target_of(found: Settings) -> tuple[Profile, Target]:
 
 def name_of(found: Settings, name: str | None, profile: Profile) -> str:
     """Return the name of a deployment: the one that was given, else that of the workload file."""
+    from opdeploy import targets
     from opdeploy.errors import InputError
     from opdeploy.names import deployment_name
     from opdeploy.workload_file import Given, overridden
 
+    rule = targets.find(profile.id).rule
     if name is not None:
         deploy = overridden(found.deploy, {"name": Given("NAME", name)})
-        return deployment_name(deploy, name, profile)
+        return deployment_name(deploy, name, profile, rule)
     if found.workload is None:
         raise InputError(f"name a deployment, or go to a folder with a {DEFAULT}; see opdeploy list -t {profile.id}")
-    return deployment_name(found.deploy, found.workload.name, profile)
+    return deployment_name(found.deploy, found.workload.name, profile, rule)

@@ -38,6 +38,8 @@ _PATIENCE_S = 30.0
 _PROBE_S = 10.0
 _BUSY = str(HTTPStatus.SERVICE_UNAVAILABLE.value)
 """How a server, and the front, answer what they have no room for, with `Retry-After`."""
+_PASSES = {_BUSY, generator.UNANSWERED}
+"""Failures that are not the version's: others load it as well, or what leads there was just made."""
 
 
 class Servers(Protocol):
@@ -166,7 +168,7 @@ def _golden(server: Server, tried: Subject) -> str:
 
 
 def _loaded(asked: Server, server: Server, tried: Subject, name: str) -> Load:
-    """Send golden records for a moment to what is asked, and once more where the server behind it is busy.
+    """Send golden records for a moment to what is asked, and once more where what failed may pass.
 
     Raises OpdeployError, with the evidence of that server, where it fails.
     """
@@ -178,7 +180,7 @@ def _loaded(asked: Server, server: Server, tried: Subject, name: str) -> Load:
         return point(generator.closed(target, _CONNECTIONS, _LOAD_S, _PATIENCE_S), _CONNECTIONS, None, 0.0)
 
     found = load()
-    if {*found.failures} == {_BUSY}:  # others load it as well: that is no failure of the version
+    if found.failures and {*found.failures} <= _PASSES:
         found = load()
     if {*found.failures} - {_BUSY} or found.errors > found.requests / 2:
         why = ", ".join(f"{reason}: {count}" for reason, count in found.failures.items())

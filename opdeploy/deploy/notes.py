@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from opdeploy.workload import Workload
 
 _PLAIN = "it is reached over plain HTTP: who is on the way can read requests, answers, and the API key if there is one"
+_PILOT = "single-node"
+"""The reason that comes first: that production is put on a machine which nothing manages."""
 _ASKED = {"development", "only", "never"}
 """Reasons that who names the platform has set aside."""
 
@@ -45,11 +47,11 @@ def notes(facts: Facts) -> tuple[str, ...]:
 
 def _notes(facts: Facts) -> Iterator[str]:
     wanted, workload, name = facts.wanted, facts.workload, facts.wanted.deployment
-    for reason in facts.reasons:
+    for reason in sorted(facts.reasons, key=lambda reason: reason.constraint != _PILOT):
         if reason.constraint not in _ASKED:
             text = f"{reason.text.rstrip('.')}; it would take {reason.would_need}"
             yield f"{facts.profile.id} is not recommended for this workload: {text}"
-    yield from of_reach(Reach(wanted.public, wanted.keyed))
+    yield from of_reach(Reach(wanted.public, wanted.keyed, wanted.tls))
     asked = wanted.settings.name or workload.name
     if name != asked:
         yield f"{asked} does not fit the rules for names of {facts.profile.id}, and so it is called {name}"
@@ -71,21 +73,21 @@ def _notes(facts: Facts) -> Iterator[str]:
 def of_reach(reach: Reach) -> Iterator[str]:
     """Yield what is to be known of who reaches a version."""
     if reach.public:
-        yield _PLAIN
+        if not reach.tls:
+            yield _PLAIN
         yield "it asks for an API key" if reach.keyed else "it asks for no API key: anyone who reaches it may use it"
 
 
-def refuse(wanted: Wanted, workload: Workload, *, host: str, allow_plain_http: bool) -> None:
+def refuse(wanted: Wanted, workload: Workload, *, host: str, instead: str, allow_plain_http: bool) -> None:
     """Raise InputError for plain HTTP that was not allowed, NoPlatformError where the workload needs what is not there.
 
-    `host` says where the address was given that it listens on.
+    `host` says what lets others reach it, and where that was given; `instead` what would be safe.
     """
-    if workload.hardware.gpu == "required":
+    if workload.hardware.gpu == "required" and not wanted.gpu:
         raise NoPlatformError(
             "hardware.gpu: a GPU is required, and containers get none here; say preferred, or take another platform"
         )
-    if wanted.public and not allow_plain_http:
+    if wanted.public and not wanted.tls and not allow_plain_http:
         raise InputError(
-            f"{host} {wanted.settings.local.host}: others may read along, for it serves without TLS; allow it with "
-            "--allow-plain-http, or listen on 127.0.0.1 behind a proxy that has a certificate"
+            f"{host}: others may read along, for it serves without TLS; allow it with --allow-plain-http, or {instead}"
         )

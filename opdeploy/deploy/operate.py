@@ -14,7 +14,7 @@ from opdeploy.deploy.planning import mark
 from opdeploy.errors import NotFoundError, OpdeployError, StaleError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from opdeploy.deploy.execute import Progress
@@ -43,8 +43,8 @@ class Work:
 
     target: Target
     place: Place
-    client: str
-    """What the calls of the place's methods begin with: `docker`."""
+    clients: Mapping[str, object]
+    """Whose methods steps call, by what the calls begin with, such as `docker`; the checks are added."""
     journal: Journal
     watch: Watch
     say: Say
@@ -105,7 +105,7 @@ def _execute(plan: Plan, work: Work, artefact: Path | None = None) -> list[str]:
     work.checks = Checks(work.place, lambda: _key(plan, work, make=False), artefact)
     return execute(
         plan,
-        {work.client: work.place, "check": work.checks},
+        {**work.clients, "check": work.checks},
         lambda secret: _secret(secret, plan, work),
         work.journal,
         work.watch,

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 def mark(observed: Observed) -> str:
     """Return the digest of what exists, whoever is at work on it, and whatever a registry says of its images."""
     found = tuple(
-        item.model_copy(update={"properties": {}}) if item.kind == "image" else item for item in observed.found
+        item.model_copy(update={"properties": {}}) if item.kind == "image" else item
+        for item in observed.found
+        if not item.passing
     )
-    return fingerprint(observed.model_copy(update={"found": found}).model_dump(mode="json", exclude={"lock"}))
+    told = {"lock", "events", "facts"}
+    return fingerprint(observed.model_copy(update={"found": found}).model_dump(mode="json", exclude=told))
 
 
 def to_deploy(target: Target, wanted: Wanted, observed: Observed, notes: Iterable[str]) -> Plan:
@@ -84,7 +87,7 @@ def _plan(
         keeps=tuple(
             Resource(kind=item.kind, name=item.name, properties=item.properties)
             for item in observed.found
-            if (item.kind, item.name) not in touched
+            if (item.kind, item.name) not in touched and not item.passing
         ),
         steps=done,
     )
@@ -102,13 +105,16 @@ def _is_as_made(version: Version, observed: Observed) -> bool:
 
 
 def _before(observed: Observed, number: int | None) -> int | None:
-    """Return the version to return to: the current one, else the newest other that runs; where none is, the newest."""
+    """Return the version to return to: the current one, else the newest other that runs; where none is, the newest.
+
+    Where the current one works none but one that runs takes its place.
+    """
     current = observed.current
     if current and current.number != number:
         return current.number
     others = [item for item in observed.versions if item.number != number and item.proven]
     running = [item.number for item in others if item.state == "running"]
-    if running or current:
+    if running or (current and current.proven):
         return max(running, default=None)
     return max((item.number for item in others), default=None)
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from opdeploy import image
+from opdeploy import image, targets
+from opdeploy.deploy.measured import measured
 from opdeploy.errors import StaleError
 from opdeploy.names import deployment_name
 from opdeploy.plan import fingerprint
 from opdeploy.render import render
 from opdeploy.runtime.package import opened, sha256
-from opdeploy.targets.base import Wanted, is_public, reached
-from opdeploy.targets.engine.names import HOST, repository
+from opdeploy.targets import kubernetes
+from opdeploy.targets.base import Wanted, is_beyond, is_public, reached
+from opdeploy.targets.engine.names import repository
+from opdeploy.targets.kubernetes.values import NAMESPACE, TEMPLATES, check, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 KEEP = 3
 _TAG = 12
 """Digits of the bundle's digest that name an image."""
+CLUSTER = frozenset(kubernetes.TARGET.ids)
+"""Platforms that are clusters of Kubernetes."""
 _WHEELS = "build/wheels/"
 IMAGE = "image/"
 """The folder of the bundle that an image is built of."""
@@ -61,6 +66,13 @@ class Prepared:
     package: Package
 
 
+def on_gpu(platform: str, settings: Deploy, workload: Workload) -> bool:
+    """Tell whether a deployment is to compute on a GPU."""
+    if platform == "vm":
+        return workload.hardware.gpu == "required" if settings.vm.gpu is None else settings.vm.gpu
+    return platform == "aks-gpu"
+
+
 @contextmanager
 def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
     """Give what a deployment of an artefact is made of: the same for the same input.
@@ -75,7 +87,14 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
         bundle = _digest(package, files, settings)
         wanted = wanted.model_copy(update={"bundle": bundle, "image": f"{wanted.image}:{bundle[:_TAG]}"})
         made = {f"{IMAGE}{path}": content for path, content in files.items()}
-        made |= render(asked.profile.id, _context(wanted, asked))
+        if asked.profile.id in CLUSTER:
+            own = _cluster_files(wanted, asked, package, _file_image(wanted, asked))
+            if wanted.settings.kubernetes.namespace:  # which may be others' too
+                own.pop(NAMESPACE)
+            wanted = wanted.model_copy(update={"manifests": _manifests(wanted, asked, package)})
+        else:
+            own = render(asked.profile.id, _context(wanted, asked))
+        made |= own
         yield Prepared(wanted, settings, made, package)
 
 
@@ -89,10 +108,27 @@ def require_unchanged(package: Package) -> None:
             raise StaleError(f"{package.folder}: the model has changed since the plan was made; run the command again")
 
 
+def _cluster_files(wanted: Wanted, asked: Asked, package: Package, name: str) -> dict[str, bytes | Path]:
+    """Return the files of a cluster, without those of which nothing is left; `name` is that of the image."""
+    context = values(wanted, asked.workload.name, asked.workload.stage, name, measured(package))
+    return {path: text for path, text in render(TEMPLATES, context).items() if isinstance(text, bytes) and text.strip()}
+
+
+def _manifests(wanted: Wanted, asked: Asked, package: Package) -> tuple[dict[str, Any], ...]:
+    """Return what a cluster is told, as data, in the order of the files."""
+    import yaml
+
+    files = _cluster_files(wanted, asked, package, wanted.image)
+    found = (text for path, text in sorted(files.items()) if path.endswith(".yaml") and isinstance(text, bytes))
+    return tuple(yaml.safe_load(text) for text in found)
+
+
 def _wanted(package: Package, asked: Asked) -> Wanted:
-    settings = asked.settings
-    name = deployment_name(settings, asked.workload.name, asked.profile)
-    public = is_public(settings.local.host or HOST)
+    settings = asked.settings.model_copy(update={"target": asked.profile.id})
+    if asked.profile.id in CLUSTER:
+        check(settings.kubernetes)
+    name = deployment_name(settings, asked.workload.name, asked.profile, targets.find(asked.profile.id).rule)
+    public, tls = exposure(settings)
     return Wanted(
         deployment=name,
         settings=settings,
@@ -101,9 +137,11 @@ def _wanted(package: Package, asked: Asked) -> Wanted:
         image=_image(settings, repository(name)),
         platform=asked.image.platform,
         port=asked.image.port,
+        gpu=asked.image.gpu,
         memory_gb=asked.memory_gb,
         public=public,
         keyed=public and not asked.public_no_auth,
+        tls=tls,
         keep=settings.keep or KEEP,
         ready_s=asked.ready_s,
     )
@@ -126,20 +164,36 @@ def _hash(content: bytes | Path, known: Mapping[Path, str]) -> str:
     return known.get(content) or sha256(content)
 
 
+def _file_image(wanted: Wanted, asked: Asked) -> str:
+    """Return the name of the image in files: not a deployment's, which would take it for its own, and remove it."""
+    return f"{_image(asked.settings, wanted.deployment.lower())}:{wanted.bundle[:_TAG]}"
+
+
+def exposure(settings: Deploy) -> tuple[bool, bool]:
+    """Tell whether a deployment is reached from anywhere, and whether what is on the way can read along then."""
+    if settings.target not in CLUSTER:
+        reached_by_others = is_beyond if settings.target == "vm" else is_public
+        return reached_by_others(settings.listening.host), False
+    chosen = settings.kubernetes
+    named = bool(chosen.ingress_class or chosen.gateway_class)
+    outside = chosen.service_type in {"NodePort", "LoadBalancer"}
+    return named or outside, named and bool(chosen.tls_secret) and not outside
+
+
 def _context(wanted: Wanted, asked: Asked) -> dict[str, object]:
-    listen = asked.settings.local.host or HOST
+    listen, port, cpus = wanted.settings.listening
     return {
         "name": wanted.deployment,
         "workload": asked.workload.name,
-        # Not that of a deployment, which would take the image for its own, and remove it.
-        "image": f"{_image(asked.settings, wanted.deployment.lower())}:{wanted.bundle[:_TAG]}",
+        "image": _file_image(wanted, asked),
         "platform": wanted.platform,
         "inside": wanted.port,
         "listen": _in_url(listen),
         "reached": _in_url(reached(listen)),
-        "port": asked.settings.local.port or wanted.port,
+        "port": port,
         "memory_mb": round(wanted.memory_gb * 1000),
-        "cpus": asked.settings.local.cpus,
+        "cpus": cpus,
+        "gpu": wanted.gpu,
         "keyed": wanted.keyed,
     }
 

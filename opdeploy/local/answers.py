@@ -178,12 +178,12 @@ def _parts(document: Any) -> dict[Any, Any] | None:  # noqa: ANN401 - JSON
 
 
 def _asked(address: Address, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Reply:
-    """Ask, and raise OpdeployError where there is no good answer."""
+    """Ask; raises OpdeployError where there is no good answer, TransientError where there is none at all."""
     method = "GET" if body is None else "POST"
     try:
         reply = ask(address, path, body, headers)
     except (OSError, http.client.HTTPException) as error:
-        raise OpdeployError(f"{method} {path}: got no answer: {error or type(error).__name__}; see its log") from None
+        raise TransientError(f"{method} {path}: got no answer: {error or type(error).__name__}; see its log") from None
     if reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
         raise TransientError(f"{method} {path}: the server has no room for it: {reply}; try it again later")
     if reply.status != HTTPStatus.OK:

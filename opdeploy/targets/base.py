@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from opdeploy.deploy_settings import Deploy
 from opdeploy.frozen import Frozen
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from opdeploy.deployment import Found, Observed
     from opdeploy.plan import Plan, Step
+    from opdeploy.platform import NameRule
 
 
 class Wanted(Frozen):
@@ -30,16 +31,35 @@ class Wanted(Frozen):
     """Of the image: `linux/amd64`."""
     port: int
     """That the server listens on in its container."""
+    gpu: bool = False
+    """Whether it computes on a GPU."""
     memory_gb: float
     """Of one server."""
     public: bool
     """Whether it is reached from anywhere, so that an API key is needed."""
     keyed: bool
     """Whether requests need an API key."""
+    tls: bool = False
+    """Whether what is on the way cannot read along."""
     keep: int
     """Versions that are kept, the current one included."""
     ready_s: float
     """How long a server may take to get ready."""
+    manifests: tuple[dict[str, Any], ...] = ()
+    """What a cluster is told, as data."""
+
+
+class Measured(NamedTuple):
+    """What was measured of a model; None where nothing was."""
+
+    ready_s: float | None = None
+    """From the start of a server until it was ready."""
+    peak_memory_mb: float | None = None
+    """The most that it held, in MB (10^6 bytes)."""
+    threads: int | None = None
+    """With which it was best."""
+    knee: int | None = None
+    """Records in a batch beyond which more add little."""
 
 
 class Reach(NamedTuple):
@@ -49,6 +69,8 @@ class Reach(NamedTuple):
     """Whether it is reached from anywhere."""
     keyed: bool
     """Whether requests need an API key."""
+    tls: bool = False
+    """Whether what is on the way cannot read along."""
 
 
 class Target(Protocol):
@@ -56,6 +78,8 @@ class Target(Protocol):
 
     ids: tuple[str, ...]
     """The profiles that it serves."""
+    rule: NameRule | None
+    """What a deployment may be called, where that is another rule than that of the profile."""
 
     def config(self, wanted: Wanted) -> str:
         """Return the digest of everything that decides how a version runs."""
@@ -88,6 +112,11 @@ def reached(host: str) -> str:
 def overlap(one: str, another: str) -> bool:
     """Tell whether two addresses to listen on cannot have one port: they are the same, or one of them is all."""
     return one == another or not _EVERYWHERE.keys().isdisjoint({one, another})
+
+
+def is_beyond(host: str) -> bool:
+    """Tell whether an address to listen on may be reached from elsewhere: in a cloud a private one may be, too."""
+    return host not in {"localhost", "127.0.0.1", "::1"}
 
 
 def is_public(host: str) -> bool:

@@ -21,8 +21,11 @@ _SHOWN = {"state", "role", "front"}
 """Properties that have a column of their own, or none."""
 
 
-def show_done(console: Console, after: Observed, checks: Checks | None) -> None:
-    """Print where a deployment is reached, how to ask it, where its logs are, and how to remove it."""
+def show_done(console: Console, after: Observed, checks: Checks | None, more: str = "") -> None:
+    """Print where a deployment is reached, how to ask it, where its logs are, and how to remove it.
+
+    `more` is what a command needs beside its name and target to find it.
+    """
     current = after.current
     name = after.deployment
     lines = [f"{name}, version {current.number if current else '?'}, answers at {after.endpoint}"]
@@ -31,13 +34,16 @@ def show_done(console: Console, after: Observed, checks: Checks | None) -> None:
         rate, p50, p95 = figure(load.requests_per_second), figure(load.p50_ms), figure(load.p95_ms)
         errors = f"{load.busy} of {load.requests} came when it was busy" if load.busy else "no errors"
         lines.append(f"  a short load: {rate} requests/s with 4 clients, p50 {p50} ms, p95 {p95} ms, {errors}")
-    if checks and checks.example and after.endpoint:
-        lines.append(f"  try it:  {curl(after.endpoint, checks.example)}")
+    reached = after.tunnel.url if after.tunnel else after.endpoint
+    if after.tunnel:
+        lines.append(f"  reach it: {after.tunnel.command}")
+    if checks and checks.example and reached:
+        lines.append(f"  try it:  {curl(reached, checks.example)}")
         if checks.example.keyed:
             lines.append("  key:     export OPDEPLOY_API_KEY=..., the key that was shown when it was made")
     lines += [
-        f"  logs:    opdeploy logs {name} --target {after.target}",
-        f"  remove:  opdeploy remove {name} --target {after.target}",
+        f"  logs:    opdeploy logs {name} --target {after.target}{more}",
+        f"  remove:  opdeploy remove {name} --target {after.target}{more}",
     ]
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
@@ -56,6 +62,8 @@ def show_status(console: Console, observed: Observed, ready: Readiness) -> None:
     )
     if not ready.is_ready:
         console.print(f"  {printable(ready.said)}", markup=False)
+    if observed.tunnel:
+        console.print(f"  reach it: {printable(observed.tunnel.command)}", markup=False, soft_wrap=True)
     if observed.lock:
         over = ", and was interrupted: the next command goes on" if gone(observed.lock) else ""
         console.print(f"  {printable(at_work(observed.lock) + over)}", markup=False)
@@ -68,6 +76,10 @@ def show_status(console: Console, observed: Observed, ready: Readiness) -> None:
         words = ", ".join(f"{name} {_shown(name, value)}" for name, value in properties.items() if value is not None)
         _add(table, found.kind, found.name, str(found.properties.get("state") or ""), words)
     console.print(table)
+    if observed.events:
+        console.print("\nwhat went wrong of late:")
+    for event in observed.events:
+        console.print(f"  {printable(event)}", markup=False, soft_wrap=True)
 
 
 def show_versions(console: Console, observed: Observed) -> None:

@@ -9,7 +9,7 @@ from opdeploy.ui import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from opdeploy.deploy.doctor import Finding
+    from opdeploy.deploy.finding import Finding
 
 _LOOKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "missing": ("PROBLEM", "red")}
 

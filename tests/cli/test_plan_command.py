@@ -27,6 +27,7 @@ FORMS = {"table": "txt", "json": "json", "markdown": "md"}
 CHOSEN: dict[str, tuple[str, ...]] = {
     "digits": (),
     "public": ("--host", "0.0.0.0", "--port", "9000", "--name", "Digits_of_Forms", "--registry", "127.0.0.1:5000"),  # noqa: S104
+    "machine": ("--target", "vm", "--set", "vm.host=box", "--set", "vm.gpu=true"),
 }
 
 
@@ -161,7 +162,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "a platform that is none": (("-t", "clouds"), "--target: no platform 'clouds'; valid: "),
     "a platform that is no target": (
         ("-t", "hdinsight"),
-        "--target: opdeploy does not deploy to hdinsight; valid: local",
+        "--target: opdeploy does not deploy to hdinsight; valid: aks-cpu, aks-gpu, local",
     ),
     "a port that is none": (("--port", "0"), "--port: must be at least 1, not 0"),
     "a folder without wheels": (("--wheels", "."), ".: has no wheel of "),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import docker as sdk
@@ -12,6 +13,7 @@ from docker.errors import DockerException, ImageNotFound
 
 from opdeploy.deploy.journal import Journal
 from opdeploy.deploy.operate import Work
+from tests.deploy.clusters import KUBECONFIG, ClusterProject
 from tests.deploy.imagined import NAME
 from tests.deploy.projects import BASE, Project
 from tests.deploy.remembered import Place, Remembered
@@ -47,6 +49,12 @@ def client() -> Iterator[sdk.DockerClient]:
     except (DockerException, ImageNotFound) as error:
         pytest.skip(f"needs a Docker engine with the image {BASE}: {error}")
     yield found
+    own = f"net-{os.getpid()}-"
+    for image in found.api.images():
+        for tag in image["RepoTags"] or ():
+            if own in tag:  # of a cluster, whose pods have ended by now
+                with suppress(DockerException):
+                    found.api.remove_image(tag)
     found.close()
 
 
@@ -54,6 +62,16 @@ def client() -> Iterator[sdk.DockerClient]:
 def project(tmp_path: Path, client: sdk.DockerClient) -> Iterator[Project]:
     """Return a project of a name of its own, of which nothing is left in the end."""
     found = Project(tmp_path, client)
+    yield found
+    found.remove()
+
+
+@pytest.fixture
+def cluster_project(tmp_path: Path, client: sdk.DockerClient) -> Iterator[ClusterProject]:
+    """Return a project whose namespace is its own, and of which nothing is left in the end."""
+    if not KUBECONFIG:
+        pytest.skip("needs a cluster of Kubernetes: name a kubeconfig with OPDEPLOY_TEST_KUBECONFIG")
+    found = ClusterProject(tmp_path, client)
     yield found
     found.remove()
 
@@ -85,7 +103,12 @@ def work(tmp_path: Path) -> Callable[..., Work]:
 
         journal = Journal(tmp_path, "remembered", NAME)
         return Work(
-            target or Remembered(), place, "memory", journal, watch, lambda text: place.log.append(f"say: {text}")
+            target or Remembered(),
+            place,
+            {"memory": place},
+            journal,
+            watch,
+            lambda text: place.log.append(f"say: {text}"),
         )
 
     return made

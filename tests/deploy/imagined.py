@@ -73,7 +73,7 @@ class Engine:
         """Do what steps say; checks succeed."""
         for step in steps:
             if step.action != "check":
-                getattr(self, step.call.removeprefix("docker."))(**step.args)
+                getattr(self, step.call.rpartition(".")[2])(**step.args)
 
     # The calls
 

@@ -46,6 +46,8 @@ class Project:
     base: str = BASE
     name: str = field(default_factory=lambda: f"net-{os.getpid()}-{next(_numbers):04}")
     port: int = field(default_factory=free_port)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of the environment of every command."""
 
     def __post_init__(self) -> None:
         """Write the workload file, and the first model."""
@@ -82,7 +84,7 @@ class Project:
             check=False,
             cwd=cwd or self.folder,
             encoding="utf-8",
-            env=environment(COLUMNS="160", **(variables or {})),
+            env=environment(COLUMNS="160", **{**self.variables, **(variables or {})}),
             stdin=subprocess.DEVNULL,
             timeout=10 * MINUTES,
         )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from opdeploy.deployment import State
     from opdeploy.plan import Plan
+    from opdeploy.platform import NameRule
     from opdeploy.targets.base import Wanted
 
 
@@ -131,6 +132,7 @@ class Remembered:
     """The target: a version is made, and then pointed to."""
 
     ids: tuple[str, ...] = ("remembered",)
+    rule: NameRule | None = None
 
     def config(self, wanted: Wanted) -> str:
         """Return what is wanted, in short: a version of a number is made by this target from a model of that number."""

@@ -16,7 +16,7 @@ from tests.deploy.daemon import Daemon, listening
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opdeploy.deploy.doctor import Finding
+    from opdeploy.deploy.finding import Finding
 
 FRONT = {"opdeploy.deployment": "m", "opdeploy.role": "front"}
 
@@ -87,3 +87,11 @@ def test_an_engine_elsewhere_is_told(monkeypatch: pytest.MonkeyPatch, address: s
     assert found.state == "missing"
     assert found.said == f"{address}: this engine is on another machine, and local is the engine of this machine"
     assert found.todo == "name that one with DOCKER_HOST or docker context use"
+
+
+def test_a_machine_that_is_not_named_is_told() -> None:
+    """With the ways to name one; nothing else of it is looked at."""
+    found = examined(Deploy.model_validate({"target": "vm"}), None, Path())
+    (missing,) = (item for item in found if item.state == "missing")
+    assert (missing.what, missing.said) == ("machine", "deploy.vm.host: no machine is named")
+    assert missing.todo.startswith("name one that SSH reaches with --set vm.host=")

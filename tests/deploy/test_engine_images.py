@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from opdeploy.clients import docker
+from opdeploy.clients.docker.images import push, silent
 from tests.deploy.projects import BASE, Project
 
 if TYPE_CHECKING:
@@ -68,14 +69,14 @@ def test_what_is_pushed_is_what_the_registry_has(client: sdk.DockerClient, host:
     name = f"{REGISTRY}/opdeploy-{NAME}:a"
     mine = build(name, "mine")
     assert pushed(host) == {name: False}
-    host.push(name)
+    push(client, name, silent)
     assert pushed(host) == {name: True}
     build(name, "other")
-    host.push(name)
+    push(client, name, silent)
     client.images.get(mine).tag(name)
     assert client.images.get(name).attrs["RepoDigests"]
     assert pushed(host) == {name: False}
-    host.push(name)
+    push(client, name, silent)
     assert pushed(host) == {name: True}
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -24,32 +24,37 @@ SCRIPT = Path(__file__).with_name("killed.py")
 LEAST = 10
 """Writes of the journal that each scenario has: one at its beginning and its end, and two for each of its steps."""
 MOST = 60
+EACH = 2
+"""Of the writes: what was done is the same before a step's end is noted and before the next one's beginning is."""
 AFTER_SWITCH = 7
 """The write of a rollback's journal, from 0, that comes after version was started, checked, and sent requests to."""
 AT_ONCE = 4
 """Projects that are killed at the same time: most of it is waiting for the engine."""
 MINUTES = 60.0
-Scenario = Callable[[Project, int], bool]
+P = TypeVar("P", bound=Project)
+Scenario = Callable[[P, int], bool]
 """Kills a command of a project at a write of its journal, and goes on; tells whether it came so far."""
 
 
-def at_every_step(folder: Path, client: sdk.DockerClient, scenario: Scenario) -> None:
-    """Go through a scenario with a project of its own for each write of the journal, until there are no more."""
+def at_every_step(
+    folder: Path, client: sdk.DockerClient, scenario: Scenario[P], kind: Callable[[Path, sdk.DockerClient], P]
+) -> None:
+    """Go through a scenario with a project of its own for each step, killed before its end is noted, until the last."""
 
     def tried(number: int) -> bool:
         place = folder / str(number)
-        place.mkdir()
-        project = Project(place, client)
+        place.mkdir(parents=True)
+        project = kind(place, client)
         try:
             return scenario(project, number)
         finally:
             project.remove()
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        for start in range(0, MOST, AT_ONCE):
-            came = list(threads.map(tried, range(start, start + AT_ONCE)))
+        for start in range(0, MOST, AT_ONCE * EACH):
+            came = list(threads.map(tried, range(start, start + AT_ONCE * EACH, EACH)))
             if not all(came):
-                assert start + sum(came) > LEAST, "it was not killed at every step"
+                assert start + sum(came) * EACH > LEAST, "it was not killed at every step"
                 return
     pytest.fail(f"it was still killed at write {MOST} of its journal")
 
@@ -61,7 +66,7 @@ def killed(project: Project, number: int, *command: str) -> bool:
         capture_output=True,
         check=False,
         cwd=project.folder,
-        env=environment(),
+        env=environment(**project.variables),
         timeout=5 * MINUTES,
     )
     assert done.returncode in {0, -signal.SIGKILL}, done.stderr.decode()
@@ -81,7 +86,7 @@ def test_an_update_that_is_killed_at_any_step_goes_on(tmp_path: Path, client: sd
         assert project.run("diff").code == 0, number
         return was_killed
 
-    at_every_step(tmp_path, client, scenario)
+    at_every_step(tmp_path, client, scenario, Project)
 
 
 def test_a_first_deployment_that_is_killed_at_any_step_goes_on(tmp_path: Path, client: sdk.DockerClient) -> None:
@@ -95,7 +100,7 @@ def test_a_first_deployment_that_is_killed_at_any_step_goes_on(tmp_path: Path, c
         assert project.run("diff").code == 0, number
         return was_killed
 
-    at_every_step(tmp_path, client, scenario)
+    at_every_step(tmp_path, client, scenario, Project)
 
 
 def test_a_rollback_that_is_killed_ends_where_it_was_to_end(tmp_path: Path, client: sdk.DockerClient) -> None:
@@ -126,4 +131,4 @@ def test_a_removal_that_is_killed_at_any_step_goes_on(tmp_path: Path, client: sd
         assert project.left() == [], number
         return was_killed
 
-    at_every_step(tmp_path, client, scenario)
+    at_every_step(tmp_path, client, scenario, Project)

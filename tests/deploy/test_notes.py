@@ -93,9 +93,17 @@ def test_plain_http_is_refused_until_it_is_allowed() -> None:
     public = wanted(host=ANYWHERE, keyed=True)
     workload = facts().workload
     with pytest.raises(InputError, match=r"^--host 0\.0\.0\.0: .* --allow-plain-http, or listen on 127\.0\.0\.1"):
-        refuse(public, workload, host="--host", allow_plain_http=False)
-    refuse(public, workload, host="--host", allow_plain_http=True)
-    refuse(wanted(), workload, host="--host", allow_plain_http=False)
+        refuse(
+            public,
+            workload,
+            host="--host 0.0.0.0",
+            instead="listen on 127.0.0.1 behind a proxy",
+            allow_plain_http=False,
+        )
+    refuse(public, workload, host="--host 0.0.0.0", instead="listen on 127.0.0.1 behind a proxy", allow_plain_http=True)
+    refuse(
+        wanted(), workload, host="--host 0.0.0.0", instead="listen on 127.0.0.1 behind a proxy", allow_plain_http=False
+    )
 
 
 @pytest.mark.parametrize(("gpu", "is_refused"), [("required", True), ("preferred", False), ("none", False)])
@@ -103,4 +111,10 @@ def test_a_gpu_that_is_required_is_not_here(gpu: str, *, is_refused: bool) -> No
     """What a workload cannot do without is refused, and not left out."""
     workload = facts(workload={"hardware": {"gpu": gpu}}).workload
     with pytest.raises(NoPlatformError, match=r"^hardware\.gpu: ") if is_refused else nullcontext():
-        refuse(wanted(), workload, host="--host", allow_plain_http=False)
+        refuse(
+            wanted(),
+            workload,
+            host="--host 0.0.0.0",
+            instead="listen on 127.0.0.1 behind a proxy",
+            allow_plain_http=False,
+        )

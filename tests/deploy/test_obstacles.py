@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from opdeploy.deploy.obstacles import obstacles, shortages
+from opdeploy.clients.docker.machine import HERE
+from opdeploy.clients.docker.obstacles import obstacles, shortages
 from opdeploy.deployment import Found
 from tests.deploy.imagined import wanted
 from tests.deploy.projects import free_port
@@ -20,6 +21,7 @@ class Size:
 
     cpus: int = 4
     memory: int = 8_000_000_000
+    has_gpus: bool = False
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Place:
 
     others: list[str] = field(default_factory=list)
     there: list[Found] = field(default_factory=list)
+    machine = HERE
 
     def about(self) -> Size:
         """Return how large it is."""
@@ -63,7 +66,7 @@ def test_nothing_stands_in_the_way_of_what_can_be_made() -> None:
         (
             {"host": "192.0.2.1", "port": 8000},
             Place(),
-            "port 8000 of 192.0.2.1: Cannot assign requested address; choose an address of this machine with --host",
+            "port 8000 of 192.0.2.1: Cannot assign requested address; choose an address of that machine with --host",
         ),
     ],
     ids=["processors", "names", "an address of another machine"],

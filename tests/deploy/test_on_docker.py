@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 import socket
-import subprocess
 from contextlib import closing
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
@@ -15,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.conftest import environment
+from tests.deploy.asking import interrupted
 from tests.deploy.pasted import pasted
 from tests.deploy.projects import Project
 
@@ -51,24 +49,6 @@ def test_a_first_deployment_answers_and_is_removed(project: Project) -> None:
     assert "is gone" in removed.err
     assert project.left() == []
     assert project.run("status").code == 3
-
-
-def interrupted(project: Project, *arguments: str) -> tuple[int, str]:
-    """Interrupt a command once it has written a line; return its exit code, and what it said."""
-    with subprocess.Popen(
-        project.command(*arguments),
-        cwd=project.folder,
-        encoding="utf-8",
-        env=environment(),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - one thread
-    ) as process:
-        assert process.stdout
-        assert process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    return process.returncode, said
 
 
 def test_the_same_again_changes_nothing(project: Project) -> None:

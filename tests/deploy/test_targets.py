@@ -14,11 +14,14 @@ import yaml
 
 from opdeploy import targets
 from opdeploy.catalogue import data, load_catalogue
+from opdeploy.clients.docker.copies import Copies
 from opdeploy.clients.docker.host import Host
+from opdeploy.clients.docker.maker import Maker
+from opdeploy.clients.kubernetes import Cluster
 from opdeploy.deploy.artefacts import packaged
 from opdeploy.deploy.checks import Checks
 from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
-from opdeploy.deploy.prepare import Asked, prepared
+from opdeploy.deploy.prepare import CLUSTER, Asked, prepared
 from opdeploy.deployment import Found, Observed, Version
 from opdeploy.errors import InputError
 from opdeploy.image import ImageSettings
@@ -31,25 +34,47 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from pydantic import JsonValue
+
     from opdeploy.deploy.prepare import Prepared
     from opdeploy.plan import Step
     from opdeploy.targets.base import Wanted
 
     Prepare = Callable[..., Prepared]
 
-CLIENTS: dict[str, type] = {"docker": Host, "check": Checks}
+CLIENTS: dict[str, type] = {"docker": Host, "image": Maker, "copy": Copies, "kubernetes": Cluster, "check": Checks}
 """What steps call, by the first part of the call."""
 STAYS = {"registry"}
 """Kinds of what a deployment makes and its removal leaves: what is pushed stays in the registry."""
+AT_HOME = {"image here"}
+"""Kinds of what is made beside the target, and is removed all at once, whatever is left of it."""
+FOLDERS = dict.fromkeys(CLUSTER, "kubernetes")
+"""The folder of templates of a target, where that is not called as it; not all of its files are made every time."""
 KEPT_SECRET = ("key", "password", "secret", "token")
 """Parts of names of arguments that are secret."""
 CHOSEN: dict[str, dict[str, object]] = {
     "nothing": {},
-    "a port and an address": {"local.port": 9000, "local.host": "10.0.0.1"},
-    "a limit": {"local.cpus": 1.5},
-    "every address": {"local.host": "0.0.0.0"},  # noqa: S104 - nothing listens here
-    "an address of version 6": {"local.host": "fd00::1"},
+    "a port and an address": {"local.port": 9000, "local.host": "10.0.0.1", "vm.port": 9000, "vm.listen": "10.0.0.1"},
+    "a limit": {"local.cpus": 1.5, "vm.cpus": 1.5, "kubernetes.cpus": 1.5, "kubernetes.max_replicas": 5},
+    "an ingress": {
+        "kubernetes.ingress_class": "nginx",
+        "kubernetes.hostname": "a.example",
+        "kubernetes.tls_secret": "t",
+    },
+    "a gateway": {
+        "kubernetes.gateway_class": "istio",
+        "kubernetes.hostname": "a.example",
+        "kubernetes.tls_secret": "t",
+    },
+    "every address": {
+        "local.host": "0.0.0.0",  # noqa: S104 - nothing listens here
+        "vm.listen": "0.0.0.0",  # noqa: S104
+        "kubernetes.service_type": "LoadBalancer",
+    },
+    "an address of version 6": {"local.host": "fd00::1", "vm.listen": "fd00::1"},
     "a registry": {"registry": "127.0.0.1:5000"},
+    "built there": {"vm.build": "there"},
+    "built there, and pushed": {"vm.build": "there", "registry": "127.0.0.1:5000"},
     "a long name": {"name": "Digits_" * 10 + "x"},
 }
 
@@ -94,6 +119,14 @@ def after(observed: Observed, plan: Plan, wanted: Wanted) -> Observed:
                 properties.setdefault("image", wanted.image)
             found[step.kind, step.name] = Found(kind=step.kind, name=step.name, properties=properties)
             server = step.name if "record" in step.args else server
+        manifest = step.args.get("manifest")
+        if isinstance(manifest, dict):
+            found[step.kind, step.name] = Found(kind=step.kind, name=step.name, made=manifest)
+        if step.call == "kubernetes.apply_version" and isinstance(manifest, dict):
+            server = f"{step.name}-{plan.version}"
+            found["ReplicaSet", server] = Found(kind="ReplicaSet", name=server, made=manifest, passing=True)
+        if step.action == "delete":
+            found.pop((step.kind, step.name), None)
     older = (version.model_copy(update={"current": False, "state": "stopped"}) for version in observed.versions)
     new = Version(
         number=plan.version or 0,
@@ -106,7 +139,8 @@ def after(observed: Observed, plan: Plan, wanted: Wanted) -> Observed:
         state="running",
         current=True,
     )
-    return observed.model_copy(update={"found": tuple(found.values()), "versions": (*older, new)})
+    facts: dict[str, JsonValue] = {"namespace": "own"}
+    return observed.model_copy(update={"found": tuple(found.values()), "versions": (*older, new), "facts": facts})
 
 
 def plans(target: str, first: Wanted, second: Wanted) -> dict[str, Plan]:
@@ -174,7 +208,9 @@ def test_files_are_made_of_templates(
     """Every value that a template uses is there; YAML and JSON are read again; the README names an image of its own."""
     ready = prepare(target, public_no_auth=public_no_auth, **chosen)
     own = {path: content for path, content in ready.bundle.items() if not path.startswith("image/")}
-    assert set(own) == {path.removesuffix(".j2") for path, _ in walk(data("templates") / target)}
+    there = {path.removesuffix(".j2") for path, _ in walk(data("templates") / FOLDERS.get(target, target))}
+    assert set(own) <= there
+    assert target in FOLDERS or set(own) == there
     readme = own["README.md"]
     assert isinstance(readme, bytes)
     assert f":{ready.wanted.bundle[:12]}" in readme.decode()
@@ -218,11 +254,15 @@ def test_steps_can_be_told_apart(made: dict[str, Plan]) -> None:
 @every_target
 def test_what_is_made_is_removed(made: dict[str, Plan], target: str) -> None:
     """The removal covers everything that a first deployment and an update make, by kind and name, and no more."""
-    create = {
-        (step.kind, step.name) for name in ("fresh", "update") for step in made[name].steps if step.action == "create"
-    }
+    create = set[tuple[str, str]]()
+    for name in ("fresh", "update"):
+        create |= {(step.kind, step.name) for step in made[name].steps if step.action == "create"}
+        create -= {(step.kind, step.name) for step in made[name].steps if step.action == "delete"}
     delete = [(step.kind, step.name) for step in made["teardown"].steps]
-    assert {*delete} == {(kind, name) for kind, name in create if kind not in STAYS}
+    assert {item for item in delete if item[0] not in AT_HOME} == {
+        item for item in create if item[0] not in STAYS | AT_HOME
+    }
+    assert {kind for kind, _ in create} & AT_HOME <= {kind for kind, _ in delete}
     assert {step.action for step in made["teardown"].steps} == {"delete"}
     assert len({*delete}) == len(delete)
     assert made["teardown of nothing"].steps == ()

@@ -3,71 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-import threading
-from http.client import HTTPConnection
-from typing import Self
 
 import pytest
 
 from tests.conftest import environment
+from tests.deploy.asking import Clients
 from tests.deploy.projects import Project
 
 pytestmark = pytest.mark.slow  # it builds images
-
-
-class Clients:
-    """Ask for the version again and again: on connections that are kept, on a fresh one each time, and rarely."""
-
-    def __init__(self, project: Project) -> None:
-        self.port = project.port
-        self.path = f"/v2/models/{project.name}"
-        self.seen: list[list[str]] = []
-        self.errors: list[str] = []
-        self._over = threading.Event()
-        self._started = threading.Barrier(5)
-        kinds = ("kept", "kept", "fresh", "rare")
-        self._threads = [threading.Thread(target=self._ask, args=(kind,)) for kind in kinds]
-
-    def __enter__(self) -> Self:
-        """Begin, and wait until each client has an answer."""
-        for thread in self._threads:
-            thread.start()
-        self._started.wait()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Ask once more, and end."""
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self, kind: str) -> None:
-        seen: list[str] = []
-        self.seen.append(seen)
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-        is_first = is_last = True
-        while True:
-            is_last = self._over.is_set()
-            try:
-                connection.request("GET", self.path)
-                reply = connection.getresponse()
-                body = reply.read().decode()
-                if reply.status != 200:
-                    self.errors.append(f"{kind}: {reply.status} {body}")
-                seen.append(body.partition('"versions":["')[2].partition('"')[0])
-            except OSError as error:
-                self.errors.append(f"{kind}: {error!r}")
-                connection.close()
-            if is_first:
-                self._started.wait()
-            is_first = False
-            if is_last:
-                break
-            if kind == "fresh":
-                connection.close()
-            if kind == "rare":
-                self._over.wait()  # idle from before the switch until after it
-        connection.close()
 
 
 def test_a_second_version_takes_over_without_a_failed_request(project: Project) -> None:

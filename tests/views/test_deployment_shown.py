@@ -32,7 +32,9 @@ VERSION = Version(
     resource="opdeploy-m.v1",
 )
 FOUND = Found(kind="container", name=WORDS, properties={"image": WORDS, "port": 8000}, wanted={"image": "m:1"})
-OBSERVED = Observed(target="local", deployment="m", versions=(VERSION,), found=(FOUND,), endpoint=ENDPOINT)
+OBSERVED = Observed(
+    target="local", deployment="m", versions=(VERSION,), found=(FOUND,), endpoint=ENDPOINT, events=(f"Pod m: {WORDS}",)
+)
 VIEWS: dict[str, Callable[[Console], None]] = {
     "status": lambda console: show_status(console, OBSERVED, Readiness(is_ready=True, said="ready")),
     "not ready": lambda console: show_status(console, OBSERVED, Readiness(is_ready=False, said=WORDS)),
@@ -53,3 +55,5 @@ def test_words_of_others_are_shown_as_they_stand(view: str) -> None:
     if view in {"status", "not ready", "list"}:
         assert ENDPOINT in text
     assert "8,000" not in text
+    if view in {"status", "not ready"}:
+        assert f"what went wrong of late:\n  Pod m: {SHOWN}" in text
