@@ -113,7 +113,7 @@ def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
     if not chosen.context:
         raise InputError(
             "deploy.kubernetes.context: names no cluster, and opdeploy does not make one yet; name a context of the "
-            "kubeconfig with --set kubernetes.context=NAME (see: kubectl config get-contexts), or make a cluster first, "
+            "kubeconfig with --set kubernetes.context=NAME (see: kubectl config get-contexts), or make one first, "
             "with az aks create and az aks get-credentials"
         )
     with ExitStack() as stack:

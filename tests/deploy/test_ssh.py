@@ -132,12 +132,14 @@ def test_a_tunnel_is_a_command_that_can_be_pasted(tmp_path: Path) -> None:
         ("No ED25519 host key is known for box.\r\nHost key verification failed.", "not known; log in once by hand"),
         ("@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nHost key verification failed.",
          "forget the old key (ssh-keygen -R '[box]:2222')"),
+        ("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\r\nOffending ED25519 key in /home/a/.ssh/known_hosts:3\r\n",
+         "forget the old key (line 3 of /home/a/.ssh/known_hosts), then log in once by hand"),
         ("ann@box: Permission denied (publickey).", "load one that it knows (ssh-add)"),
         ("Received disconnect from box: 2: Too many authentication failures", "deploy.vm.identity_file"),
         ("kex_exchange_identification: {odd} words", "kex_exchange_identification: (odd) words; try ssh -p 2222"),
         ("", "ssh ended without a word; try"),
     ],
-    ids=["name", "refused", "time", "unknown", "changed", "denied", "tries", "other", "none"],
+    ids=["name", "refused", "time", "unknown", "changed", "alias", "denied", "tries", "other", "none"],
 )  # fmt: skip
 def test_what_ssh_says_is_told_in_one_line(said: str, told: str) -> None:
     """With what to do."""

@@ -19,7 +19,7 @@ _COMPARE = (
 _CONNECTING = {
     "IDENTIFICATION HAS CHANGED": (
         "its host key is not the one that is known: another machine may answer in its place; if it was made anew, "
-        f"forget the old key (ssh-keygen -R '{{known}}'), then {_COMPARE}"
+        f"forget the old key ({{forget}}), then {_COMPARE}"
     ),
     "Host key verification failed|host key is known for": f"its host key is not known; {_COMPARE}",
     "Could not resolve hostname": "there is no such host; check deploy.vm.host, or name it in ~/.ssh/config",
@@ -42,6 +42,8 @@ _DOCKER = {
     "not found": "there is no docker program there; install Docker Engine: docs.docker.com/engine/install",
     "Cannot connect|daemon running": "no Docker engine runs there; start it (sudo systemctl start docker)",
 }
+_OFFENDING = re.compile(r"^Offending \S+ key in ([^\r\n{}]+):([0-9]+)\r?$", re.MULTILINE)
+"""How ssh names the place of a host key that is another now."""
 _NO_COMMAND = 127
 """How a shell ends that does not find a program (POSIX.1-2024, XCU 2.8.2)."""
 
@@ -49,8 +51,10 @@ _NO_COMMAND = 127
 def not_connected(to: Destination, said: str) -> OpdeployError:
     """Return the error for what ssh said before it ended."""
     known = f"[{to.host}]:{to.port}" if to.port and to.port != 22 else to.host  # noqa: PLR2004 - as known_hosts has it
+    place = _OFFENDING.search(said)  # it is under another name there where the user's configuration says so
+    forget = f"line {place[2]} of {place[1]}" if place else f"ssh-keygen -R '{known}'"
     words = _first(_CONNECTING, said) or f"{last_line(said) or 'ssh ended without a word'}; try {{login}} by hand"
-    return OpdeployError(f"{to.shown}: {words.format(login=to.command(), known=known)}")
+    return OpdeployError(f"{to.shown}: {words.format(login=to.command(), forget=forget)}")
 
 
 def no_engine(to: Destination, code: int, said: str) -> OpdeployError:
