@@ -128,7 +128,7 @@ def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
         )
         stack.callback(cluster.close)
         engine = cache(lambda: stack.enter_context(docker.connected()))
-        clients: dict[str, object] = {"kubernetes": cluster, "copy": Spare(engine)}
+        clients: dict[str, object] = {"kubernetes": cluster, "copy": Spare(engine, found.deploy.target or "")}
         if making:
             clients["image"] = Maker(engine, making)
         yield There(cluster, clients)

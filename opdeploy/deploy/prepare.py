@@ -81,7 +81,7 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
     """
     with opened(artefact) as package:
         wanted = _wanted(package, asked)
-        labels = {**asked.image.labels, image.BUILT_FOR: wanted.deployment}
+        labels = {**asked.image.labels, image.BUILT_FOR: wanted.deployment, image.TARGET: asked.profile.id}
         settings = asked.image.model_copy(update={"labels": labels})
         files = image.bundle(package, settings)
         bundle = _digest(package, files, settings)

@@ -86,6 +86,7 @@ def test_an_image_is_a_deployment_s_by_its_label_and_its_name(host: Host, build:
     build(f"opdeploy-{NAME}:b", "b", label="another=1")
     build(f"opdeploy-{NAME}:c", "c", label=f"opdeploy.built-for={NAME}-v1")
     build(f"{NAME}:d", "d")
+    build(f"opdeploy-{NAME}:e", "e", label=f"{LABEL} opdeploy.target=aks-cpu")  # of the same name, on a cluster
     assert pushed(host) == {f"opdeploy-{NAME}:a": False}
 
 

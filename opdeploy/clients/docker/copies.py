@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 class Spare:
     """Clears away what was built here, and runs elsewhere."""
 
-    def __init__(self, here: Callable[[], Engine]) -> None:
-        """Take what gives the engine here, which is asked for when it is needed."""
+    def __init__(self, here: Callable[[], Engine], target: str) -> None:
+        """Take what gives the engine here, which is asked for when it is needed, and the platform of the images."""
         self._here = here
+        self._target = target
 
     def clear(self, deployment: str, keep: str | None) -> dict[str, JsonValue]:
         """Remove the images of a deployment from the engine here that nothing uses there, but one.
@@ -31,7 +32,7 @@ class Spare:
             engine = self._here()
         except NoEngineError:
             return {"removed": []}
-        removed: list[JsonValue] = [name for name in engine.spare(deployment) if name != keep]
+        removed: list[JsonValue] = [name for name in engine.spare(self._target, deployment) if name != keep]
         for name in removed:
             engine.remove_image(str(name))
         return {"removed": removed}
@@ -42,7 +43,7 @@ class Copies(Spare):
 
     def __init__(self, here: Callable[[], Engine], there: Engine, watch: Watch) -> None:
         """Take what gives the engine here, and the one that images are for."""
-        super().__init__(here)
+        super().__init__(here, "vm")
         self._there = there
         self._watch = watch
 

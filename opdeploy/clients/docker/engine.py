@@ -91,9 +91,9 @@ class Engine:
         """Have another engine get an image; see `transfer.send`."""
         transfer.send(self.client, to.client, reference, watch)
 
-    def spare(self, deployment: str) -> list[str]:
+    def spare(self, target: str, deployment: str) -> list[str]:
         """Return those of a deployment's images that nothing uses; see `images.spare`."""
-        return images.spare(self.client, deployment)
+        return images.spare(self.client, target, deployment)
 
     def remove_image(self, reference: str) -> None:
         """Remove a name of an image, and the image with its layers where that was the last; none is no error."""

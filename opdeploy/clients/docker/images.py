@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from opdeploy.clients.docker.explained import explained
 from opdeploy.clients.docker.records import lock_name
 from opdeploy.errors import OpdeployError
-from opdeploy.image import BUILT_FOR
+from opdeploy.image import BUILT_FOR, TARGET
 from opdeploy.targets.engine.names import repository
 
 if TYPE_CHECKING:
@@ -159,18 +159,18 @@ def push(client: DockerClient, reference: str, watch: Watch) -> str:
     return f"{where}@{digest}"
 
 
-def built_for(client: DockerClient, deployment: str) -> dict[str, Any]:
-    """Return the images that were built for a deployment, under the names that it gives them, by those names."""
+def built_for(client: DockerClient, target: str, deployment: str) -> dict[str, Any]:
+    """Return the images that were built for a deployment on a platform, by the names that it gives them."""
     end = f"/{repository(deployment)}"
     return {
         str(tag): image
         for image in client.api.images(filters={"label": f"{BUILT_FOR}={deployment}"})
         for tag in image["RepoTags"] or ()
-        if f"/{tag.rpartition(':')[0]}".endswith(end)
+        if (image["Labels"] or {}).get(TARGET, target) == target and f"/{tag.rpartition(':')[0]}".endswith(end)
     }
 
 
-def spare(client: DockerClient, deployment: str) -> list[str]:
+def spare(client: DockerClient, target: str, deployment: str) -> list[str]:
     """Return those of a deployment's images that nothing on this engine uses.
 
     None are, where somebody is at work there on a deployment of that name: what it is about to use is not known.
@@ -180,5 +180,5 @@ def spare(client: DockerClient, deployment: str) -> list[str]:
         if any(item.name == lock for item in client.volumes.list(filters={"name": lock})):
             return []
         used = {item["ImageID"] for item in client.api.containers(all=True)}
-        found = built_for(client, deployment)
+        found = built_for(client, target, deployment)
     return sorted(name for name, image in found.items() if image["Id"] not in used)

@@ -69,7 +69,7 @@ class Seen:
             containers = self._containers(label)
             networks = self._client.networks.list(filters=label)
             volumes = [item for item in self._client.volumes.list(filters=label) if item.name]
-            images = self._images(deployment, pushed=pushed)
+            images = self._images(target, deployment, pushed=pushed)
             fronts = [item for item in containers if item.labels.get(ROLE) == "front" and not is_aside(item)]
             upstream = self._upstream(fronts[0]) if fronts else None
         servers = [item for item in containers if item.labels.get(ROLE) == "server"]
@@ -106,10 +106,12 @@ class Seen:
                 found.append(item)
         return found
 
-    def _images(self, deployment: str, *, pushed: bool) -> list[Found]:
+    def _images(self, target: str, deployment: str, *, pushed: bool) -> list[Found]:
         """Return the images that a deployment built: those with its label, under the names that it gives them."""
         registries = Registries(self._client)
-        found = {name: image["RepoDigests"] or () for name, image in built_for(self._client, deployment).items()}
+        found = {
+            name: image["RepoDigests"] or () for name, image in built_for(self._client, target, deployment).items()
+        }
         return [
             Found(kind="image", name=tag, properties={"pushed": registries.have(tag, digests)} if pushed else {})
             for tag, digests in sorted(found.items())
