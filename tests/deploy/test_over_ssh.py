@@ -201,7 +201,7 @@ def script(project: Remote, name: str, number: int, *command: str) -> subprocess
         check=False,
         cwd=project.folder,
         encoding="utf-8",
-        env=project.variables,
+        env=environment(**project.variables),
         timeout=5 * MINUTES,
     )
 
@@ -273,7 +273,7 @@ def test_two_at_once_are_one_after_the_other_or_refused(project: Remote, registr
         subprocess.Popen(
             project.command("deploy", "--yes", "--base-image", project.base),
             cwd=project.folder,
-            env=project.variables,
+            env=environment(**project.variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -430,7 +430,7 @@ def test_an_interrupt_ends_the_connection(project: Remote, box: Machine) -> None
     process = subprocess.Popen(
         project.command("deploy", "--yes", "--base-image", project.base),
         cwd=project.folder,
-        env=project.variables,
+        env=environment(**project.variables),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

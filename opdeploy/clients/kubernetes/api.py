@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from contextlib import contextmanager
@@ -258,7 +259,8 @@ def connected(context: str) -> Iterator[Api]:
     settings = Configuration()
     settings.retries = False  # a step is tried again by who carries it out, and not behind its back
     try:
-        config.load_kube_config(context=context, client_configuration=settings)  # type: ignore[no-untyped-call]
+        file = os.environ.get("KUBECONFIG")  # the SDK looks only once, when it is imported
+        config.load_kube_config(file or None, context=context, client_configuration=settings)  # type: ignore[no-untyped-call]
     except (ConfigException, YAMLError, OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"deploy.kubernetes.context {context}: {_why(error)}") from None
     if not settings.verify_ssl:  # which the plan tells, once

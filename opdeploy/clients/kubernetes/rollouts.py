@@ -117,6 +117,7 @@ class Rollouts(Servers):
         sets = self._api.get(KINDS["ReplicaSet"].path(self._home(name)), labelSelector=f"{DEPLOYMENT}={name}")["items"]
         revision = records.annotation(deployment, _REVISION)
         newest = [item["metadata"]["name"] for item in sets if records.annotation(item, _REVISION) == revision]
+        self._known |= dict.fromkeys(newest, self._home(name))
         return [pod for each in newest for pod in self.pods(each)]
 
     def exposed(self, name: str) -> dict[str, JsonValue]:
