@@ -19,6 +19,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
+from tests.conftest import environment
 from tests.deploy.asking import Clients
 from tests.deploy.machines import machine, missing
 from tests.deploy.over_ssh import Remote
