@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opdeploy.plan import Change, Secret, Step
+from opdeploy.targets.engine.steps import step
 from opdeploy.targets.kubernetes.kinds import ASKED_FOR
 from opdeploy.targets.kubernetes.manifests import changes, shown
 from opdeploy.targets.kubernetes.names import trial
@@ -28,35 +29,6 @@ _BEFORE_PROBES_S = 120.0
 """Beside the time that a server may take to get ready: for a node to be found, and the image to be pulled."""
 
 
-def step(  # noqa: PLR0913 - what a step is made of
-    key: str,
-    title: str,
-    action: Action,
-    where: tuple[str, str],
-    call: str,
-    more: dict[str, Any] | None = None,
-    *,
-    changed: tuple[Change, ...] = (),
-    timeout_s: float = 60.0,
-    cleanup: bool = False,
-) -> Step:
-    """Return a step of which the client's method takes the name of what it works on, and more."""
-    kind, name = where
-    return Step(
-        id=key,
-        title=title,
-        action=action,
-        kind=kind,
-        name=name,
-        call=call,
-        args={"name": name, **(more or {})},
-        changes=changed,
-        timeout_s=timeout_s,
-        cleanup=cleanup,
-        repeatable=call != "image.build",  # one whose connection was lost may still go on
-    )
-
-
 def applied(manifest: Manifest, found: Found | None, title: str = "", call: str = "kubernetes.apply") -> Iterator[Step]:
     """Yield the step after which an object is as a manifest says, unless it is so."""
     kind, name = manifest["kind"], manifest["metadata"]["name"]
@@ -68,7 +40,7 @@ def applied(manifest: Manifest, found: Found | None, title: str = "", call: str 
     more: dict[str, JsonValue] = {"manifest": manifest}
     if call == "kubernetes.apply":
         more["instead_of"] = found.made if found else None
-    yield step(f"apply-{kind}", said, action, (kind, name), call, more, changed=shown(differ))
+    yield step(f"apply-{kind}", said, action, (kind, name), call, more, changes=shown(differ))
 
 
 def secret(manifest: Manifest, found: Found | None) -> Iterator[Step]:
@@ -146,7 +118,7 @@ def proven(name: str, number: int, numbers: list[int]) -> Step:
     changed = (Change(property="proven", before=max(numbers, default=None), after=number),)
     more: dict[str, JsonValue] = {"numbers": [*sorted({*numbers, number})]}
     title = f"note that version {number} works"
-    return step("prove", title, "change", ("Deployment", name), "kubernetes.prove", more, changed=changed)
+    return step("prove", title, "change", ("Deployment", name), "kubernetes.prove", more, changes=changed)
 
 
 def removed(found: Found, key: str = "", why: str = "", *, cleanup: bool = False) -> Step:
