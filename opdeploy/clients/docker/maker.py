@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opdeploy.clients.docker.building import BuildError
 from opdeploy.clients.docker.image import build_image
-from opdeploy.errors import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from opdeploy.image import ImageSettings
     from opdeploy.render import Bundle
 
-_LOST = ("unknown parent image", "failed to get digest")
+_LOST = re.compile(r"unknown parent image|failed to get digest|[0-9a-f]{12,64}: no such file or directory")
 """What an engine says where a layer was removed that it builds on, as by somebody who makes room meanwhile."""
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +45,17 @@ class Maker:
         self._engine()
 
     def build(self, name: str) -> dict[str, JsonValue]:
-        """Build the image of the bundle."""
+        """Build the image of the bundle; again, where a layer was lost meanwhile that it builds on."""
         bundle, settings = self._making.made()
-        try:
-            built = build_image(self._engine(), bundle, name, settings, watch=self._making.watch)
-        except BuildError as error:
-            if any(words in str(error) for words in _LOST):
-                raise TransientError(str(error)) from error
-            raise
-        return {"id": built.id}
+        for left in reversed(range(_TRIES)):
+            try:
+                built = build_image(self._engine(), bundle, name, settings, watch=self._making.watch)
+            except BuildError as error:
+                if not left or not _LOST.search(str(error)):
+                    raise
+            else:
+                return {"id": built.id}
+        raise AssertionError
 
     def push(self, name: str) -> dict[str, JsonValue]:
         """Push an image to its registry, and return the digest that the registry answered with."""
