@@ -95,18 +95,19 @@ def test_a_name_is_answered_to_through_an_ingress(cluster_project: ClusterProjec
 
 
 def test_a_spare_gpu_is_used_to_try_a_version(cluster_project: ClusterProject, api: kubernetes.Api) -> None:
-    """A node says that it has one, as nodes may of any resource; where none is spare, a pod ends before the next."""
+    """A node says that it has one, as nodes may of any resource; where there is none, a pod ends before the next."""
     project = cluster_project
     assert project.deploy().code == 0
     asked = ("plan", "--base-image", project.base, "--target", "aks-gpu")
     none = project.run(*asked)
-    assert "no GPU is known to be spare" in none.out
+    assert "no node has a GPU" in none.out
     assert "try version 2" not in none.out
     (node,) = kubectl("get", "nodes", "-o", "name").split()
     status = f"/api/v1/nodes/{node.rpartition('/')[2]}/status"
     try:
         api.send("PATCH", status, {"status": {"capacity": {GPU: "1"}, "allocatable": {GPU: "1"}}}, kind=MERGE)
         one = project.run(*asked)
+        assert "no node has a GPU" not in one.out
         assert "no GPU is known to be spare" not in one.out
         assert "try version 2" in one.out
     finally:

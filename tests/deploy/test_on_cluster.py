@@ -149,7 +149,7 @@ def test_what_is_others_stays(cluster_project: ClusterProject) -> None:
     kubectl("-n", project.name, "create", "service", "clusterip", project.name, "--tcp=80:80")
     refused = project.deploy()
     assert refused.code == 1
-    assert f"Service {project.name}: opdeploy did not make it" in refused.err
+    assert f"Service {project.name}: opdeploy deploy did not make it" in refused.err
     assert "build" not in refused.err
     kubectl("-n", project.name, "delete", "service", project.name)
     assert project.deploy().code == 0

@@ -17,6 +17,9 @@ FOLDERS = {"bin", "include", "test", "tests"}
 SUFFIXES = {".a", ".c", ".h", ".pxd", ".pyi", ".pyx"}
 """Static libraries, headers and sources, which compilers read, and types, which checkers read."""
 OLDEST = (3, 11)
+BROKE_OFF = 2
+"""The exit code of pip for what it does not expect, a connection that ends in a download among them."""
+ATTEMPTS = 3
 
 
 def main() -> None:
@@ -24,9 +27,20 @@ def main() -> None:
     if sys.version_info < OLDEST:
         sys.exit(f"the base has Python {sys.version.split()[0]}; name a base with 3.11 or later")
     subprocess.run([sys.executable, "-m", "venv", HERE / "venv"], check=True)
-    subprocess.run([HERE / "venv/bin/python", "-I", "-m", "pip", *arguments()], check=True)
+    download_and_install()
     prune(PACKAGES)
     subprocess.run([sys.executable, HERE / "compile.py", "/image/packages"], check=True)
+
+
+def download_and_install() -> None:
+    """Have pip install, and start it again where a download broke off: pip itself tries only the start of one again."""
+    for _ in range(ATTEMPTS):
+        code = subprocess.run([HERE / "venv/bin/python", "-I", "-m", "pip", *arguments()], check=False).returncode
+        if code != BROKE_OFF:
+            break
+        shutil.rmtree(PACKAGES, ignore_errors=True)
+    if code:
+        sys.exit(f"pip ended with {code}; its own words stand above")
 
 
 def arguments() -> list[str]:
