@@ -171,7 +171,7 @@ def _classic(client: DockerClient, order: Order, arguments: Mapping[str, str], s
                 identity = _streamed(client, order, arguments, seen, steps)
     finally:  # on an interrupt too
         if identity is None:
-            _forget(client, steps)
+            _forget(client, order.tag, steps)
     if identity is None:
         raise _failed(order, log, of_base="" if steps.images else steps.error)  # it names the base first
     return identity
@@ -220,16 +220,19 @@ def _streamed(
     return identity
 
 
-def _forget(client: DockerClient, steps: _Steps) -> None:
-    """Remove what a build made, the last step first; images that have a name, or that others are built on, stay."""
+def _forget(client: DockerClient, tag: str, steps: _Steps) -> None:
+    """Remove what a build made, the last step first; images that have a name, or that others are built on, stay.
+
+    The name of the build itself does not count: it may have ended while it was interrupted.
+    """
     from docker.errors import DockerException
 
     for container in steps.containers[-1:]:  # of a build that was interrupted: the engine removes it in its own time
         _await_end(client, container)
-    for identity in reversed(steps.images):
+    for identity in (tag, *reversed(steps.images)):
         with suppress(DockerException):
             image = client.images.get(identity)
-            named = image.tags or image.attrs.get("RepoDigests")
+            named = {*image.tags} - {tag} or image.attrs.get("RepoDigests")
             if image.id not in steps.before and not named:
                 client.images.remove(identity, noprune=True)  # else what it is built on goes too
 
