@@ -93,6 +93,37 @@ def test_an_interrupt_leaves_nothing(
     assert not client.images.list(filters={"label": MARK}, all=True)
 
 
+def test_an_interrupt_at_the_very_end_leaves_nothing(
+    engine: docker.Engine, ordered: Callable[..., docker.Order], client: sdk.DockerClient
+) -> None:
+    """The classic builder has made the image, which has no name yet."""
+
+    def interrupt(line: str) -> None:
+        if line.startswith("Successfully built"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        engine.build(ordered(f"ENV A={os.urandom(8).hex()}", builder="classic"), interrupt)
+    assert not client.images.list(filters={"label": MARK}, all=True)
+
+
+def test_an_interrupt_leaves_the_image_of_another_build_of_that_name(
+    engine: docker.Engine, ordered: Callable[..., docker.Order], client: sdk.DockerClient
+) -> None:
+    """The other began later and ended sooner."""
+    made = ordered(f"ENV A={os.urandom(8).hex()}", builder="classic")
+    others: list[str] = []
+
+    def interrupt(line: str) -> None:
+        if line.startswith("Successfully built"):
+            others.append(engine.build(made).id)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        engine.build(made, interrupt)
+    assert [client.images.get(made.tag).id] == others
+
+
 def test_what_is_left_of_a_failed_build_is_not_what_others_need(
     engine: docker.Engine, ordered: Callable[..., docker.Order], client: sdk.DockerClient
 ) -> None:

@@ -171,7 +171,7 @@ def _classic(client: DockerClient, order: Order, arguments: Mapping[str, str], s
                 identity = _streamed(client, order, arguments, seen, steps)
     finally:  # on an interrupt too
         if identity is None:
-            _forget(client, order.tag, steps)
+            _forget(client, steps)
     if identity is None:
         raise _failed(order, log, of_base="" if steps.images else steps.error)  # it names the base first
     return identity
@@ -192,11 +192,13 @@ class _Steps:
 def _streamed(
     client: DockerClient, order: Order, arguments: Mapping[str, str], seen: Watch, steps: _Steps
 ) -> str | None:
-    """Build, and return the image's id, or None where a step failed; where this is interrupted, the engine stops."""
+    """Build, and return the image's id, or None where a step failed; where this is interrupted, the engine stops.
+
+    The image gets its name here and not from the builder: that of an interrupted build would be one to keep.
+    """
     identity, until = None, time.monotonic() + order.timeout_s
     lines = client.api.build(
         path=str(order.folder),
-        tag=order.tag,
         platform=order.platform,
         buildargs=dict(arguments),
         network_mode=order.network,
@@ -217,22 +219,21 @@ def _streamed(
                 steps.error = line["error"]
                 return None
             identity = (line.get("aux") or {}).get("ID", identity)
+    if identity is not None:
+        client.images.get(identity).tag(order.tag)
     return identity
 
 
-def _forget(client: DockerClient, tag: str, steps: _Steps) -> None:
-    """Remove what a build made, the last step first; images that have a name, or that others are built on, stay.
-
-    The name of the build itself does not count: it may have ended while it was interrupted.
-    """
+def _forget(client: DockerClient, steps: _Steps) -> None:
+    """Remove what a build made, the last step first; images that have a name, or that others are built on, stay."""
     from docker.errors import DockerException
 
     for container in steps.containers[-1:]:  # of a build that was interrupted: the engine removes it in its own time
         _await_end(client, container)
-    for identity in (tag, *reversed(steps.images)):
+    for identity in reversed(steps.images):
         with suppress(DockerException):
             image = client.images.get(identity)
-            named = {*image.tags} - {tag} or image.attrs.get("RepoDigests")
+            named = image.tags or image.attrs.get("RepoDigests")
             if image.id not in steps.before and not named:
                 client.images.remove(identity, noprune=True)  # else what it is built on goes too
 

@@ -18,7 +18,8 @@ SUFFIXES = {".a", ".c", ".h", ".pxd", ".pyi", ".pyx"}
 """Static libraries, headers and sources, which compilers read, and types, which checkers read."""
 OLDEST = (3, 11)
 BROKE_OFF = 2
-"""The exit code of pip for what it does not expect, a connection that ends in a download among them."""
+"""The exit code of pip for what it does not expect, a connection that ends in a download among them
+(UNKNOWN_ERROR in pip/_internal/cli/status_codes.py of pip 26.3)."""
 ATTEMPTS = 3
 
 
