@@ -98,6 +98,8 @@ class Observed(Frozen):
     """Name of what answers there."""
     upstream: int | None = None
     """Number of the version that requests are sent to, even where that is not there any more."""
+    rolls: bool = False
+    """Whether the platform itself decides which version that is, as those of one get ready and those of another end."""
     lock: Lock | None = None
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opdeploy.deploy.notes import of_reach
 from opdeploy.errors import NotFoundError, StaleError
@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 
 
 def mark(observed: Observed) -> str:
-    """Return the digest of what exists, whoever is at work on it, and whatever a registry says of its images."""
+    """Return the digest of what exists, whoever is at work on it, and whatever a registry says of its images.
+
+    Which version has requests does not count where the platform decides it: a rollout that an interrupted command began
+    goes on by itself, and what a plan does is as right before it has ended as after.
+    """
     found = tuple(
         item.model_copy(update={"properties": {}}) if item.kind == "image" else item
         for item in observed.found
         if not item.passing
     )
-    told = {"lock", "events", "facts"}
+    told: dict[str, Any] = dict.fromkeys(("lock", "events", "facts"), True)
+    if observed.rolls:
+        told |= {"upstream": True, "endpoint": True, "versions": {"__all__": {"state", "current", "resource"}}}
     return fingerprint(observed.model_copy(update={"found": found}).model_dump(mode="json", exclude=told))
 
 
@@ -50,7 +56,7 @@ def require_same(plan: Plan, now: Plan, shown: str) -> None:
     if plan.observed != now.observed:
         raise StaleError(f"{plan.deployment}: what exists has changed since the plan was made; make it again")
     if plan != now:
-        raise StaleError(f"{shown}: was changed, or made by another opdeploy; make it again")
+        raise StaleError(f"{shown}: was changed, made by another opdeploy, or made for what ran before; make it again")
 
 
 def to_roll_back(target: Target, observed: Observed, to: int | None) -> Plan:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     OneLine = Callable[[Ran], str]
 
-MADE = "was changed, or made by another opdeploy; make it again"
+MADE = "was changed, made by another opdeploy, or made for what ran before; make it again"
 EXISTS = "what exists has changed since the plan was made; make it again"
 BUNDLE = "the model or its files have changed since the plan was made; make it again"
 

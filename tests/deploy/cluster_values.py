@@ -167,6 +167,8 @@ class Imagined:
         self.namespace = namespace
         self.objects: dict[tuple[str, str], Manifest] = {}
         self.done: list[tuple[str, str, str]] = []
+        self.ready: int | None = None
+        """The version of the only pods that are ready, where that is not the last one."""
 
     def carry_out(self, steps: Iterable[Step]) -> None:
         """Do what steps say; checks succeed."""
@@ -264,7 +266,7 @@ class Imagined:
                 found.append(records.pod(item, passing=name != trial(NAME)))
         if self.namespace == "own":
             found.append(Found(kind="Namespace", name=NAME, passing=True))
-        upstream = records.number(of_deployment) if of_deployment and served else None
+        upstream = self.ready or records.number(of_deployment) if of_deployment and served else None
         return Observed(
             target=target,
             deployment=NAME,
@@ -273,6 +275,7 @@ class Imagined:
             facts={**self.facts, "namespace": self.namespace},
             front=NAME if served else None,
             upstream=upstream,
+            rolls=True,
         )
 
 

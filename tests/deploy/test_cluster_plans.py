@@ -10,7 +10,7 @@ import pytest
 
 from opdeploy import targets
 from opdeploy.clients.kubernetes import records
-from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
+from opdeploy.deploy.planning import mark, to_deploy, to_remove, to_roll_back
 from opdeploy.targets.kubernetes.manifests import properties
 from opdeploy.targets.kubernetes.names import CONFIG, NUMBER
 from tests.deploy.cluster_values import NAME, Imagined, by_kind, wanted
@@ -247,6 +247,24 @@ def test_what_others_changed_is_applied_again(
     assert plan.version == 1
     made.carry_out(plan.steps)
     assert not planned(made, {}).changes
+
+
+def test_a_rollout_that_goes_on_by_itself_changes_nothing() -> None:
+    """That of an interrupted command: its plan is as right once pods are ready as it was before; all else counts."""
+    made = deployed({})
+    steps = [step.id for step in planned(made, {"model": "b"}).steps]
+    made.carry_out(planned(made, {"model": "b"}).steps[: steps.index("rollout")])
+    made.ready = 1
+    plan = planned(made, {"model": "b"})
+    assert lines(plan.steps)[: len(TRIED)] == TRIED
+    made.ready = None  # the new one's are, too
+    assert mark(made.observe()) == plan.observed
+    made.carry_out(plan.steps)
+    assert not planned(made, {"model": "b"}).changes
+    assert mark(made.observe()) != plan.observed
+    proven = mark(made.observe())
+    made.edit("Deployment", "spec", "replicas", to=5)
+    assert mark(made.observe()) != proven
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "Service", "NetworkPolicy"])

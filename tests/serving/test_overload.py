@@ -28,7 +28,7 @@ def goodput(tally: generator.Tally) -> float:
     return sum(latency <= GOOD for latency in tally.latencies) / tally.seconds
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_three_times_the_capacity(busy_model: Path, start: Callable[..., Server], second: int) -> None:
     """At three times the rate that it can bear, a server as it comes answers over 80 % of that rate within 2 s.
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from opdeploy.image import ImageSettings
     from opdeploy.render import Bundle
 
-_LOST = re.compile(r"unknown parent image|failed to get digest|[0-9a-f]{12,64}: no such file or directory")
+_LOST = re.compile(
+    r"unknown parent image|failed to get digest|[0-9a-f]{12,64}: no such file or directory|No such image: sha256:"
+)
 """What an engine says where a layer was removed that it builds on, as by somebody who makes room meanwhile."""
 _TRIES = 3
 

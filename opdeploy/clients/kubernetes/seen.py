@@ -75,6 +75,7 @@ class Seen:
             facts={**self._facts(), "namespace": whose},
             front=deployment if service else None,
             upstream=upstream,
+            rolls=True,
             lock=self._lock(deployment),
         )
 
