@@ -261,9 +261,7 @@ class Imagined:
         served = ("Service", NAME) in self.objects
         found = [records.found(kind, item) for (kind, _), item in self.objects.items() if kind in APPLIED]
         found += [records.replicas(item) for item in sets]
-        for (kind, name), item in self.objects.items():
-            if kind == "Pod":
-                found.append(records.pod(item, passing=name != trial(NAME)))
+        found += [records.pod(item, trial(NAME)) for (kind, _), item in self.objects.items() if kind == "Pod"]
         if self.namespace == "own":
             found.append(Found(kind="Namespace", name=NAME, passing=True))
         upstream = self.ready or records.number(of_deployment) if of_deployment and served else None

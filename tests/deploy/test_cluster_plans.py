@@ -13,7 +13,7 @@ from opdeploy.clients.kubernetes import records
 from opdeploy.deploy.planning import mark, to_deploy, to_remove, to_roll_back
 from opdeploy.targets.kubernetes.manifests import properties
 from opdeploy.targets.kubernetes.names import CONFIG, NUMBER
-from tests.deploy.cluster_values import NAME, Imagined, by_kind, wanted
+from tests.deploy.cluster_values import MADE, NAME, Imagined, by_kind, wanted
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -290,6 +290,19 @@ def test_what_an_interrupted_trial_left_is_cleared_first() -> None:
     assert lines(planned(made, {}).steps) == ["delete remove-Pod-m-trial", *CHECKS]
     made.carry_out(again.steps)
     assert made.observe().of("Pod", "m-trial") is None
+
+
+def test_a_trial_that_is_about_to_be_gone_may_go_meanwhile() -> None:
+    """As where a command was interrupted that removed it: the plan waits until it is gone."""
+    made = deployed({})
+    plan = planned(made, {"model": "b"})
+    made.carry_out(plan.steps[: lines(plan.steps).index("create try") + 1])
+    made.objects["Pod", "m-trial"]["metadata"]["deletionTimestamp"] = MADE
+    ending = planned(made, {})
+    assert lines(ending.steps) == ["delete remove-Pod-m-trial", *CHECKS]
+    del made.objects["Pod", "m-trial"]
+    assert mark(made.observe()) == ending.observed
+    made.carry_out(ending.steps)
 
 
 def test_a_rollout_that_was_interrupted_goes_on() -> None:

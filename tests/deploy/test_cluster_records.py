@@ -201,8 +201,10 @@ def test_a_version_that_does_not_say_who_made_it_has_the_time_of_its_object() ->
     assert (found.by, found.at) == ("?", datetime.fromisoformat(MADE))
 
 
-@pytest.mark.parametrize(("passing", "shown"), [(True, {"state": "ready", "version": "1", "restarts": 2}), (False, {})])
-def test_a_pod_is_described_by_what_it_says(*, passing: bool, shown: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("trial", "shown"), [("m-trial", {"state": "ready", "version": "1", "restarts": 2}), ("m-1-x", {})]
+)
+def test_a_pod_is_described_by_what_it_says(trial: str, shown: dict[str, object]) -> None:
     """One that was made for a trial decides about plans, and so says nothing that changes by itself."""
     template = replica_set(1)["spec"]["template"]
     item = {
@@ -214,9 +216,9 @@ def test_a_pod_is_described_by_what_it_says(*, passing: bool, shown: dict[str, o
             "containerStatuses": [{"name": "server", "restartCount": 2, "state": {"running": {}}}],
         },
     }
-    found = records.pod(item, passing=passing)
-    assert (found.kind, found.name, found.passing) == ("Pod", "m-1-x", passing)
-    assert found.properties == (shown | {"image": wanted().image, "node": "n1"} if passing else {})
+    found = records.pod(item, trial)
+    assert (found.kind, found.name, found.passing) == ("Pod", "m-1-x", bool(shown))
+    assert found.properties == (shown | {"image": wanted().image, "node": "n1"} if shown else {})
 
 
 def test_a_lock_is_a_lease_with_its_text() -> None:

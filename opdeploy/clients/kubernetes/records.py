@@ -103,9 +103,10 @@ def _drifted(
     )
 
 
-def pod(item: dict[str, Any], *, passing: bool = True) -> Found:
-    """Describe a pod."""
+def pod(item: dict[str, Any], trial: str) -> Found:
+    """Describe a pod; that of a trial decides about plans, until it is about to be gone."""
     status = pods.container(item)
+    is_trial = item["metadata"]["name"] == trial
     return Found(
         kind="Pod",
         name=item["metadata"]["name"],
@@ -116,9 +117,9 @@ def pod(item: dict[str, Any], *, passing: bool = True) -> Found:
             "image": item["spec"]["containers"][0]["image"],
             "node": item["spec"].get("nodeName"),
         }
-        if passing
+        if not is_trial
         else {},
-        passing=passing,
+        passing=not is_trial or pods.is_ending(item),
     )
 
 

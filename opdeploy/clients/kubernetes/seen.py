@@ -55,7 +55,7 @@ class Seen:
         found = [
             *(records.found(kind, item) for kind in APPLIED for item in objects[kind]),
             *(records.replicas(item) for item in objects["ReplicaSet"]),
-            *(records.pod(item, passing=item["metadata"]["name"] != trial(deployment)) for item in objects["Pod"]),
+            *(records.pod(item, trial(deployment)) for item in objects["Pod"]),
         ]
         whose = self._whose(deployment)
         if whose == "own":
