@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def mark(observed: Observed) -> str:
     """Return the digest of what exists, whoever is at work on it, and whatever a registry says of its images.
 
-    Which version has requests does not count where the platform decides it: a rollout that an interrupted command began
-    goes on by itself, and what a plan does is as right before it has ended as after.
+    Which version has requests, and what follows from that, does not count where the platform decides it: a rollout that
+    an interrupted command began goes on by itself, and what a plan does is as right before it has ended as after.
     """
     found = tuple(
         item.model_copy(update={"properties": {}}) if item.kind == "image" else item

@@ -267,6 +267,16 @@ def test_a_rollout_that_goes_on_by_itself_changes_nothing() -> None:
     assert mark(made.observe()) != proven
 
 
+@pytest.mark.parametrize("was_ready", [None, 1])
+def test_what_somebody_else_made_current_counts(was_ready: int | None) -> None:
+    """It goes on by itself, too, but nobody who agreed to the plan knew of it."""
+    made = deployed({}, {"model": "b"})
+    made.ready = was_ready
+    plan = planned(made, {"model": "c"})
+    made.carry_out(to_roll_back(TARGET, made.observe(), 1).steps)
+    assert mark(made.observe()) != plan.observed
+
+
 @pytest.mark.parametrize("kind", ["Deployment", "Service", "NetworkPolicy"])
 def test_what_others_removed_is_made_again(kind: str) -> None:
     """And is told as drift until then."""

@@ -26,7 +26,10 @@ LOST = {
 """What the classic builder of Docker 20.10 says, by what it was about to make."""
 WRONG = {
     "a step": "The command '/bin/sh -c false' returned a non-zero code: 1",
-    "a base of another platform": f"image with reference sha256:{LAYER} was found but does not match the platform",
+    "a base of another platform": (
+        f"failed to get destination image sha256:{LAYER}: image with reference sha256:{LAYER} was found but does not "
+        "match the specified platform: wanted linux/amd64, actual: linux/386"
+    ),
 }
 
 

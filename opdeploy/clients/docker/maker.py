@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _LOST = re.compile(
     r"unknown parent image|failed to get digest|[0-9a-f]{12,64}: no such file or directory|No such image: sha256:"
 )
-"""What an engine says where a layer was removed that it builds on, as by somebody who makes room meanwhile."""
+"""What an engine says where a layer was removed that it builds on, as by somebody who makes room meanwhile
+(moby, image/store.go and builder/dockerfile/internals.go, read 2026-11-26)."""
 _TRIES = 3
 
 
