@@ -23,7 +23,7 @@ _LOST = re.compile(
     r"unknown parent image|failed to get digest|[0-9a-f]{12,64}: no such file or directory|No such image: sha256:"
 )
 """What an engine says where a layer was removed that it builds on, as by somebody who makes room meanwhile
-(moby, image/store.go and builder/dockerfile/internals.go, read 2026-11-26)."""
+(the first: moby, image/store.go, read 2026-11-26; the last: Docker 20.10 before a COPY, seen 2026-11-26)."""
 _TRIES = 3
 
 
