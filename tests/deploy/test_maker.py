@@ -21,6 +21,8 @@ LOST = {
     "a copy": f"failed to get destination image sha256:{LAYER}: No such image: sha256:{LAYER}",
     "a command": f"No such image: sha256:{LAYER}",
     "a layer's end": "unknown parent image ID sha256:" + LAYER,
+    "an image of the cache": f'unable to find image "sha256:{LAYER}"',
+    "a layer": f"failed to get layer for image sha256:{LAYER}: layer does not exist",
     "a layer's content": f"failed to get digest sha256:{LAYER}: open /x/{LAYER}: no such file or directory",
 }
 """What the classic builder of Docker 20.10 says, by what it was about to make."""

@@ -66,7 +66,7 @@ def test_a_second_version_takes_over_without_a_failed_request(
     host, port = project.status()["endpoint"].removeprefix("http://").split(":")
     with ClusterClients(project, host, int(port), rare=False) as clients:
         done = project.deploy(*OPEN)
-        until(lambda: len(project.names("pods")) == 2)  # the last one of the old version is gone
+        until(lambda: len(project.running()) == 2)  # the last one of the old version has ended
     assert done.code == 0, done.err
     assert clients.errors == []
     assert clients.excused <= MOST_EXCUSED

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from opdeploy.render import Bundle
 
 _LOST = re.compile(
-    r"unknown parent image|failed to get digest|[0-9a-f]{12,64}: no such file or directory|No such image: sha256:"
+    r"unknown parent image|unable to find image|failed to get digest|layer does not exist"
+    r"|[0-9a-f]{12,64}: no such file or directory|No such image: sha256:"
 )
-"""What an engine says where a layer was removed that it builds on, as by somebody who makes room meanwhile
-(the first: moby, image/store.go, read 2026-11-26; the last: Docker 20.10 before a COPY, seen 2026-11-26)."""
+"""What the classic builder says where an image or a layer was removed meanwhile that it builds on or finds in its
+cache, as by somebody who makes room (moby v20.10.24: image/store.go, image/fs.go, image/cache/cache.go, layer/layer.go
+and daemon/images/image.go, read 2026-11-26)."""
 _TRIES = 3
 
 
