@@ -4,7 +4,19 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from opdeploy.fields import DNS_LABEL, DNS_NAME, NAME, REGION, REGISTRY, Address, OneLine, Port
+from opdeploy.fields import (
+    DNS_LABEL,
+    DNS_NAME,
+    GROUP,
+    IDENTITY,
+    NAME,
+    REGION,
+    REGISTRY,
+    SUBNET,
+    Address,
+    OneLine,
+    Port,
+)
 from opdeploy.frozen import Frozen
 
 PORT = 8000
@@ -97,9 +109,52 @@ class OnAzure(Frozen):
     """In an Azure subscription."""
 
     subscription: Annotated[OneLine | None, Field(description="Id or name of the subscription.")] = None
-    resource_group: Annotated[OneLine | None, Field(description="Resource group.")] = None
+    resource_group: Annotated[
+        str | None,
+        Field(pattern=GROUP, max_length=90, description="Resource group; one of its own if not given."),
+    ] = None
     location: Annotated[str | None, Field(pattern=REGION, description="Region; the workload's if not given.")] = None
     tags: Annotated[dict[str, str], Field(default_factory=dict, description="Tags of everything that is made.")]
+    cloud: Annotated[
+        OneLine | None,
+        Field(description="Cloud by its name, or a file of what az cloud show prints; AzureCloud if not given."),
+    ] = None
+    owner: Annotated[
+        OneLine | None, Field(max_length=256, description="Whose it is, as a tag of everything that is made.")
+    ] = None
+    identity: Annotated[
+        str | None,
+        Field(pattern=IDENTITY, max_length=400, description="Id of an identity that may pull the image; one is made."),
+    ] = None
+    registry_sku: Annotated[
+        Literal["Basic", "Standard", "Premium"] | None,
+        Field(description="Of a registry that is made; Basic if not given."),
+    ] = None
+    build: Annotated[
+        Literal["here", "registry"] | None,
+        Field(description="Build the image here, or in the registry; where Docker answers here, if not given."),
+    ] = None
+
+
+class OnAci(Frozen):
+    """As an Azure container group."""
+
+    cpus: Annotated[float | None, Field(ge=0.01, le=31, description="Processors; 1 if not given.")] = None
+    dns_label: Annotated[
+        str | None,
+        Field(pattern=DNS_LABEL, min_length=5, max_length=63, description="Name before that of the region."),
+    ] = None
+    subnet: Annotated[
+        str | None,
+        Field(pattern=SUBNET, max_length=400, description="Id of a subnet, which alone reaches it then."),
+    ] = None
+    priority: Annotated[
+        Literal["Regular", "Spot"] | None, Field(description="Spot is cheaper, and ends at any time; Regular.")
+    ] = None
+    restart_policy: Annotated[
+        Literal["Always", "OnFailure", "Never"] | None,
+        Field(description="When what has ended is started again; Always if not given."),
+    ] = None
 
 
 class Deploy(Frozen):
@@ -123,6 +178,7 @@ class Deploy(Frozen):
     vm: Annotated[OnVm, Field(default_factory=OnVm, description="On a machine over SSH.")]
     kubernetes: Annotated[OnKubernetes, Field(default_factory=OnKubernetes, description="On a Kubernetes cluster.")]
     azure: Annotated[OnAzure, Field(default_factory=OnAzure, description="In an Azure subscription.")]
+    aci: Annotated[OnAci, Field(default_factory=OnAci, description="As an Azure container group.")]
     state: Annotated[OneLine | None, Field(description="Folder of journals and caches; .opdeploy if not given.")] = None
 
     @property

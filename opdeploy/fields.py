@@ -13,6 +13,12 @@ NAME = r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$"
 ONE_LINE = r"^[!-,./-~][!-~]*( [!-~]+)*$"
 REGISTRY = r"^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]([._-]*[a-z0-9])*)*/?$"
 ADDRESS = r"^(localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$"
+GROUP = r"^[A-Za-z0-9_()-]([A-Za-z0-9_().-]*[A-Za-z0-9_()-])?$"
+_ID = r"^/subscriptions/[0-9A-Fa-f-]{36}/resourceGroups/[A-Za-z0-9_().-]+/providers/"
+IDENTITY = _ID + r"Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9_-]+$"
+SUBNET = _ID + r"Microsoft\.Network/virtualNetworks/[A-Za-z0-9_.-]+/subnets/[A-Za-z0-9_.-]+$"
+"""Names and ids of Azure (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, read
+2026-11-26)."""
 HINTS = {
     NAME: "write letters, digits and dashes, such as animal-classifier",
     ONE_LINE: "write one line of printable ASCII, without a dash at its beginning",
@@ -21,6 +27,9 @@ HINTS = {
     DNS_LABEL: "write a DNS label: lower-case letters, digits and dashes, such as animal-classifier",
     DNS_NAME: "write a DNS name in lower case, such as models.example.com",
     DURATION: "write a time such as 90s, 15m, 4h or 7d",
+    GROUP: "write letters, digits and any of -_.(), and no period at its end",
+    IDENTITY: "write the id of a user-assigned identity, as az identity show tells it",
+    SUBNET: "write the id of a subnet, as az network vnet subnet show tells it",
     REGION: "write an Azure region as Azure does, such as westeurope",
 }
 """What to write where a pattern does not match."""

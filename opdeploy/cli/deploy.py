@@ -10,9 +10,11 @@ from opdeploy.cli.deploy_options import (
     AllowPlainHttp,
     BaseImage,
     BreakLock,
+    Cloud,
     Context,
     ForceConflicts,
     HostOption,
+    Location,
     More,
     NameArgument,
     NameOption,
@@ -20,8 +22,11 @@ from opdeploy.cli.deploy_options import (
     Port,
     PublicNoAuth,
     Registry,
+    ResourceGroup,
     ServiceType,
     State,
+    Subscription,
+    Tags,
     TargetOption,
     Timeout,
     Wheels,
@@ -41,7 +46,7 @@ from opdeploy.cli.deploying import (
     show,
 )
 from opdeploy.cli.places import place
-from opdeploy.cli.settings import Chosen, Settings, name_of, settings, target_of
+from opdeploy.cli.settings import Chosen, InAzure, Settings, name_of, settings, target_of
 
 
 def deploy(
@@ -55,6 +60,11 @@ def deploy(
     context: Context = None,
     namespace: Namespace = None,
     service_type: ServiceType = None,
+    resource_group: ResourceGroup = None,
+    location: Location = None,
+    subscription: Subscription = None,
+    tags: Tags = None,
+    cloud: Cloud = None,
     state: State = None,
     more: More = None,
     base_image: BaseImage = None,
@@ -77,7 +87,19 @@ def deploy(
 
     found = settings(
         workload,
-        Chosen(target, name, registry, port, host, state, context, namespace, service_type, tuple(more or ())),
+        Chosen(
+            target,
+            name,
+            registry,
+            port,
+            host,
+            state,
+            context,
+            namespace,
+            service_type,
+            InAzure(resource_group, subscription, cloud, location, tags),
+            tuple(more or ()),
+        ),
         with_model=True,
     )
     if found.deploy.target is None:
@@ -128,6 +150,9 @@ def rollback(
     ] = None,
     workload: WorkloadOption = None,
     target: TargetOption = None,
+    resource_group: ResourceGroup = None,
+    subscription: Subscription = None,
+    cloud: Cloud = None,
     state: State = None,
     more: More = None,
     yes: Yes = False,
@@ -143,9 +168,10 @@ def rollback(
     from opdeploy.deploy.operate import require
     from opdeploy.deploy.planning import to_roll_back
 
-    found = settings(workload, Chosen(target=target, state=state, more=tuple(more or ())))._replace(
-        force=force_conflicts
-    )
+    found = settings(
+        workload,
+        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+    )._replace(force=force_conflicts)
     profile, how = target_of(found)
     with place(found) as there:
         observed = there.place.observe(profile.id, name_of(found, name, profile))
@@ -167,6 +193,9 @@ def remove(
     *,
     workload: WorkloadOption = None,
     target: TargetOption = None,
+    resource_group: ResourceGroup = None,
+    subscription: Subscription = None,
+    cloud: Cloud = None,
     state: State = None,
     more: More = None,
     yes: Yes = False,
@@ -179,7 +208,10 @@ def remove(
     from opdeploy.deploy.planning import to_remove
     from opdeploy.errors import OpdeployError
 
-    found = settings(workload, Chosen(target=target, state=state, more=tuple(more or ())))
+    found = settings(
+        workload,
+        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+    )
     profile, how = target_of(found)
     with place(found) as there:
         observed = there.place.observe(profile.id, name_of(found, name, profile), pushed=True)

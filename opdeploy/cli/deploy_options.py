@@ -20,7 +20,7 @@ TargetOption = Annotated[
     str | None,
     typer.Option("--target", "-t", metavar="ID", help="The platform.", autocompletion=platform_ids),
 ]
-NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Name of the deployment.")]
+NameOption = Annotated[str | None, typer.Option("--name", "-n", metavar="NAME", help="Name of the deployment.")]
 Registry = Annotated[
     str | None, typer.Option("--registry", metavar="HOST", help="Registry that the image is pushed to.")
 ]
@@ -41,6 +41,20 @@ State = Annotated[str | None, typer.Option("--state", metavar="FOLDER", help="Fo
 More = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SETTING=VALUE", help="A setting of deploy, such as vm.host=10.0.0.4; repeatable."),
+]
+ResourceGroup = Annotated[
+    str | None, typer.Option("--resource-group", "-g", metavar="NAME", help="Resource group in Azure.")
+]
+Subscription = Annotated[
+    str | None, typer.Option("--subscription", metavar="ID", help="Subscription in Azure, by its id or name.")
+]
+Cloud = Annotated[
+    str | None, typer.Option("--cloud", metavar="CLOUD", help="Cloud of Azure, or a file of az cloud show.")
+]
+Location = Annotated[str | None, typer.Option("--location", "-l", metavar="REGION", help="Region in Azure.")]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option("--tags", metavar="KEY=VALUE", help="A tag of everything that is made in Azure; repeatable."),
 ]
 BaseImage = Annotated[
     str | None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import typer
 
 from opdeploy.cli.options import DEFAULT, require_alive
-from opdeploy.cli.settings import Settings, target_of
+from opdeploy.cli.settings import Settings, name_of, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +147,7 @@ def notes_of(
 
 def _exposed(found: Settings, deploy: Deploy) -> tuple[str, str]:
     """Return what lets others reach a deployment, with where it was given, and what would be safe instead."""
-    from opdeploy.deploy.prepare import CLUSTER
+    from opdeploy.deploy.prepare import AZURE, CLUSTER
 
     if deploy.target in CLUSTER:
         chosen = deploy.kubernetes
@@ -155,6 +155,11 @@ def _exposed(found: Settings, deploy: Deploy) -> tuple[str, str]:
         key = "service_type" if chosen.service_type not in {None, "ClusterIP"} else key
         said = f"{found.given(f'kubernetes.{key}')} {getattr(chosen, key)}"
         return said, "give hostname, ingress_class or gateway_class, and tls_secret of deploy.kubernetes"
+    if deploy.target in AZURE:
+        return (
+            "a container group has a public address",
+            "name a subnet with --set aci.subnet=ID, which alone reaches it",
+        )
     given = found.given("vm.listen" if deploy.target == "vm" else "local.host")
     return f"{given} {deploy.listening.host}", "listen on 127.0.0.1 behind a proxy that has a certificate"
 
@@ -227,9 +232,18 @@ def opened(inputs: Inputs) -> Iterator[tuple[Asked, Prepared, There]]:
     with (
         ui.progress("build") as watch,
         place(inputs.found, Making(made, watch)) as there,
-        made_ready(inputs, there.platform) as (asked, ready),
+        made_ready(completed(inputs, there), there.platform) as (asked, ready),
     ):
         yield asked, ready, there
+
+
+def completed(inputs: Inputs, there: There) -> Inputs:
+    """Return everything that files are made of, with what the place adds to the settings."""
+    if there.completed is None:
+        return inputs
+    profile, _ = target_of(inputs.found)
+    deploy = there.completed(name_of(inputs.found, None, profile))
+    return inputs._replace(found=inputs.found._replace(deploy=deploy))
 
 
 def _sources(asked: Asked) -> Sources:

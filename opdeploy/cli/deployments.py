@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from opdeploy.cli.deploy_options import More, NameArgument, State, TargetOption, WorkloadOption
+from opdeploy.cli.deploy_options import (
+    Cloud,
+    More,
+    NameArgument,
+    ResourceGroup,
+    State,
+    Subscription,
+    TargetOption,
+    WorkloadOption,
+)
 from opdeploy.cli.places import place
-from opdeploy.cli.settings import Chosen, Settings, name_of, settings, target_of
+from opdeploy.cli.settings import Chosen, InAzure, Settings, name_of, settings, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +40,9 @@ def status(
     *,
     workload: WorkloadOption = None,
     target: TargetOption = None,
+    resource_group: ResourceGroup = None,
+    subscription: Subscription = None,
+    cloud: Cloud = None,
     state: State = None,
     more: More = None,
     output: Output = "table",
@@ -44,7 +56,11 @@ def status(
     from opdeploy.errors import OpdeployError
     from opdeploy.ui.deployment import show_status
 
-    with _there(workload, target, state, more, name) as (_, there, observed):
+    with _there(
+        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+        workload,
+        name,
+    ) as (_, there, observed):
         ready = readiness(there, observed)
     if output == "json":
         _deliver({**observed.model_dump(mode="json"), "ready": ready.is_ready, "probe": ready.said})
@@ -60,6 +76,9 @@ def logs(
     *,
     workload: WorkloadOption = None,
     target: TargetOption = None,
+    resource_group: ResourceGroup = None,
+    subscription: Subscription = None,
+    cloud: Cloud = None,
     state: State = None,
     more: More = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show what comes, until Ctrl-C.")] = False,
@@ -73,7 +92,11 @@ def logs(
 
     from opdeploy.errors import NotFoundError
 
-    with _there(workload, target, state, more, name) as (_, there, observed):
+    with _there(
+        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+        workload,
+        name,
+    ) as (_, there, observed):
         found = observed.current if version is None else observed.version(version)
         if found is None:
             kept = ", ".join(str(item.number) for item in observed.versions) or "none"
@@ -93,6 +116,9 @@ def history(
     *,
     workload: WorkloadOption = None,
     target: TargetOption = None,
+    resource_group: ResourceGroup = None,
+    subscription: Subscription = None,
+    cloud: Cloud = None,
     state: State = None,
     more: More = None,
     output: Output = "table",
@@ -101,7 +127,11 @@ def history(
     from opdeploy import ui
     from opdeploy.ui.deployment import show_versions
 
-    with _there(workload, target, state, more, name) as (_, _place, observed):
+    with _there(
+        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+        workload,
+        name,
+    ) as (_, _place, observed):
         pass
     if output == "json":
         _deliver([version.model_dump(mode="json") for version in reversed(observed.versions)])
@@ -114,6 +144,9 @@ def diff(
     *,
     workload: WorkloadOption = None,
     target: TargetOption = None,
+    resource_group: ResourceGroup = None,
+    subscription: Subscription = None,
+    cloud: Cloud = None,
     state: State = None,
     more: More = None,
     output: Output = "table",
@@ -125,7 +158,11 @@ def diff(
     from opdeploy import ui
     from opdeploy.ui.deployment import show_drift
 
-    with _there(workload, target, state, more, name) as (found, _place, observed):
+    with _there(
+        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+        workload,
+        name,
+    ) as (found, _place, observed):
         _, how = target_of(found)
         drift = tuple(how.drift(observed))
     if output == "json":
@@ -140,6 +177,9 @@ def list_(
     *,
     target: TargetOption = None,
     workload: WorkloadOption = None,
+    resource_group: ResourceGroup = None,
+    subscription: Subscription = None,
+    cloud: Cloud = None,
     state: State = None,
     more: More = None,
     output: Output = "table",
@@ -148,7 +188,10 @@ def list_(
     from opdeploy import ui
     from opdeploy.ui.deployment import show_list
 
-    found = settings(workload, Chosen(target=target, state=state, more=tuple(more or ())))
+    found = settings(
+        workload,
+        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+    )
     profile, _ = target_of(found)
     with place(found) as (there, *_):
         all_of_them = [there.observe(profile.id, name) for name in there.deployments()]
@@ -166,6 +209,9 @@ def score(
     *,
     workload: WorkloadOption = None,
     target: TargetOption = None,
+    resource_group: ResourceGroup = None,
+    subscription: Subscription = None,
+    cloud: Cloud = None,
     state: State = None,
     more: More = None,
 ) -> None:
@@ -176,18 +222,20 @@ def score(
     from opdeploy import ui
     from opdeploy.deploy.scoring import scored
 
-    with _there(workload, target, state, more, name) as (_, there, observed):
+    with _there(
+        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+        workload,
+        name,
+    ) as (_, there, observed):
         ui.deliver(scored(there, observed, data))
 
 
 @contextmanager
-def _there(
-    workload: Path | None, target: str | None, state: str | None, more: list[str] | None, name: str | None
-) -> Iterator[tuple[Settings, Place, Observed]]:
+def _there(chosen: Chosen, workload: Path | None, name: str | None) -> Iterator[tuple[Settings, Place, Observed]]:
     """Give a deployment as it is now; raises NotFoundError where there is none."""
     from opdeploy.deploy.operate import require
 
-    found = settings(workload, Chosen(target=target, state=state, more=tuple(more or ())))
+    found = settings(workload, chosen)
     profile, _ = target_of(found)
     with place(found) as (there, *_):
         observed = there.observe(profile.id, name_of(found, name, profile))

@@ -8,8 +8,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from opdeploy.cli.deploy_options import More, Port, TargetOption, WorkloadOption
-from opdeploy.cli.settings import Chosen, name_of, settings, target_of
+from opdeploy.cli.deploy_options import (
+    Cloud,
+    Location,
+    More,
+    Port,
+    ResourceGroup,
+    Subscription,
+    TargetOption,
+    WorkloadOption,
+)
+from opdeploy.cli.settings import Chosen, InAzure, name_of, settings, target_of
 
 
 def doctor(
@@ -17,6 +26,10 @@ def doctor(
     target: TargetOption = None,
     workload: WorkloadOption = None,
     port: Port = None,
+    resource_group: ResourceGroup = None,
+    location: Location = None,
+    subscription: Subscription = None,
+    cloud: Cloud = None,
     more: More = None,
     output: Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="Format.")] = "table",
 ) -> None:
@@ -29,7 +42,15 @@ def doctor(
     from opdeploy.errors import OpdeployError
     from opdeploy.ui.doctor import show_findings
 
-    found = settings(workload, Chosen(target=target, port=port, more=tuple(more or ())))
+    found = settings(
+        workload,
+        Chosen(
+            target=target,
+            port=port,
+            azure=InAzure(resource_group, subscription, cloud, location),
+            more=tuple(more or ()),
+        ),
+    )
     name = found.deploy.target or "local"
     profile, _ = target_of(found._replace(deploy=found.deploy.model_copy(update={"target": name})))
     deployment = name_of(found, None, profile) if found.workload else None

@@ -7,11 +7,12 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from opdeploy.cli.settings import Settings
     from opdeploy.clients.docker.maker import Making
     from opdeploy.deploy import operate
+    from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
     from opdeploy.targets.base import Wanted
 
@@ -42,6 +43,8 @@ class There(NamedTuple):
     """By what the calls begin with."""
     platform: str | None = None
     """Of the images that it runs, `linux/amd64` or the like, where it is the one to say."""
+    completed: Callable[[str], Deploy] | None = None
+    """What returns the settings of a deployment of a name with what the place adds to them."""
 
 
 @contextmanager
@@ -134,5 +137,49 @@ def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
         yield There(cluster, clients)
 
 
-_PLACES = {"local": _local, "vm": _vm, "aks-cpu": _cluster, "aks-gpu": _cluster}
+@contextmanager
+def _azure(found: Settings, making: Making | None) -> Iterator[There]:
+    """Give a subscription of Azure; images are built by the engine that answers here, else by the registry."""
+    import os
+
+    from opdeploy.clients import azure, docker
+    from opdeploy.clients.docker.copies import Spare
+    from opdeploy.clients.docker.maker import Maker
+    from opdeploy.deploy.locking import owner
+
+    deploy = found.deploy
+    target = deploy.target or ""
+    if not deploy.azure.location and found.workload and found.workload.region:
+        chosen = deploy.azure.model_copy(update={"location": found.workload.region})
+        deploy = deploy.model_copy(update={"azure": chosen})
+    with ExitStack() as stack:
+        session = stack.enter_context(azure.connected(deploy.azure.cloud, deploy.azure.subscription))
+        arm = azure.Arm(session)
+        engine = cache(lambda: stack.enter_context(docker.connected()))
+        registries = azure.Registries(arm, engine, making, builds_here=_builds_here(deploy, engine))
+        place = azure.Place(arm, deploy, target, registries, key=os.environ.get("OPDEPLOY_API_KEY"))
+        clients: dict[str, object] = {
+            "azure": azure.Making(arm, place, registries, owner()),
+            "copy": Spare(engine, target),
+        }
+        if making:
+            clients["image"] = Maker(engine, making)
+        yield There(place, clients, "linux/amd64", place.completed)
+
+
+def _builds_here(deploy: Deploy, engine: Callable[[], object]) -> bool:
+    """Tell whether the image is built here: where that is said, else where an engine answers."""
+    from opdeploy.clients import docker
+    from opdeploy.errors import InputError
+
+    if deploy.azure.build:
+        return deploy.azure.build == "here"
+    try:
+        engine()
+    except (docker.NoEngineError, InputError):
+        return False
+    return True
+
+
+_PLACES = {"local": _local, "vm": _vm, "aks-cpu": _cluster, "aks-gpu": _cluster, "aci": _azure}
 """What gives the place, by the platform's id."""

@@ -12,17 +12,22 @@ from opdeploy.cli.deploy_options import (
     AllowPlainHttp,
     BaseImage,
     BreakLock,
+    Cloud,
     Context,
     ForceConflicts,
     HostOption,
+    Location,
     More,
     NameOption,
     Namespace,
     Port,
     PublicNoAuth,
     Registry,
+    ResourceGroup,
     ServiceType,
     State,
+    Subscription,
+    Tags,
     TargetOption,
     Timeout,
     Wheels,
@@ -33,6 +38,7 @@ from opdeploy.cli.deploying import (
     PlanFormat,
     assumed,
     carry_out,
+    completed,
     made_ready,
     notes_of,
     nothing_there,
@@ -44,7 +50,7 @@ from opdeploy.cli.deploying import (
     show,
 )
 from opdeploy.cli.places import place
-from opdeploy.cli.settings import Chosen, settings
+from opdeploy.cli.settings import Chosen, InAzure, settings
 
 if TYPE_CHECKING:
     from opdeploy.plan import Plan
@@ -64,6 +70,11 @@ def plan(
     context: Context = None,
     namespace: Namespace = None,
     service_type: ServiceType = None,
+    resource_group: ResourceGroup = None,
+    location: Location = None,
+    subscription: Subscription = None,
+    tags: Tags = None,
+    cloud: Cloud = None,
     state: State = None,
     more: More = None,
     base_image: BaseImage = None,
@@ -91,13 +102,26 @@ def plan(
         files.check_place(out)
     found = settings(
         workload,
-        Chosen(target, name, registry, port, host, state, context, namespace, service_type, tuple(more or ())),
+        Chosen(
+            target,
+            name,
+            registry,
+            port,
+            host,
+            state,
+            context,
+            namespace,
+            service_type,
+            InAzure(resource_group, subscription, cloud, location, tags),
+            tuple(more or ()),
+        ),
         with_model=True,
     )
     inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
     require_model(found)
     with ExitStack() as stack:
         there = None if offline else stack.enter_context(place(found))
+        inputs = completed(inputs, there) if there else inputs
         asked, ready = stack.enter_context(made_ready(inputs, there.platform if there else None))
         if there:
             observed = there.place.observe(asked.profile.id, ready.wanted.deployment, pushed=True)

@@ -9,22 +9,27 @@ import typer
 
 from opdeploy.cli.deploy_options import (
     BaseImage,
+    Cloud,
     Context,
     HostOption,
+    Location,
     More,
     NameOption,
     Namespace,
     Port,
     PublicNoAuth,
     Registry,
+    ResourceGroup,
     ServiceType,
     State,
+    Subscription,
+    Tags,
     TargetOption,
     Wheels,
     WorkloadArgument,
 )
 from opdeploy.cli.deploying import Inputs, made_ready
-from opdeploy.cli.settings import Chosen, settings
+from opdeploy.cli.settings import Chosen, InAzure, settings
 
 
 def render(
@@ -41,6 +46,11 @@ def render(
     context: Context = None,
     namespace: Namespace = None,
     service_type: ServiceType = None,
+    resource_group: ResourceGroup = None,
+    location: Location = None,
+    subscription: Subscription = None,
+    tags: Tags = None,
+    cloud: Cloud = None,
     state: State = None,
     more: More = None,
     base_image: BaseImage = None,
@@ -56,7 +66,19 @@ def render(
 
     found = settings(
         workload,
-        Chosen(target, name, registry, port, host, state, context, namespace, service_type, tuple(more or ())),
+        Chosen(
+            target,
+            name,
+            registry,
+            port,
+            host,
+            state,
+            context,
+            namespace,
+            service_type,
+            InAzure(resource_group, subscription, cloud, location, tags),
+            tuple(more or ()),
+        ),
         with_model=True,
     )
     with made_ready(Inputs(found, base_image, wheels, public_no_auth, 0.0)) as (_, ready):

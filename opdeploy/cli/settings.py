@@ -15,12 +15,33 @@ if TYPE_CHECKING:
     from opdeploy.platform import Profile
     from opdeploy.targets.base import Target
     from opdeploy.workload import Workload
+    from opdeploy.workload_file import Given
 
 
 VARIABLE = "OPDEPLOY_"
 """What the variables of settings begin with."""
-_PLACE = {"host", "user", "identity_file", "ssh_port", "context", "namespace"}
+_PLACE = {
+    "host",
+    "user",
+    "identity_file",
+    "ssh_port",
+    "context",
+    "namespace",
+    "resource_group",
+    "subscription",
+    "cloud",
+}
 """Settings that say where a deployment is."""
+
+
+class InAzure(NamedTuple):
+    """Where in Azure, as chosen with options."""
+
+    resource_group: str | None = None
+    subscription: str | None = None
+    cloud: str | None = None
+    location: str | None = None
+    tags: list[str] | None = None
 
 
 class Chosen(NamedTuple):
@@ -35,6 +56,7 @@ class Chosen(NamedTuple):
     context: str | None = None
     namespace: str | None = None
     service_type: str | None = None
+    azure: InAzure = InAzure()
     more: tuple[str, ...] = ()
     """Settings by their paths, such as `vm.host=somewhere`."""
 
@@ -64,7 +86,7 @@ class Settings(NamedTuple):
         words = []
         for path in settings_of_deploy():
             section, _, key = path.partition(".")
-            if section in {"vm", "kubernetes"} and key in _PLACE:
+            if section in {"vm", "kubernetes", "azure"} and key in _PLACE:
                 value = getattr(getattr(self.deploy, section), key)
                 written = getattr(getattr(self.workload.deploy, section), key) if self.workload else None
                 if value not in {None, written} and not self.sources.get(path, "").startswith(VARIABLE):
@@ -129,8 +151,28 @@ def settings(file: Path | None, chosen: Chosen, *, with_model: bool = False) -> 
         value = getattr(chosen, option.removeprefix("--").replace("-", "_"))
         if value is not None:
             given[path] = Given(option, value)
+    given |= _in_azure(chosen.azure)
     deploy = overridden(workload.deploy if workload else Deploy.model_validate_json("{}"), given)
     return Settings(deploy, file, workload, {path: value.source for path, value in given.items()})
+
+
+def _in_azure(chosen: InAzure) -> dict[str, Given]:
+    """Return the settings of Azure that were chosen with options; raises InputError for a tag without a value."""
+    from opdeploy.errors import InputError
+    from opdeploy.workload_file import Given
+
+    given = {
+        f"azure.{name}": Given(f"--{name.replace('_', '-')}", value)
+        for name, value in chosen._asdict().items()
+        if value is not None and name != "tags"
+    }
+    if chosen.tags:
+        pairs = dict(item.partition("=")[::2] for item in chosen.tags if "=" in item)
+        wrong = next((item for item in chosen.tags if "=" not in item), None)
+        if wrong:
+            raise InputError(f"--tags {wrong}: has no value; write it as --tags team=models")
+        given["azure.tags"] = Given("--tags", pairs)
+    return given
 
 
 def target_of(found: Settings) -> tuple[Profile, Target]:

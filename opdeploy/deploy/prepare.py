@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from opdeploy import image, targets
@@ -15,6 +17,10 @@ from opdeploy.plan import fingerprint
 from opdeploy.render import render
 from opdeploy.runtime.package import opened, sha256
 from opdeploy.targets import kubernetes
+from opdeploy.targets.azure.names import completed
+from opdeploy.targets.azure.shared import registry
+from opdeploy.targets.azure.target import AzureTarget
+from opdeploy.targets.azure.template import template
 from opdeploy.targets.base import Wanted, is_beyond, is_public, reached
 from opdeploy.targets.engine.names import repository
 from opdeploy.targets.kubernetes.values import NAMESPACE, TEMPLATES, check, values
@@ -35,6 +41,8 @@ _TAG = 12
 """Digits of the bundle's digest that name an image."""
 CLUSTER = frozenset(kubernetes.TARGET.ids)
 """Platforms that are clusters of Kubernetes."""
+AZURE = frozenset({"aci"})
+"""Platforms of Azure, which are made through its Resource Manager."""
 _WHEELS = "build/wheels/"
 IMAGE = "image/"
 """The folder of the bundle that an image is built of."""
@@ -92,6 +100,8 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
             if wanted.settings.kubernetes.namespace:  # which may be others' too
                 own.pop(NAMESPACE)
             wanted = wanted.model_copy(update={"manifests": _manifests(wanted, asked, package)})
+        elif asked.profile.id in AZURE:
+            own = _azure_files(wanted, asked)
         else:
             own = render(asked.profile.id, _context(wanted, asked))
         made |= own
@@ -114,6 +124,28 @@ def _cluster_files(wanted: Wanted, asked: Asked, package: Package, name: str) ->
     return {path: text for path, text in render(TEMPLATES, context).items() if isinstance(text, bytes) and text.strip()}
 
 
+def _azure_files(wanted: Wanted, asked: Asked) -> dict[str, bytes | Path]:
+    """Return the files of a platform of Azure: a template of its resources, and how to deploy it."""
+    target = targets.find(asked.profile.id)
+    assert isinstance(target, AzureTarget)  # noqa: S101 - for mypy
+    source = registry(wanted, {})
+    context = {
+        "workload": asked.workload.name,
+        "platform": asked.profile.id,
+        "group": quote(wanted.settings.azure.resource_group or ""),
+        "location": quote(wanted.settings.azure.location or "REGION"),
+        "image": quote(wanted.image),
+        "architecture": wanted.platform,
+        "repository": quote(wanted.image.partition("/")[2]),
+        "own_registry": source.is_own,
+        "registry_name": quote(source.server.partition(".")[0]),
+        "registry_sku": wanted.settings.azure.registry_sku or "Basic",
+        "keyed": wanted.keyed,
+    }
+    made = json.dumps(template(target.resources(wanted)), indent=2)
+    return {**render("azure", context), "template.json": f"{made}\n".encode()}
+
+
 def _manifests(wanted: Wanted, asked: Asked, package: Package) -> tuple[dict[str, Any], ...]:
     """Return what a cluster is told, as data, in the order of the files."""
     import yaml
@@ -128,6 +160,8 @@ def _wanted(package: Package, asked: Asked) -> Wanted:
     if asked.profile.id in CLUSTER:
         check(settings.kubernetes)
     name = deployment_name(settings, asked.workload.name, asked.profile, targets.find(asked.profile.id).rule)
+    if asked.profile.id in AZURE:
+        settings = completed(settings, name)
     public, tls = exposure(settings)
     return Wanted(
         deployment=name,
@@ -171,6 +205,8 @@ def _file_image(wanted: Wanted, asked: Asked) -> str:
 
 def exposure(settings: Deploy) -> tuple[bool, bool]:
     """Tell whether a deployment is reached from anywhere, and whether what is on the way can read along then."""
+    if settings.target in AZURE:
+        return settings.aci.subnet is None, False
     if settings.target not in CLUSTER:
         reached_by_others = is_beyond if settings.target == "vm" else is_public
         return reached_by_others(settings.listening.host), False

@@ -11,7 +11,7 @@ from opdeploy.errors import InputError, nearest
 if TYPE_CHECKING:
     from opdeploy.targets.base import Target
 
-_SHARED = {"base", "engine"}
+_SHARED = {"azure", "base", "engine"}
 """Modules that are no platform's."""
 
 

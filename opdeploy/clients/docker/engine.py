@@ -79,9 +79,9 @@ class Engine:
         with explained(f"{reference}: was not named {name}", "build or pull it first, and check the name"):
             self.client.images.get(reference).tag(name)
 
-    def push(self, reference: str, watch: Watch = silent) -> str:
+    def push(self, reference: str, watch: Watch = silent, login: tuple[str, str] | None = None) -> str:
         """Push an image and return `repository@sha256:…`; see `images.push`."""
-        return images.push(self.client, reference, watch)
+        return images.push(self.client, reference, watch, login)
 
     def pull(self, reference: str, watch: Watch = silent) -> None:
         """Pull an image; see `transfer.pull`."""

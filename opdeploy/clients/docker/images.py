@@ -132,10 +132,11 @@ def within(client: DockerClient, seconds: int) -> Iterator[None]:
         client.api.timeout = before
 
 
-def push(client: DockerClient, reference: str, watch: Watch) -> str:
+def push(client: DockerClient, reference: str, watch: Watch, login: tuple[str, str] | None = None) -> str:
     """Push an image and return `repository@sha256:…`, by the digest that the registry answered with.
 
-    Credentials are those that `docker login` stored. Raises OpdeployError where the registry refuses.
+    It logs in as a user with a password, else with what `docker login` stored. Raises OpdeployError where the registry
+    refuses.
     """
     from docker.utils import parse_repository_tag
 
@@ -143,7 +144,8 @@ def push(client: DockerClient, reference: str, watch: Watch) -> str:
     digest = ""
     with explained(f"{reference}: was not pushed", "log in to the registry with docker login, and check the name"):
         until = time.monotonic() + PUSH_S
-        for line in client.api.push(where, tag or "latest", stream=True, decode=True):
+        shown = {"username": login[0], "password": login[1]} if login else None
+        for line in client.api.push(where, tag or "latest", stream=True, decode=True, auth_config=shown):
             if time.monotonic() > until:
                 raise OpdeployError(f"{reference}: was not pushed within {PUSH_S / 60:g} minutes; push it again")
             if "error" in line:

@@ -1,0 +1,121 @@
+"""Azure Resource Manager: resources are looked at, made and removed, and told to do things; their bodies are JSON.
+
+What carries a body is an SDK: that of the resource's kind, where the kind names one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+from opdeploy.clients.azure.refused import RefusedError, explained
+from opdeploy.errors import OpdeployError
+from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of, names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from opdeploy.clients.azure.session import Session
+    from opdeploy.targets.azure.kinds import Kind
+
+_MISSING = 404
+_FAILED = 400
+
+
+class Arm:
+    """Resources of a subscription, by their ids."""
+
+    def __init__(self, session: Session) -> None:
+        """Take a connection."""
+        self.session = session
+
+    def find(self, resource: str) -> dict[str, Any] | None:
+        """Return a resource as it is; None where there is none."""
+        kind = _kind(resource)
+        try:
+            found: dict[str, Any] = self.ask("GET", resource, kind.api)
+        except RefusedError as error:
+            if error.status == _MISSING:
+                return None
+            raise
+        return found
+
+    def put(self, resource: str, body: Mapping[str, Any]) -> None:
+        """Have a resource be as a body says, and wait until it is; raises RefusedError where Azure refuses."""
+        kind = _kind(resource)
+        content = io.BytesIO(json.dumps(body).encode())
+        operations = self.session.operations(kind.sdk)
+        with explained(f"{kind.name} {name_of(resource)} was not made"):
+            if kind.sdk:
+                poller = operations.begin_create_or_update(
+                    *names_of(resource), content, content_type="application/json", cls=_nothing
+                )
+            else:
+                poller = operations.begin_create_or_update_by_id(
+                    resource, content, api_version=kind.api, content_type="application/json", cls=_nothing
+                )
+            poller.result()
+
+    def delete(self, resource: str) -> None:
+        """Remove a resource, and wait until it is gone; none is no error."""
+        kind = _kind(resource)
+        operations = self.session.operations(kind.sdk)
+        with explained(f"{kind.name} {name_of(resource)} was not removed"):
+            if kind.sdk:
+                operations.begin_delete(*names_of(resource), cls=_nothing).result()
+            else:
+                operations.begin_delete_by_id(resource, api_version=kind.api, cls=_nothing).result()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        api: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:  # noqa: ANN401 - any JSON
+        """Send one request, and return the JSON of the answer; raises RefusedError where Azure refuses."""
+        from azure.core.exceptions import HttpResponseError
+        from azure.core.rest import HttpRequest
+
+        address = path if path.startswith("https://") else f"{self.session.cloud.resource_manager}{path}"
+        parameters = {} if path.startswith("https://") else {"api-version": api, **(query or {})}
+        request = HttpRequest(method, address, params=parameters, json=body)
+        with explained(f"{method} {path}"):
+            response = self.session.any.send_request(request)
+            if response.status_code >= _FAILED:
+                raise HttpResponseError(response=response)
+            return response.json() if response.content else None
+
+    def every(self, path: str, api: str, query: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield every item of a list, page by page."""
+        answer = self.ask("GET", path, api, query=query)
+        while True:
+            yield from answer.get("value", ())
+            further = answer.get("nextLink")
+            if not further:
+                return
+            if not further.startswith(f"{self.session.cloud.resource_manager}/"):  # which would get the token too
+                raise OpdeployError(f"{path}: the list goes on at {further}, which is not Azure; try again")
+            answer = self.ask("GET", further, api)
+
+    def tagged(self, group: str | None, tag: str, value: str) -> Iterator[dict[str, Any]]:
+        """Yield what has a tag with a value, in a group or in the whole subscription: its id, type, region and tags."""
+        scope = f"/subscriptions/{self.session.subscription}{f'/resourceGroups/{group}' if group else ''}"
+        text = value.replace("'", "''")
+        query = {"$filter": f"tagName eq '{tag}' and tagValue eq '{text}'"}
+        yield from self.every(f"{scope}/resources", GROUP.api, query)
+        if group is None:
+            yield from self.every(f"{scope}/resourcegroups", GROUP.api, query)
+
+
+def _nothing(*_: object) -> None:
+    """Leave an answer as it is: who wants to know what a resource is like asks for it."""
+
+
+def _kind(resource: str) -> Kind:
+    found = kind_of(resource)
+    if found is None:
+        raise OpdeployError(f"{resource}: is of a kind that opdeploy does not know; remove it by hand")
+    return found

@@ -1,0 +1,75 @@
+"""What the steps of plans call in Azure: resources are made, removed and noted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from opdeploy.targets.azure.compare import refs, resolved
+from opdeploy.targets.azure.kinds import GROUP, kind_of
+from opdeploy.targets.azure.record import Kept, Made
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opdeploy.clients.azure.arm import Arm
+    from opdeploy.clients.azure.place import Place
+    from opdeploy.clients.azure.registry import Registries
+    from opdeploy.targets.azure.record import Record
+
+
+class Making:
+    """Makes what a deployment is made of; every method may be called again."""
+
+    def __init__(self, arm: Arm, place: Place, registries: Registries, by: str) -> None:
+        """Take a connection, the place that keeps records, the registries, and who is at work."""
+        self._arm = arm
+        self._place = place
+        self._by = by
+        self.push = registries.push
+        self.build = registries.build
+
+    def put(self, *, resource: str, body: Mapping[str, Any], api_key: str | None = None) -> None:
+        """Have a resource be as a body says, and note it before: so it is known however this ends."""
+        kind = kind_of(resource)
+        is_group = kind is not None and kind.name == GROUP.name
+        record = self._record().with_made(Made(id=resource, body=dict(body)))
+        if not is_group:
+            self._place.keep(record)
+        properties = {name: self._arm.find(name) or {} for name in refs(dict(body))}
+        self._arm.put(resource, resolved(dict(body), properties, {"api-key": api_key or ""}))
+        if is_group:  # which keeps the notes itself
+            self._place.keep(record)
+
+    def delete(self, *, resource: str) -> None:
+        """Remove a resource, and wait until it is gone."""
+        kind = kind_of(resource)
+        self._arm.delete(resource)
+        if kind is None or kind.name != GROUP.name:
+            self._place.keep(self._record().without(resource))
+
+    def note(self, *, version: Mapping[str, Any]) -> None:
+        """Note that a version is about to be made."""
+        kept = Kept.model_validate({**version, "at": datetime.now(UTC), "by": self._by})
+        self._place.keep(self._record().with_version(kept))
+
+    def prove(self, *, number: int) -> None:
+        """Note that a version is ready and right, and has the requests."""
+        record = self._record()
+        kept = record.version(number)
+        if kept:
+            record = record.with_version(kept.model_copy(update={"proven": True}))
+        self._place.keep(record.model_copy(update={"current": number}))
+
+    def forget(self, *, numbers: list[int]) -> None:
+        """Drop versions from the record."""
+        record = self._record()
+        versions = tuple(item for item in record.versions if item.number not in numbers)
+        self._place.keep(record.model_copy(update={"versions": versions}))
+
+    def close(self) -> None:
+        """Remove the record."""
+        self._place.close()
+
+    def _record(self) -> Record:
+        return self._place.known()

@@ -1,0 +1,258 @@
+"""Where deployments live in Azure: they are looked at, locked, and reached."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from opdeploy.clients.azure import group, seen
+from opdeploy.clients.azure.notes import Notes
+from opdeploy.deployment import Lock
+from opdeploy.errors import InputError, NotFoundError, OpdeployError
+from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
+from opdeploy.targets.azure.names import completed, tags, where
+from opdeploy.targets.azure.record import NAME, TARGET, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from opdeploy.clients.azure.arm import Arm
+    from opdeploy.clients.azure.registry import Registries
+    from opdeploy.deploy_settings import Deploy
+    from opdeploy.deployment import Observed
+    from opdeploy.targets.azure.names import Where
+    from opdeploy.targets.base import Wanted
+
+_SETTLED_S = 2.0
+"""Seconds after which whoever took a lock at the same moment has written it, too."""
+_MAIN = "container group"
+
+
+class Place:
+    """A subscription, and what of it is looked at."""
+
+    def __init__(
+        self,
+        arm: Arm,
+        settings: Deploy,
+        target: str,
+        images: Registries,
+        *,
+        key: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Take a connection, the settings, the platform, where images are, and a known API key."""
+        self._arm = arm
+        self._settings = settings
+        self._target = target
+        self._key = key
+        self._images = images
+        self._sleep = sleep
+        self._notes = Notes(arm)
+        self._whole = settings
+        self._at: Where | None = None
+        """Where the deployment is that was looked at last."""
+        self._has_made: str | None = None
+        """Id of the resource group that was made for the lock."""
+
+    def where(self, deployment: str) -> Where:
+        """Return where a deployment is: in the group that is named, else in the one that has it, else in its own.
+
+        Raises InputError where several groups have one of that name.
+        """
+        if self._at is None or self._at.deployment != deployment:
+            self._whole = self.completed(deployment)
+            self._at = where(self._whole, deployment)
+        return self._at
+
+    def completed(self, deployment: str) -> Deploy:
+        """Return the settings with what is not named in them: subscription, group, region and registry."""
+        chosen = self._settings.azure
+        group_name = chosen.resource_group or self._home(deployment)
+        known = {"subscription": self._arm.session.subscription, "resource_group": group_name}
+        if not chosen.location and group_name:
+            home = self._arm.find(group_id(known["subscription"], group_name))
+            known |= {"location": home["location"]} if home else {}
+        settings = self._settings.model_copy(update={"azure": chosen.model_copy(update=known)})
+        return completed(settings, deployment, self._arm.session.cloud.registries)
+
+    def _home(self, deployment: str) -> str:
+        found = self._arm.tagged(None, NAME, deployment)
+        mine = (item for item in found if (item.get("tags") or {}).get(TARGET) == self._target)
+        groups = sorted(
+            {name_of(group_of(item["id"])).lower(): name_of(group_of(item["id"])) for item in mine}.values()
+        )
+        if len(groups) > 1:
+            raise InputError(
+                f"{deployment}: is in several resource groups: {', '.join(groups)}; say which with --resource-group"
+            )
+        return groups[0] if groups else f"opdeploy-{deployment}"
+
+    # What is there
+
+    def deployments(self) -> list[str]:
+        """Return the names of all deployments on the platform."""
+        found = self._arm.tagged(self._settings.azure.resource_group, TARGET, self._target)
+        return sorted({item["tags"][NAME] for item in found if NAME in (item.get("tags") or {})})
+
+    def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:  # noqa: ARG002 - of engines
+        """Return everything that belongs to a deployment."""
+        at = self.where(deployment)
+        record = self.record(deployment)
+        there = seen.resources(self._arm, at, record)
+        lock = self._held(at)
+        found = seen.observed(at, target, record, there, self._facts(at))
+        return found.model_copy(update={"lock": lock})
+
+    def record(self, deployment: str) -> Record | None:
+        """Return the record of a deployment; None where there is none."""
+        text = self._notes.read(self.where(deployment).note)
+        try:
+            return Record.model_validate_json(text) if text else None
+        except ValidationError:
+            raise OpdeployError(
+                f"{deployment}: its record was written by another opdeploy; use the version that made it"
+            ) from None
+
+    def keep(self, record: Record) -> None:
+        """Write the record of a deployment."""
+        self._notes.write(self.where(record.deployment).note, record.model_dump_json())
+
+    def known(self) -> Record:
+        """Return the record of the deployment that was looked at last, which may be one with nothing in it."""
+        name = self._last().deployment
+        return self.record(name) or Record(deployment=name, target=self._target)
+
+    def close(self) -> None:
+        """Drop the record of the deployment that was looked at last."""
+        self._notes.drop(self._last().note)
+
+    def _last(self) -> Where:
+        if self._at is None:
+            raise OpdeployError("no deployment was looked at; run the command again")
+        return self._at
+
+    def _facts(self, at: Where) -> dict[str, JsonValue]:
+        home = self._arm.find(at.group_id)
+        facts: dict[str, JsonValue] = {"builds": "here" if self._images.builds_here else "registry"}
+        if home:
+            is_own = (home.get("tags") or {}).get(NAME) == at.deployment
+            facts["group"] = {"own": is_own, "location": home["location"]}
+        facts["registry"] = self._registry()
+        return facts
+
+    def _registry(self) -> dict[str, JsonValue] | None:
+        """Return what is known of the registry that is named; None where it is none of the subscription's."""
+        server = (self._whole.registry or "").partition("/")[0]
+        scope = f"/subscriptions/{self._arm.session.subscription}"
+        path = f"{scope}/providers/Microsoft.ContainerRegistry/registries"
+        for item in self._arm.every(path, KINDS["container registry"].api):
+            properties = item.get("properties") or {}
+            if server and properties.get("loginServer", "").lower() == server.lower():
+                return {"id": item["id"], "server": server, "mode": properties.get("roleAssignmentMode")}
+        return None
+
+    # What stands in the way
+
+    def obstacles(self, wanted: Wanted) -> Iterator[str]:
+        """Yield what would keep a deployment from being made, a sentence each with what to do."""
+        at = self.where(wanted.deployment)
+        if not at.location:
+            yield "deploy.azure.location: no region is named; name one with --location, such as westeurope"
+        home = self._arm.find(at.group_id)
+        if home and (home.get("properties") or {}).get("provisioningState") == "Deleting":
+            yield f"resource group {at.group}: is being removed; wait until it is gone, or take another"
+
+    def shortages(self, wanted: Wanted) -> Iterator[str]:
+        """Yield what may not be enough, or is not there."""
+        if not wanted.settings.azure.owner:
+            yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
+
+    # The lock
+
+    def lock(self, deployment: str, lock: Lock) -> Lock:
+        """Take the lock of a deployment, and return the lock that holds.
+
+        It is written, and looked at again when whoever wrote one at the same moment has done so: the last one holds.
+        """
+        at = self.where(deployment)
+        if held := self._held(at):
+            return held
+        self._make_group(at)
+        self._notes.write(at.lock, lock.model_dump_json())
+        self._sleep(_SETTLED_S)
+        return self._held(at) or lock
+
+    def unlock(self, deployment: str, lock: Lock) -> None:
+        """Give a lock back, unless another is in its place; a group that was made for it alone goes with it."""
+        at = self.where(deployment)
+        held = self._held(at)
+        if held is None or held.process != lock.process:
+            return
+        if self._has_made == at.group_id and self._is_empty(at):
+            self._arm.delete(at.group_id)
+        else:
+            self._notes.drop(at.lock)
+
+    def _held(self, at: Where) -> Lock | None:
+        text = self._notes.read(at.lock)
+        return Lock.model_validate_json(text) if text else None
+
+    def _make_group(self, at: Where) -> None:
+        if self._arm.find(at.group_id) is None:
+            own = tags(self._whole, at.deployment, self._target)
+            self._arm.put(at.group_id, {"location": at.location, "tags": own})
+            self._has_made = at.group_id
+
+    def _is_empty(self, at: Where) -> bool:
+        """Tell whether nothing was made in a group but what keeps the lock."""
+        path = f"{at.group_id}/resources"
+        return self._notes.read(at.note) is None and not any(self._arm.every(path, KINDS["resource group"].api))
+
+    # Servers, by the names of container groups
+
+    def address(self, name: str) -> tuple[str, int]:
+        """Return host and port at which a server is reached."""
+        found = group.address(self._there(name))
+        if found is None:
+            raise OpdeployError(f"{name}: has no address yet; see opdeploy status")
+        return found
+
+    def exit_code(self, name: str) -> int | None:
+        """Return how a server ended; None while it runs."""
+        return group.exit_code(self._there(name))
+
+    def out_of_memory(self, name: str) -> bool:
+        """Tell whether a server was ended because its memory was used up."""
+        return group.out_of_memory(self._there(name))
+
+    def logs(self, name: str, tail: int) -> list[str]:
+        """Return the last lines that a server wrote."""
+        return group.logs(self._arm, self._id(name), tail)
+
+    def follow(self, name: str, tail: int) -> Iterator[str]:
+        """Yield the last lines that a server wrote, and what it writes until it ends."""
+        return group.follow(self._arm, self._id(name), tail)
+
+    def artefact(self, name: str, folder: Path) -> None:
+        """Write the artefact that a server holds below a folder, in one called `model`."""
+        image = self._there(name)["properties"]["containers"][0]["properties"]["image"]
+        self._images.artefact(image, folder)
+
+    def api_key(self, deployment: str) -> str | None:  # noqa: ARG002 - Azure tells no secret of a container group
+        """Return the API key of a deployment: that of the environment, where one is there."""
+        return self._key
+
+    def _there(self, name: str) -> dict[str, Any]:
+        found = self._arm.find(self._id(name))
+        if found is None:
+            raise NotFoundError(f"container group {name}: is not there any more; deploy again")
+        return found
+
+    def _id(self, name: str) -> str:
+        return (self._at or self.where(name)).id(_MAIN, name)

@@ -1,0 +1,1 @@
+"""What the platforms of Azure share: kinds of resources, their bodies, and steps. Pure."""

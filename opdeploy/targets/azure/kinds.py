@@ -1,0 +1,101 @@
+"""The kinds of resources that deployments are made of in Azure, and how Azure Resource Manager names them. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+PROVIDERS = "/providers/"
+_PER_GROUP = 5
+"""Parts of the id of a resource group: nothing, `subscriptions`, its id, `resourceGroups`, its name."""
+
+
+class Sdk(NamedTuple):
+    """The operations of an SDK that carry a kind."""
+
+    package: str
+    """Below `azure.mgmt`."""
+    client: str
+    operations: str
+
+
+class Kind(NamedTuple):
+    """One kind of resource."""
+
+    name: str
+    type: str
+    """As Azure Resource Manager has it, such as Microsoft.ContainerInstance/containerGroups."""
+    api: str
+    """The version of its interface."""
+    sdk: Sdk | None = None
+    """What carries it; where it is not given, the operations for any resource of azure-mgmt-resource."""
+
+    @property
+    def provider(self) -> str:
+        """The namespace of its type."""
+        return self.type.partition("/")[0]
+
+    def id(self, scope: str, *names: str) -> str:
+        """Return the id of a resource below a scope, by the names of its parents and its own."""
+        _, *types = self.type.split("/")
+        parts = "".join(f"/{kind}/{name}" for kind, name in zip(types, names, strict=True))
+        return f"{scope}{PROVIDERS}{self.provider}{parts}"
+
+
+GROUP = Kind("resource group", "Microsoft.Resources/resourceGroups", "2025-04-01")
+"""The API version is that of azure-mgmt-resource 26.0.0, read 2026-11-26."""
+KINDS = {
+    kind.name: kind
+    for kind in (
+        # The API versions are those of azure-mgmt-containerinstance 10.1.0 and azure-mgmt-containerregistry 15.0.0, and
+        # of the published schemas of identities and role assignments, read 2026-11-26.
+        Kind(
+            "container group",
+            "Microsoft.ContainerInstance/containerGroups",
+            "2023-05-01",
+            Sdk("containerinstance", "ContainerInstanceManagementClient", "container_groups"),
+        ),
+        Kind("role assignment", "Microsoft.Authorization/roleAssignments", "2022-04-01"),
+        Kind("identity", "Microsoft.ManagedIdentity/userAssignedIdentities", "2024-11-30"),
+        Kind("container registry", "Microsoft.ContainerRegistry/registries", "2025-11-01"),
+        Kind("note", "Microsoft.Resources/deployments", "2025-04-01"),
+        GROUP,
+    )
+}
+"""In the order in which they are removed: what answers requests goes first."""
+_BY_TYPE = {kind.type.lower(): kind for kind in KINDS.values()}
+
+
+def group_id(subscription: str, name: str) -> str:
+    """Return the id of a resource group."""
+    return f"/subscriptions/{subscription}/resourceGroups/{name}"
+
+
+def group_of(resource: str) -> str:
+    """Return the id of the resource group that a resource is in, or that it is."""
+    return "/".join(resource.split("/")[:_PER_GROUP])
+
+
+def type_of(resource: str) -> str:
+    """Return the type of a resource by its id."""
+    _, sign, own = resource.rpartition(PROVIDERS)
+    if not sign:
+        return GROUP.type
+    provider, *parts = own.split("/")
+    return "/".join((provider, *parts[::2]))
+
+
+def kind_of(resource: str) -> Kind | None:
+    """Return the kind of a resource by its id; None for what deployments are not made of."""
+    return _BY_TYPE.get(type_of(resource).lower())
+
+
+def names_of(resource: str) -> tuple[str, ...]:
+    """Return the names along an id: that of the resource group, those of parents, and its own."""
+    group = group_of(resource).rpartition("/")[2]
+    _, sign, own = resource.rpartition(PROVIDERS)
+    return (group, *own.split("/")[2::2]) if sign else (group,)
+
+
+def name_of(resource: str) -> str:
+    """Return the name of a resource by its id."""
+    return resource.rpartition("/")[2]

@@ -1,0 +1,164 @@
+"""Steps of a kind, each of which calls a method of the client of Azure. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opdeploy.plan import Change, Secret, Step
+from opdeploy.targets.azure.compare import flat, secrets
+from opdeploy.targets.azure.kinds import KINDS, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pydantic import JsonValue
+
+    from opdeploy.deployment import Found
+    from opdeploy.plan import Action
+    from opdeploy.targets.azure.shared import Resource
+
+API_KEY = "api-key"
+"""The name of the secret that clients show."""
+MADE_S = 1800.0
+"""Seconds within which a resource is made."""
+GONE_S = 1800.0
+BUILT_S = 3600.0
+
+
+def put(resource: Resource, found: Found | None, title: str = "") -> Iterator[Step]:
+    """Yield the step after which a resource is as its body says, unless it is so."""
+    name = name_of(resource.id)
+    differ = changes(resource.body, found)
+    if found and not differ:
+        return
+    action: Action = "change" if found else "create"
+    yield Step(
+        id=f"put-{resource.kind}-{name}".replace(" ", "-"),
+        title=title or f"{'change' if found else 'make'} the {resource.kind} {name}",
+        action=action,
+        kind=resource.kind,
+        name=name,
+        call="azure.put",
+        args={"resource": resource.id, "body": resource.body, **_secrets(resource.body)},
+        changes=differ if found else (),
+        timeout_s=MADE_S,
+    )
+
+
+def changes(body: Mapping[str, JsonValue], found: Found | None) -> tuple[Change, ...]:
+    """Return what differs between a resource as it is, and was made, and the body that it is to be made of."""
+    if found is None:
+        return ()
+    made = found.made.get("body")
+    before, after = flat(made if isinstance(made, dict) else {}), flat(dict(body))
+    now = {path: found.properties.get(path, value) for path, value in before.items()}
+    return tuple(
+        Change(property=path, before=now.get(path), after=after.get(path))
+        for path in sorted({*now, *after})
+        if now.get(path) != after.get(path)
+    )
+
+
+def delete(found: Found, why: str = "", *, cleanup: bool = False) -> Step:
+    """Return the step that removes a resource, and waits until it is gone."""
+    return Step(
+        id=f"delete-{found.kind}-{found.name}".replace(" ", "-"),
+        title=f"remove the {found.kind} {found.name}{why}",
+        action="delete",
+        kind=found.kind,
+        name=found.name,
+        call="azure.delete",
+        args={"resource": str(found.made["id"])},
+        timeout_s=GONE_S,
+        cleanup=cleanup,
+    )
+
+
+def act(where: tuple[str, str], method: str, title: str, args: Mapping[str, JsonValue], **more: object) -> Step:
+    """Return a step that calls another method of the client; `where` is kind and name of what it works on."""
+    kind, name = where
+    values: dict[str, object] = {"id": method.replace(".", "-"), "action": "change", **more}
+    return Step.model_validate(
+        {**values, "title": title, "kind": kind, "name": name, "call": method, "args": {**args}}, strict=False
+    )
+
+
+def begun(deployment: str, version: Mapping[str, JsonValue]) -> Step:
+    """Return the step that notes that a version is about to be made, so that it is known however this ends."""
+    return Step(
+        id="note",
+        title=f"note that version {version['number']} is being made",
+        action="change",
+        kind="note",
+        name=deployment,
+        call="azure.note",
+        args={"version": dict(version)},
+    )
+
+
+def proven(deployment: str, number: int, before: int | None) -> Step:
+    """Return the step that notes that a version is ready and right, and has the requests."""
+    return Step(
+        id="prove",
+        title=f"note that version {number} works, and has the requests",
+        action="change",
+        kind="note",
+        name=deployment,
+        call="azure.prove",
+        args={"number": number},
+        changes=(Change(property="current", before=before, after=number),),
+    )
+
+
+def forget(deployment: str, numbers: Sequence[int]) -> Step:
+    """Return the step that drops versions from the record."""
+    which = ", ".join(map(str, numbers))
+    dropped: list[JsonValue] = [*numbers]
+    return Step(
+        id="forget",
+        title=f"keep no record of version {which} any more",
+        action="delete",
+        kind="note",
+        name=deployment,
+        call="azure.forget",
+        args={"numbers": dropped},
+        cleanup=True,
+    )
+
+
+def check_server(kind: str, name: str, number: int, ready_s: float) -> Step:
+    """Return the step that waits until a version is ready, and asks it for the golden answers."""
+    return Step(
+        id=f"check-{name}",
+        title=f"wait until version {number} is ready, and ask it for the golden answers",
+        action="check",
+        kind=kind,
+        name=name,
+        call="check.server",
+        args={"name": name, "ready_s": ready_s},
+        timeout_s=ready_s + 300,
+    )
+
+
+def check_endpoint(kind: str, name: str, number: int, *, auth: bool) -> Step:
+    """Return the step that asks the endpoint."""
+    return Step(
+        id="check",
+        title="ask the endpoint for the golden answers, and load it shortly",
+        action="check",
+        kind=kind,
+        name=name,
+        call="check.endpoint",
+        args={"front": name, "name": name, "version": number, "auth": auth},
+        timeout_s=300,
+    )
+
+
+def order(found: Sequence[Found]) -> list[Found]:
+    """Return resources in the order in which they are removed."""
+    places = [*KINDS]
+    return sorted(found, key=lambda item: places.index(item.kind) if item.kind in places else -1)
+
+
+def _secrets(body: Mapping[str, JsonValue]) -> dict[str, Secret]:
+    return {name.replace("-", "_"): Secret(secret=name) for name in sorted(secrets(dict(body)))}

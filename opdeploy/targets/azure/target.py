@@ -1,0 +1,140 @@
+"""What the targets of Azure have in common. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opdeploy.errors import NotFoundError
+from opdeploy.targets.azure import steps
+from opdeploy.targets.azure.kinds import GROUP
+from opdeploy.targets.azure.shared import Resource, registry, shared
+from opdeploy.targets.engine import making
+from opdeploy.targets.engine.steps import HERE, clear_here
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import JsonValue
+
+    from opdeploy.deployment import Found, Observed
+    from opdeploy.plan import Step
+    from opdeploy.platform import NameRule
+    from opdeploy.targets.azure.shared import Registry
+    from opdeploy.targets.base import Reach, Wanted
+
+VERSION = "version"
+"""The kind of a version that is kept in the record, to be made so again."""
+
+
+def kept(deployment: str, number: int) -> str:
+    """Return the name of a version that is kept in the record."""
+    return f"{deployment}.v{number}"
+
+
+class AzureTarget:
+    """A platform of Azure; a subclass says what it makes there, and in which order a version takes over."""
+
+    ids: tuple[str, ...]
+    rule: NameRule | None
+
+    def config(self, wanted: Wanted) -> str:
+        """Return the digest of everything that decides how a version runs."""
+        raise NotImplementedError
+
+    def resources(self, wanted: Wanted) -> Iterator[Resource]:
+        """Yield everything that a first version is made of."""
+        raise NotImplementedError
+
+    def ground(self, wanted: Wanted, observed: Observed, version: Mapping[str, JsonValue] | None) -> Iterator[Step]:
+        """Yield the steps after which that is there which every platform needs, and the image of a new version."""
+        (target,) = self.ids
+        facts = observed.facts
+        needed = [*shared(wanted, target, facts)]
+        yield from _put(needed, observed, is_group=True)
+        if version:
+            yield steps.begun(observed.deployment, version)
+        yield from _put(needed, observed, is_group=False)
+        if version:
+            yield from _image(wanted, registry(wanted, facts), facts)
+
+    def reach(self, observed: Observed, to: int) -> Reach:
+        """Tell who reaches a kept version once it answers again."""
+        raise NotImplementedError
+
+    def drift(self, observed: Observed) -> Iterator[Found]:
+        """Yield what is not as it was made, and what is missing, as it should be."""
+        for found in observed.found:
+            if found.drift() and found.kind != VERSION:
+                yield found
+
+    def teardown(self, observed: Observed) -> Iterator[Step]:
+        """Yield the steps that delete everything that the deployment made, and nothing else."""
+        made = [item for item in observed.found if item.made.get("id") and item.kind != VERSION]
+        ordered = steps.order(made)
+        yield from (steps.delete(item) for item in ordered if item.kind != GROUP.name)
+        if made:  # while there still is something by which an interrupted removal goes on
+            yield clear_here(observed.deployment, None)
+            yield steps.act(("note", observed.deployment), "azure.close", "remove the record", {}, action="delete")
+        yield from (steps.delete(item) for item in ordered if item.kind == GROUP.name)
+
+
+def version_of(wanted: Wanted, number: int, config: str, runs: Resource) -> dict[str, JsonValue]:
+    """Return what the record has of a version, which a resource runs."""
+    return {
+        "number": number,
+        "config": config,
+        "artefact": wanted.artefact,
+        "image": wanted.image,
+        "keyed": wanted.keyed,
+        "resource": runs.id,
+        "body": runs.body,
+    }
+
+
+def kept_as(observed: Observed, kind: str, number: int) -> Resource:
+    """Return the resource that runs a version, as it was made.
+
+    Raises NotFoundError where the record does not have it any more.
+    """
+    found = observed.of(VERSION, kept(observed.deployment, number))
+    if found is None:
+        raise NotFoundError(f"{observed.deployment}: the record has nothing of version {number} any more; deploy again")
+    made: dict[str, Any] = found.made
+    return Resource(kind, made["id"], made["body"])
+
+
+def is_keyed(observed: Observed, number: int) -> bool:
+    """Tell whether a version asks for an API key."""
+    found = observed.of(VERSION, kept(observed.deployment, number))
+    return found is not None and found.properties.get("keyed") is True
+
+
+def old(observed: Observed, number: int, keep: int) -> list[int]:
+    """Return the numbers of versions that are kept no longer once a version is current: the oldest, and failed ones."""
+    others = [item.number for item in observed.versions if item.number != number and item.proven]
+    dropped = others[: max(0, len(others) - keep + 1)]
+    failed = [item.number for item in observed.versions if item.number != number and not item.proven]
+    return sorted({*dropped, *failed})
+
+
+def _put(needed: list[Resource], observed: Observed, *, is_group: bool) -> Iterator[Step]:
+    for resource in needed:
+        if (resource.kind == GROUP.name) == is_group:
+            yield from steps.put(resource, observed.of(resource.kind, resource.id.rpartition("/")[2]))
+
+
+def _image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Iterator[Step]:
+    """Yield the steps that build the image and bring it to its registry."""
+    name = wanted.image
+    if facts.get("builds") == "registry":
+        title = f"have {at.server} build the image {name}"
+        args: dict[str, JsonValue] = {"name": name, "registry": at.id, "platform": wanted.platform}
+        yield steps.act(("image", name), "azure.build", title, args, action="create", timeout_s=steps.BUILT_S)
+        return
+    yield making.build(name, f"build the image {name} here", HERE)
+    if at.id is None:
+        yield making.push(name, wanted.settings.registry or "a registry")
+    else:
+        title = f"push the image to {at.server}"
+        args = {"name": name, "registry": at.id}
+        yield steps.act(("registry", name), "azure.push", title, args, action="create", timeout_s=steps.BUILT_S)
