@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def throttled(seconds: int = 1) -> Answer:
 
 def unavailable(status: int = 503) -> Answer:
     """Return what is answered when the service itself fails."""
-    if status == 500:  # noqa: PLR2004 - as HTTP has it
+    if status == 500:
         return error(500, "InternalServerError", "Encountered internal server error. Diagnostic information: ''.")
     return error(status, "ServerTimeout", "The request timed out. Please try again later.")
 

@@ -6,7 +6,6 @@ import json
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from tests.arm.answers import Answer, Drop, Ending, denied
 from tests.arm.images import Images
-from tests.arm.kinds import Resource
 from tests.arm.machines import Machines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import trustme
 
-    from tests.arm.kinds import Request
+    from tests.arm.kinds import Resource
     from tests.arm.operations import Operation
 
 Fault = Answer | Drop | Ending
@@ -79,11 +79,11 @@ class Seen:
 class Arm:
     """One cloud, with one subscription in the beginning; a test has one of its own.
 
-    What may be set at any time: `polls` (looks that an operation takes), `page` (entries of a list), `unseen` (reads that
-    do not find a new resource, by the pattern of its path), `lingering` (lists that still have a deleted one),
-    `role_reads` (pulls that a new role assignment does not allow yet), `principal_writes` (role assignments that do not
-    find a new identity yet), `token_s`, `pace` (by which the times of probes are multiplied), `registering` (reads that a
-    registration takes), and `hook`, which is called with number, method and path before a request is looked at.
+    What may be set at any time: `polls` (looks that an operation takes), `page` (entries of a list), `unseen` (reads
+    that do not find a new resource, by the pattern of its path), `lingering` (lists that still have a deleted one),
+    `role_reads` (pulls that a new role assignment does not allow yet), `principal_writes` (role assignments that do
+    not find a new identity yet), `token_s`, `pace` (by which the times of probes are multiplied), `registering` (reads
+    that a registration takes), and `hook`, which is called with number, method and path before a request is looked at.
     """
 
     def __init__(self, url: str, authority: trustme.CA) -> None:
@@ -125,7 +125,7 @@ class Arm:
 
     # What a test scripts.
 
-    def fail(self, method: str, pattern: str, answer: Fault, times: int = 1, after: int = 0) -> None:  # noqa: PLR0913
+    def fail(self, method: str, pattern: str, answer: Fault, times: int = 1, after: int = 0) -> None:
         """Answer so to requests of a method (`*`: any) whose path has a form, after so many that are answered right.
 
         The path has no query; stars stand for anything, and it may begin with anything.
@@ -237,5 +237,3 @@ class Arm:
         """End every process, and leave no file."""
         self.machines.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-

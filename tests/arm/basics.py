@@ -100,7 +100,9 @@ def _has_group(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
 def _groups(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
     read = "Microsoft.Resources/subscriptions/resourceGroups/read"
     found = [each for each in engine.visible(arm) if each.kind is GROUP and arm.may(read, each.id)]
-    return engine.listed(arm, request, chosen([engine.shown(arm, each) for each in found], request.query.get("$filter", "")))
+    return engine.listed(
+        arm, request, chosen([engine.shown(arm, each) for each in found], request.query.get("$filter", ""))
+    )
 
 
 def _delete_group(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
@@ -191,7 +193,7 @@ def _operation(arm: Arm, _request: Request, names: tuple[str, ...]) -> Answer:
 def _location(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
     """Answer `Location`, with where to ask again as long as it is not done."""
     answer = _operation(arm, request, (*names[:-1], "operationresults", names[-1]))
-    if answer.status != 202:  # noqa: PLR2004 - as HTTP has it
+    if answer.status != 202:
         return answer
     address = f"{arm.url}{request.path.text}?api-version={request.version}"
     return Answer(202, None, {"Location": address, **engine.WAIT})

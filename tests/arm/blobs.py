@@ -20,7 +20,7 @@ def address(arm: Arm, name: str) -> str:
     return f"{arm.url}/blobs/{name}?sv=2024-11-04&sr=b&sp=rw&sig={secrets.token_hex(8)}"
 
 
-def blob(  # noqa: PLR0913, PLR0917 - the parts of a request
+def blob(
     arm: Arm, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], content: bytes
 ) -> Answer | None:
     """Answer a request for a blob as Blob Storage does; None where it is for something else."""
@@ -34,7 +34,10 @@ def blob(  # noqa: PLR0913, PLR0917 - the parts of a request
     if name not in arm.blobs:
         return _no(404, "BlobNotFound")
     found, metadata = arm.blobs[name]
-    told = {f"x-ms-meta-{key}": value for key, value in metadata.items()} | {"x-ms-blob-type": "BlockBlob", "ETag": '"1"'}
+    told = {f"x-ms-meta-{key}": value for key, value in metadata.items()} | {
+        "x-ms-blob-type": "BlockBlob",
+        "ETag": '"1"',
+    }
     if method == "HEAD":
         return Answer(200, None, told | {"Content-Length": str(len(found))})
     match = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("x-ms-range") or headers.get("range", ""))

@@ -136,7 +136,9 @@ def _check(arm: Arm, old: Resource | None, new: Resource) -> None:
     asked = [each["properties"]["resources"]["requests"] for each in containers]
     cpu, memory = sum(each["cpu"] for each in asked), sum(each["memoryInGB"] for each in asked)
     if cpu > MOST["maxCpu"] or memory > MOST["maxMemoryInGB"] or any("gpu" in each for each in asked):
-        message = f"The requested resource is not available in the location '{new.body['location']}' at this moment. Please "
+        message = (
+            f"The requested resource is not available in the location '{new.body['location']}' at this moment. Please "
+        )
         message += "retry with a different resource request or in another location. Resource requested: "
         raise refused(409, "ServiceUnavailable", f"{message}'{cpu}' CPU '{memory}' GB memory '{own['osType']}' OS")
     identities.attach(arm, new)
@@ -152,7 +154,9 @@ def _check_label(arm: Arm, new: Resource, label: str) -> None:
         other = (each.properties.get("ipAddress") or {}) if each.kind is GROUP and not each.deleted else {}
         same = other.get("dnsNameLabel") == label and each.body["location"] == new.body["location"]
         if same and each.id.lower() != new.id.lower():
-            message = f"The DNS name label '{label}' in container group '{new.name}' not available. Try using a different "
+            message = (
+                f"The DNS name label '{label}' in container group '{new.name}' not available. Try using a different "
+            )
             raise refused(400, "DnsNameLabelNotAvailable", f"{message}label.")
 
 
@@ -167,7 +171,9 @@ def _check_images(arm: Arm, new: Resource) -> None:
         found = arm.find(identity) if identity in own else None
         principal = found.properties["principalId"] if found else None
         if arm.images.get(image) is None or not may_pull(arm, image, principal):
-            message = f"The image '{image}' in container group '{new.name}' is not accessible. Please check the image and "
+            message = (
+                f"The image '{image}' in container group '{new.name}' is not accessible. Please check the image and "
+            )
             raise refused(400, "InaccessibleImage", f"{message}registry credential.")
 
 
@@ -185,8 +191,10 @@ def _specs(arm: Arm, group: Resource) -> Iterator[Spec]:
     for each in group.properties["containers"]:
         own = each["properties"]
         image = arm.images.get(own["image"])
-        assert image is not None  # noqa: S101 - it was there when the group was accepted
-        given = {one["name"]: one.get("secureValue") or one.get("value", "") for one in own.get("environmentVariables") or []}
+        assert image is not None
+        given = {
+            one["name"]: one.get("secureValue") or one.get("value", "") for one in own.get("environmentVariables") or []
+        }
         environment = {name: image.placed(value) for name, value in {**image.environment, **given}.items()}
         words = image.words(own.get("command") or image.command, group.private["address"])
         probes = (Probe.of(own.get(name), arm.pace) for name in ("livenessProbe", "readinessProbe"))
@@ -210,10 +218,14 @@ def _view(_arm: Arm, group: Resource) -> dict[str, Any]:
     own["containers"] = []
     for each in group.properties["containers"]:
         live = states.get(each["name"])
-        view: dict[str, Any] = {"restartCount": live.restarts, "currentState": live.state, "events": live.events} if live else {}
+        view: dict[str, Any] = (
+            {"restartCount": live.restarts, "currentState": live.state, "events": live.events} if live else {}
+        )
         if live and live.previous:
             view["previousState"] = live.previous
-        own["containers"].append({**each, "properties": {**each["properties"], **({"instanceView": view} if view else {})}})
+        own["containers"].append(
+            {**each, "properties": {**each["properties"], **({"instanceView": view} if view else {})}}
+        )
     own["instanceView"] = {"events": [], "state": _state(group, machine)}
     return {**group.body, "properties": own}
 
@@ -276,9 +288,13 @@ def _capabilities(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
 
 
 def _usages(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
-    groups = [each for each in arm.resources.values() if each.kind is GROUP and each.body["location"] == names[1].lower()]
+    groups = [
+        each for each in arm.resources.values() if each.kind is GROUP and each.body["location"] == names[1].lower()
+    ]
     used = sum(
-        each["properties"]["resources"]["requests"]["cpu"] for group in groups for each in group.properties["containers"]
+        each["properties"]["resources"]["requests"]["cpu"]
+        for group in groups
+        for each in group.properties["containers"]
     )
     figures = {"ContainerGroups": (len(groups), 100), "StandardCores": (int(used), CORES)}
     base = f"{arm.scope}/providers/Microsoft.ContainerInstance/locations/{names[1]}/usages"
@@ -308,9 +324,11 @@ GROUP = Kind(
     unchangeable=(
         400,
         "InvalidContainerGroupUpdate",
-        "The updates on container group '{name}' are invalid. If you are going to update the os type, restart policy, "
-        "network profile, CPU, memory or GPU resources for a container group, you must delete it first and then create a "
-        "new one.",
+        (
+            "The updates on container group '{name}' are invalid. If you are going to update the os type, restart policy, "
+            "network profile, CPU, memory or GPU resources for a container group, you must delete it first and then create a "
+            "new one."
+        ),
     ),
     check=_check,
     made=_made,

@@ -65,8 +65,10 @@ KINDS = (
         first_state="Accepted",
         busy=(
             "DeploymentActive",
-            "Unable to edit or replace deployment '{name}': previous deployment from '11/26/2026 12:00:00 PM' is still "
-            "active (expiration time is '12/3/2026 12:00:00 PM'). Please see https://aka.ms/arm-deploy for usage details.",
+            (
+                "Unable to edit or replace deployment '{name}': previous deployment from '11/26/2026 12:00:00 PM' is still "
+                "active (expiration time is '12/3/2026 12:00:00 PM'). Please see https://aka.ms/arm-deploy for usage details."
+            ),
         ),
         check=_check,
         made=_made,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -16,6 +15,8 @@ from tests.arm.kinds import ANYWHERE, ASYNC, LOCATION, REGIONS, TAGS, Kind, Long
 from tests.arm.operations import Operation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.arm.arm import Arm
 
 WAIT = {"x-ms-retry-after-ms": "1"}
@@ -64,8 +65,8 @@ def not_found(kind: Kind, request: Request) -> Refused:
     return refused(
         404,
         "ResourceNotFound",
-        f"The Resource '{kind.namespace}/{'/'.join(path.segments)}' under resource group '{path.group or '<null>'}' was "
-        "not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        f"The Resource '{kind.namespace}/{'/'.join(path.segments)}' under resource group '{path.group or '<null>'}' "
+        "was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
     )
 
 
@@ -144,7 +145,7 @@ def body_of(request: Request) -> dict[str, Any]:
     return request.body
 
 
-def write(  # noqa: PLR0913, PLR0917 - what a write is about
+def write(
     arm: Arm, kind: Kind, request: Request, old: Resource | None, body: dict[str, Any], ending: Ending | None
 ) -> Answer:
     """Check a body as the service does, and take it."""
@@ -167,7 +168,7 @@ def write(  # noqa: PLR0913, PLR0917 - what a write is about
     return _carry_out(arm, request, kind, old, new, ending)
 
 
-def _carry_out(  # noqa: PLR0913, PLR0917
+def _carry_out(
     arm: Arm, request: Request, kind: Kind, old: Resource | None, new: Resource, ending: Ending | None
 ) -> Answer:
     """Do what a write asks for, now or little by little."""
@@ -216,7 +217,7 @@ def check_common(kind: Kind, old: Resource | None, body: dict[str, Any], request
     if len(tags) > MOST_TAGS:
         raise refused(400, "InvalidTags", f"The number of tags {len(tags)} exceeds the maximum of {MOST_TAGS}.")
     for name, value in tags.items():
-        if not name or len(name) > 512 or len(value) > 256 or set(name) & set("<>%&\\?/"):  # noqa: PLR2004
+        if not name or len(name) > 512 or len(value) > 256 or set(name) & set("<>%&\\?/"):
             raise refused(400, "InvalidTagNameOrValue", f"The tag '{name}' has a name or value that is not allowed.")
     if not kind.tracked:
         return
@@ -349,5 +350,3 @@ def resources(arm: Arm, request: Request) -> Answer:
             told.pop("properties", None)
             found.append(told)
     return listed(arm, request, chosen(found, request.query.get("$filter", "")))
-
-

@@ -28,12 +28,14 @@ def chosen(items: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
 
 
 def _tagged(item: dict[str, Any], tag: str | None, value: str | None) -> bool:
-    tags = {name.lower(): each for name, each in (item.get("tags") or {}).items()}  # names of tags are alike in any case
+    tags = {
+        name.lower(): each for name, each in (item.get("tags") or {}).items()
+    }  # names of tags are alike in any case
     return tag is None or (tag.lower() in tags and value in {None, tags[tag.lower()]})
 
 
 def _has(item: dict[str, Any], terms: dict[str, str]) -> bool:
-    group = item["id"].split("/")[4] if item["id"].count("/") > 4 else ""  # noqa: PLR2004
+    group = item["id"].split("/")[4] if item["id"].count("/") > 4 else ""
     told = {name: str(item.get(field, "")) for name, field in FIELDS.items()} | {"resourcegroup": group}
     return all(told[name].lower() == wanted.lower() for name, wanted in terms.items())
 

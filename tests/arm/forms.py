@@ -7,10 +7,12 @@ it), `=` cannot be changed, `*` never returned. The name `*` alone stands for an
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.arm.answers import malformed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Form = Any
 MARKS = "!-=*"
@@ -70,7 +72,7 @@ def _mapping(value: dict[str, Any], form: dict[str, Form], path: str, *, lenient
 
 
 def _wrong(value: object, expected: str, path: str) -> Exception:
-    return malformed(f'Error converting value "{value}" to type \'{expected}\'. Path \'{path}\', line 1')
+    return malformed(f"Error converting value \"{value}\" to type '{expected}'. Path '{path}', line 1")
 
 
 def without(value: Any, form: Form, mark: str = "*") -> Any:  # noqa: ANN401 - JSON

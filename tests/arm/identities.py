@@ -47,8 +47,8 @@ def attach(arm: Arm, resource: Resource) -> None:
     for name in assigned(resource.body):
         found = arm.find(name)
         if found is None:
-            text = f"Failed to perform resource identity operation. Status: 'BadRequest'. Response: 'Resource '{name}' was not"
-            message = f"Identity operation for resource '{resource.id}' failed with error '{text} found.''."
+            text = f"Failed to perform resource identity operation. Response: 'Resource '{name}' was not found.'"
+            message = f"Identity operation for resource '{resource.id}' failed with error '{text}'."
             raise refused(400, "FailedIdentityOperation", message)
         own = _own(found.properties)
         identity["userAssignedIdentities"][name] = {key: own[key] for key in ("principalId", "clientId")}

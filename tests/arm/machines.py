@@ -9,12 +9,14 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 STEP_S = 0.02
 GRACE_S = 10.0
@@ -56,14 +58,16 @@ class Probe:
             connection = http.client.HTTPConnection(address, int(asked["port"]), timeout=self.timeout)
             try:
                 connection.request("GET", asked.get("path") or "/")
-                return 200 <= connection.getresponse().status < 400  # noqa: PLR2004 - as kubelets have it
+                return 200 <= connection.getresponse().status < 400
             except (OSError, http.client.HTTPException):
                 return False
             finally:
                 connection.close()
         command = self.ask.get("exec", {}).get("command", ["true"])
         with suppress(OSError, subprocess.TimeoutExpired):
-            done = subprocess.run(command, env=dict(environment), timeout=self.timeout, check=False, capture_output=True)
+            done = subprocess.run(
+                command, env=dict(environment), timeout=self.timeout, check=False, capture_output=True
+            )
             return done.returncode == 0
         return False
 
@@ -113,7 +117,14 @@ class Container:
                 each["count"], each["lastTimestamp"] = each["count"] + 1, now()
                 return
         self.events.append(
-            {"count": 1, "firstTimestamp": now(), "lastTimestamp": now(), "name": name, "message": message, "type": kind}
+            {
+                "count": 1,
+                "firstTimestamp": now(),
+                "lastTimestamp": now(),
+                "name": name,
+                "message": message,
+                "type": kind,
+            }
         )
 
     def text(self) -> str:
@@ -155,8 +166,8 @@ class Machine:
     def _watch(self) -> None:
         """Start, look, and end: in one thread, with which its processes end whatever happens."""
         for each in self.containers:
-            each.event("Pulling", f"pulling image \"{each.spec.image}\"")
-            each.event("Pulled", f"Successfully pulled image \"{each.spec.image}\"")
+            each.event("Pulling", f'pulling image "{each.spec.image}"')
+            each.event("Pulled", f'Successfully pulled image "{each.spec.image}"')
             self._start(each)
         while not self._ending.wait(STEP_S):
             for each in self.containers:
@@ -204,7 +215,10 @@ class Machine:
                 container.again = time.monotonic() + wait * self._pace
                 if wait:
                     container.previous = container.state
-                    container.state = {"state": "Waiting", "detailStatus": "CrashLoopBackOff: Back-off restarting failed"}
+                    container.state = {
+                        "state": "Waiting",
+                        "detailStatus": "CrashLoopBackOff: Back-off restarting failed",
+                    }
                     container.event("BackOff", "Back-off restarting failed container", "Warning")
         if container.again is not None and time.monotonic() >= container.again:
             container.again = None

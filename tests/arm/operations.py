@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.arm.answers import Answer, Ending
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.arm.kinds import Resource
 
 

@@ -23,7 +23,11 @@ BUILT_IN: dict[str, tuple[str, list[str], list[str]]] = {
     "b24988ac-6180-42a0-ab88-20f7382dd24c": ("Contributor", ["*"], []),
     "acdd72a7-3385-48ef-bd42-f606fba81ae7": ("Reader", ["*/read"], []),
     "7f951dda-4ed3-4680-a7ca-43fe172d538d": ("AcrPull", [PULL], []),
-    "8311e382-0749-4cb8-b61a-304f252e45ec": ("AcrPush", [PULL, "Microsoft.ContainerRegistry/registries/push/write"], []),
+    "8311e382-0749-4cb8-b61a-304f252e45ec": (
+        "AcrPush",
+        [PULL, "Microsoft.ContainerRegistry/registries/push/write"],
+        [],
+    ),
     "b93aa761-3e63-49ed-ac28-beffa264f7ac": (
         "Container Registry Repository Reader",
         [],
@@ -82,7 +86,9 @@ def _check(arm: Arm, old: Resource | None, new: Resource) -> None:
     own = new.properties
     role = own["roleDefinitionId"].rsplit("/", 1)[1].lower()
     if role not in BUILT_IN:
-        raise refused(400, "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role}' does not exist.")
+        raise refused(
+            400, "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role}' does not exist."
+        )
     own["roleDefinitionId"] = f"{arm.scope}/providers/Microsoft.Authorization/roleDefinitions/{role}"
     own["scope"] = re.split("/providers/Microsoft.Authorization/", new.id, flags=re.IGNORECASE)[0]
     same = ("principalId", "roleDefinitionId", "scope")
@@ -112,13 +118,15 @@ def _check_principal(arm: Arm, own: dict[str, Any]) -> None:
         raise refused(
             400,
             "PrincipalNotFound",
-            f"Principal {principal.replace('-', '')} does not exist in the directory {arm.tenant}. Check that you have the "
-            "correct principal ID. If you are creating this principal and then immediately assigning a role, this error "
-            "might be related to a replication delay. In this case, set the role assignment principalType property to a "
-            "value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
+            f"Principal {principal.replace('-', '')} does not exist in the directory {arm.tenant}. Check that you have "
+            "the correct principal ID. If you are creating this principal and then immediately assigning a role, this "
+            "error might be related to a replication delay. In this case, set the role assignment principalType "
+            "property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
         )
     if given:
-        message = f"The PrincipalId '{principal.replace('-', '')}' has type 'ServicePrincipal' , which is different from "
+        message = (
+            f"The PrincipalId '{principal.replace('-', '')}' has type 'ServicePrincipal' , which is different from "
+        )
         raise refused(400, "UnmatchedPrincipalType", f"{message}specified PrinciaplType '{given}'.")
 
 
@@ -207,5 +215,3 @@ ROUTES = {
     ("GET", f"{_BASE}/roleDefinitions/*"): (_one_definition, "Microsoft.Authorization/roleDefinitions/read"),
     ("GET", f"{_BASE}/permissions"): (_permissions, ""),
 }
-
-

@@ -58,8 +58,12 @@ def _check_subscription(arm: Arm, request: Request) -> None:
     if state is None:
         raise refused(404, "SubscriptionNotFound", f"The subscription '{found}' could not be found.")
     if state == "Disabled" and request.method in {"PUT", "PATCH", "POST"}:
-        message = f"The subscription '{found}' is disabled and therefore marked as read only. You cannot perform any write "
-        raise refused(409, "ReadOnlyDisabledSubscription", f"{message}actions on this subscription until it is re-enabled.")
+        message = (
+            f"The subscription '{found}' is disabled and therefore marked as read only. You cannot perform any write "
+        )
+        raise refused(
+            409, "ReadOnlyDisabledSubscription", f"{message}actions on this subscription until it is re-enabled."
+        )
 
 
 def _typed(arm: Arm, request: Request, ending: Ending | None) -> Answer:
@@ -75,7 +79,7 @@ def _typed(arm: Arm, request: Request, ending: Ending | None) -> Answer:
     engine.check_version(about, request)
     if owner:
         return _action(arm, owner, request, count)
-    assert kind is not None  # noqa: S101 - one of both is there
+    assert kind is not None
     if len(request.path.names) < len(request.path.types):
         if request.method != "GET":
             raise refused(405, "MethodNotAllowed", f"The HTTP method '{request.method}' is not allowed here.")
@@ -132,12 +136,16 @@ def _check_place(arm: Arm, kind: Kind, request: Request) -> None:
             message = f"The resource group '{path.group}' is in deprovisioning state and cannot perform this operation."
             raise refused(409, "ResourceGroupBeingDeleted", message)
     if request.method in {"PUT", "PATCH", "POST"} and basics.registration(arm, kind.namespace) != "Registered":
-        message = f"The subscription is not registered to use namespace '{kind.namespace}'. See https://aka.ms/rps-not-found "
+        message = (
+            f"The subscription is not registered to use namespace '{kind.namespace}'. See https://aka.ms/rps-not-found "
+        )
         raise refused(409, "MissingSubscriptionRegistration", f"{message}for how to register subscriptions.")
     if request.method != "PUT":
         return
     parent = engine.resource_id(request, len(path.names) - 1) if len(path.names) > 1 else path.scope
     if (len(path.names) > 1 or path.names and "/providers/" in path.scope.lower()) and arm.find(parent) is None:  # noqa: RUF021
         child = f"{path.namespace}/{'/'.join(path.segments[:-2])}"
-        message = f"Failed to perform '{request.method}' on resource(s) of type '{kind.type}', because the parent resource "
+        message = (
+            f"Failed to perform '{request.method}' on resource(s) of type '{kind.type}', because the parent resource "
+        )
         raise refused(404, "ParentResourceNotFound", f"{message}'{child}' could not be found.")

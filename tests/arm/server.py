@@ -133,7 +133,13 @@ class Handler(BaseHTTPRequestHandler):
                 file.write(json.dumps(line) + "\n")
 
     def _write(self, found: Answer, *, cut: bool) -> None:
-        body = found.body if isinstance(found.body, bytes) else b"" if found.body is None else json.dumps(found.body).encode()
+        body = (
+            found.body
+            if isinstance(found.body, bytes)
+            else b""
+            if found.body is None
+            else json.dumps(found.body).encode()
+        )
         self.send_response(found.status)
         headers = {"x-ms-request-id": str(uuid.uuid4()), **found.headers}
         if not isinstance(found.body, bytes):

@@ -72,8 +72,8 @@ def _token(arm: Arm, tenant: str, form: dict[str, str]) -> Answer:
         return _no(UNKNOWN_CLIENT, "unauthorized_client", text, 400)
     if form.get("client_secret") != arm.secret:
         text = (
-            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not "
-            f"the client secret ID, for a secret added to app '{arm.client}'."
+            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, "
+            f"not the client secret ID, for a secret added to app '{arm.client}'."
         )
         return _no(WRONG_SECRET, "invalid_client", text, 401)
     until = time.time() + arm.token_s
@@ -83,7 +83,9 @@ def _token(arm: Arm, tenant: str, form: dict[str, str]) -> Answer:
     token = ".".join(base64.urlsafe_b64encode(each).rstrip(b"=").decode() for each in (*parts, b"signature"))
     arm.tokens[token] = until
     seconds = arm.token_s
-    return Answer(200, {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token})
+    return Answer(
+        200, {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
+    )
 
 
 def _no(number: int, code: str, text: str, status: int) -> Answer:
