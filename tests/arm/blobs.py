@@ -38,6 +38,10 @@ def blob(
         "x-ms-blob-type": "BlockBlob",
         "ETag": '"1"',
     }
+    return _read(method, found, told, headers)
+
+
+def _read(method: str, found: bytes, told: dict[str, str], headers: Mapping[str, str]) -> Answer:
     if method == "HEAD":
         return Answer(200, None, told | {"Content-Length": str(len(found))})
     match = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("x-ms-range") or headers.get("range", ""))

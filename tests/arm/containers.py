@@ -117,6 +117,11 @@ FORM = {
 MOST = {"maxMemoryInGB": 240, "maxCpu": 31, "maxGpuCount": 0}
 """As capabilities tell of Linux without GPUs (container-instances-resource-and-quota-limits.md, 2025-11-17)."""
 MOST_CONTAINERS, MOST_PORTS = 60, 5
+UPDATE = (
+    "The updates on container group '{name}' are invalid. If you are going to update the os type, restart policy, "
+    "network profile, CPU, memory or GPU resources for a container group, you must delete it first and then create a "
+    "new one."
+)
 CORES = 100
 """The quota of cores in a region."""
 
@@ -324,11 +329,7 @@ GROUP = Kind(
     unchangeable=(
         400,
         "InvalidContainerGroupUpdate",
-        (
-            "The updates on container group '{name}' are invalid. If you are going to update the os type, restart policy, "
-            "network profile, CPU, memory or GPU resources for a container group, you must delete it first and then create a "
-            "new one."
-        ),
+        UPDATE,
     ),
     check=_check,
     made=_made,

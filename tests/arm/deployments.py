@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 TYPES = {"string": "String", "int": "Int", "bool": "Bool", "object": "Object", "array": "Array"}
 """How results write the types of outputs."""
+ACTIVE = (
+    "Unable to edit or replace deployment '{name}': previous deployment from '11/26/2026 12:00:00 PM' is still active "
+    "(expiration time is '12/3/2026 12:00:00 PM'). Please see https://aka.ms/arm-deploy for usage details."
+)
 
 
 def _check(_arm: Arm, _old: Resource | None, new: Resource) -> None:
@@ -65,10 +69,7 @@ KINDS = (
         first_state="Accepted",
         busy=(
             "DeploymentActive",
-            (
-                "Unable to edit or replace deployment '{name}': previous deployment from '11/26/2026 12:00:00 PM' is still "
-                "active (expiration time is '12/3/2026 12:00:00 PM'). Please see https://aka.ms/arm-deploy for usage details."
-            ),
+            ACTIVE,
         ),
         check=_check,
         made=_made,

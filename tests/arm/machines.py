@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import threading
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STEP_S = 0.02
+SETPRIV = shutil.which("setpriv") or "setpriv"
+"""Of util-linux: has a process end with the thread that started it."""
 GRACE_S = 10.0
 """Between the signal to end and the one that kills."""
 BACKOFF_S = 10.0
@@ -191,7 +194,7 @@ class Machine:
         kept = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
         with container.log.open("wb") as log:
             container.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *spec.words],
+                [SETPRIV, "--pdeathsig", "KILL", "--", *spec.words],
                 cwd=self._folder,
                 env={**kept, "HOME": str(self._folder), **spec.environment},
                 start_new_session=True,

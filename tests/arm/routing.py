@@ -45,7 +45,8 @@ def answer(arm: Arm, request: Request, ending: Ending | None) -> Answer:
         if match and method == request.method:
             if action and not arm.may(action, request.path.text):
                 raise Refused(arm.denied(action, request.path.text))
-            return route(arm, request, match.groups())
+            found: Answer = route(arm, request, match.groups())
+            return found
     return _typed(arm, request, ending)
 
 
