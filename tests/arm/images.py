@@ -1,0 +1,131 @@
+"""Images that are folders: a build context, laid out as its Dockerfile says, without what its RUN lines would do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+import shutil
+import sys
+import tarfile
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a container is started of; absolute paths of its words are below `root`, where they are there."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    root: Path | None = None
+    port: int | None = None
+    digest: str = ""
+
+    def words(self, command: Sequence[str], address: str) -> list[str]:
+        """Return a command as it is run here: at an address of its own, by this interpreter."""
+        words = [self.placed(word) if word not in {"0.0.0.0", "::"} else address for word in command]  # noqa: S104
+        return [sys.executable if words[0] in {"python", "python3"} else words[0], *words[1:]]
+
+    def placed(self, text: str) -> str:
+        """Return a word whose absolute paths, with colons between, are here."""
+        return ":".join(self._place(part) for part in text.split(":"))
+
+    def _place(self, path: str) -> str:
+        inside = self.root / path.lstrip("/") if self.root and path.startswith("/") else None
+        return str(inside) if inside and inside.exists() else path
+
+
+@dataclass
+class _Stage:
+    """What a stage of a Dockerfile has by now."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    entrypoint: list[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+    port: int | None = None
+
+
+class Images:
+    """The images that are there, by their names."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._found: dict[str, Image] = {}
+
+    def add(self, name: str, source: Path | Sequence[str], variables: Mapping[str, str] | None = None) -> Image:
+        """Have an image, also under its digest."""
+        if isinstance(source, Path):
+            found = self._built(source, "Dockerfile")
+        else:
+            text = json.dumps([list(source), dict(variables or {})])
+            found = Image(tuple(source), dict(variables or {}), digest=_digest(text.encode()))
+        self._keep(name, found)
+        return found
+
+    def build(self, name: str, context: bytes, dockerfile: str) -> Image:
+        """Have an image of a packed build context; raises ValueError for one that has no such Dockerfile."""
+        digest = _digest(context)
+        folder = self._folder / "contexts" / digest[-16:]
+        with tarfile.open(fileobj=BytesIO(context)) as packed:
+            packed.extractall(folder, filter="data")
+        found = self._built(folder, dockerfile, digest)
+        self._keep(name, found)
+        return found
+
+    def get(self, name: str) -> Image | None:
+        """Return an image by its name with a tag, or with a digest."""
+        return self._found.get(name if "@" in name or ":" in name.rsplit("/", 1)[-1] else f"{name}:latest")
+
+    def _keep(self, name: str, image: Image) -> None:
+        self._found[name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"] = image
+        self._found[f"{re.sub(r':[^/:]*$', '', name)}@{image.digest}"] = image
+
+    def _built(self, context: Path, dockerfile: str, digest: str = "") -> Image:
+        file = context / dockerfile
+        if not file.is_file():
+            raise ValueError(f"unable to evaluate symlinks in Dockerfile path: lstat {dockerfile}: no such file")
+        stages: dict[str, _Stage] = {}
+        stage = _Stage(self._folder)
+        for line in re.sub(r"\\\n", " ", file.read_text(encoding="utf-8")).splitlines():
+            word, _, rest = line.strip().partition(" ")
+            if word == "FROM":
+                root = self._folder / "roots" / f"{len(list(self._folder.glob('roots/*')))}"
+                root.mkdir(parents=True)
+                stage = _Stage(root)
+                stages[rest.split()[-1].lower()] = stage
+            elif word == "COPY":
+                _copy(rest, context, stage, stages)
+            elif word == "ENV":
+                stage.environment |= dict(item.split("=", 1) for item in shlex.split(rest))
+            elif word in {"ENTRYPOINT", "CMD"}:
+                words = json.loads(rest) if rest.startswith("[") else ["/bin/sh", "-c", rest]
+                setattr(stage, "entrypoint" if word == "ENTRYPOINT" else "command", words)
+            elif word == "EXPOSE":
+                stage.port = int(rest.split("/")[0])
+        command = (*stage.entrypoint, *stage.command)
+        return Image(command, stage.environment, stage.root, stage.port, digest or _digest(str(context).encode()))
+
+
+def _copy(rest: str, context: Path, stage: _Stage, stages: Mapping[str, _Stage]) -> None:
+    """Copy what is there: what a RUN line would have made is not."""
+    *options, source, target = shlex.split(rest)
+    start = next((stages[each[7:].lower()].root for each in options if each.startswith("--from=")), context)
+    found, into = start / source.lstrip("/"), stage.root / target.lstrip("/")
+    if found.is_dir():
+        shutil.copytree(found, into, dirs_exist_ok=True)
+    elif found.is_file():
+        into = into / found.name if target.endswith("/") else into
+        into.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(found, into)
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
