@@ -45,6 +45,10 @@ _PASSES = {_BUSY, generator.UNANSWERED}
 class Servers(Protocol):
     """Where servers are found and looked at, by name."""
 
+    @property
+    def tls(self) -> bool:
+        """Whether they are asked over TLS."""
+
     def address(self, name: str) -> tuple[str, int]:
         """Return host and port at which one is reached from here."""
 
@@ -85,7 +89,7 @@ class Server:
     @property
     def address(self) -> Address:
         """Where it is asked."""
-        return Address(*self._servers.address(self._name), self._key)
+        return Address(*self._servers.address(self._name), self._key, self._servers.tls)
 
     def exit_code(self) -> int | None:
         """Return how it ended; None while it runs."""
@@ -173,8 +177,8 @@ def _loaded(asked: Server, server: Server, tried: Subject, name: str) -> Load:
     Raises OpdeployError, with the evidence of that server, where it fails.
     """
     address = asked.address
-    made = requests(tried, "tensors", None).on_the_wire(name, address.headers)
-    target = generator.Server(address.host, address.port, made)
+    made = requests(tried, "tensors", None).on_the_wire(name, address.headers, address.host)
+    target = generator.Server(address.host, address.port, made, tls=address.tls)
 
     def load() -> Point:
         return point(generator.closed(target, _CONNECTIONS, _LOAD_S, _PATIENCE_S), _CONNECTIONS, None, 0.0)

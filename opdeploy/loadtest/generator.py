@@ -10,6 +10,7 @@ import asyncio
 import math
 import random
 import selectors
+import ssl
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ class Server:
     host: str
     port: int
     requests: Sequence[bytes]
+    tls: bool = False
+    """Whether it is asked over TLS, and has to prove its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ class _Load:
         self.tally = Tally()
         self.under_way = 0
         self._server = server
+        self._tls = ssl.create_default_context() if server.tls else None
         self._requests = cycle(server.requests)
         self._free = free
         self._loop = asyncio.get_running_loop()
@@ -121,7 +125,10 @@ class _Load:
     async def connect(self) -> Connection:
         """Open a connection."""
         opening = self._loop.create_connection(
-            lambda: Connection(self._answered, self._lost), self._server.host, self._server.port
+            lambda: Connection(self._answered, self._lost),
+            self._server.host,
+            self._server.port,
+            ssl=self._tls,
         )
         _, connection = await asyncio.wait_for(opening, CONNECT_S)
         self.connections.add(connection)

@@ -55,8 +55,8 @@ def outputs(reply: Reply, specs: Sequence[TensorSpec]) -> Arrays:
     return found
 
 
-def on_the_wire(where: str, headers: dict[str, str], body: bytes) -> bytes:
-    """Return a POST request as it goes over a connection."""
-    lines = [f"POST {where} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
+def on_the_wire(where: str, headers: dict[str, str], body: bytes, host: str = "localhost") -> bytes:
+    """Return a POST request to a host as it goes over a connection."""
+    lines = [f"POST {where} HTTP/1.1", f"Host: {host}", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body

@@ -28,10 +28,10 @@ class Requests:
     """Records in each of them."""
     made: list[tuple[dict[str, str], bytes]]
 
-    def on_the_wire(self, name: str, more: Mapping[str, str] | None = None) -> list[bytes]:
-        """Return the whole requests, with more headers, to a server that has the model under this name."""
+    def on_the_wire(self, name: str, more: Mapping[str, str] | None = None, host: str = "localhost") -> list[bytes]:
+        """Return the whole requests, with more headers, to a server of a host that has the model under this name."""
         path = inference.path(name) if self.carried == "tensors" else SCORE
-        return [inference.on_the_wire(path, {**headers, **(more or {})}, body) for headers, body in self.made]
+        return [inference.on_the_wire(path, {**headers, **(more or {})}, body, host) for headers, body in self.made]
 
     @property
     def megabytes(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ class Address(NamedTuple):
     port: int
     key: str | None = None
     """Its API key, where it asks for one."""
+    tls: bool = False
+    """Whether it is asked over TLS, and has to prove its name."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -93,10 +96,18 @@ def ask(
 
     Raises OSError or http.client.HTTPException where no answer comes.
     """
-    with closing(http.client.HTTPConnection(address.host, address.port, timeout=seconds)) as connection:
+    with closing(_connection(address, seconds)) as connection:
         connection.request("GET" if body is None else "POST", path, body, {**(headers or {}), **address.headers})
         response = connection.getresponse()
         return Reply(response.status, {key.lower(): value for key, value in response.getheaders()}, response.read())
+
+
+def _connection(address: Address, seconds: float) -> http.client.HTTPConnection:
+    if address.tls:
+        return http.client.HTTPSConnection(
+            address.host, address.port, timeout=seconds, context=ssl.create_default_context()
+        )
+    return http.client.HTTPConnection(address.host, address.port, timeout=seconds)
 
 
 def wait_until_ready(server: Started, seconds: float) -> float:

@@ -102,7 +102,7 @@ def _require_right(checked: list[Asked], subject: Subject) -> None:
 
 def _loaded(running: Running, made: list[bytes], goal: Goal, watch: Watch) -> tuple[Sweep, float]:
     """Load the server; return the curve, and how many processors other processes kept busy meanwhile."""
-    host, port, _ = running.address
+    host, port, *_ = running.address
 
     def cpu() -> float:
         if running.exit_code() is not None:

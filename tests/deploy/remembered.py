@@ -27,6 +27,8 @@ def thing(version: int) -> str:
 class Place:
     """Things, each of which runs a version; `log` lists what was done there, and what was said, in order."""
 
+    tls = False
+
     def __init__(self, *versions: int, current: int | None = None, key: str | None = None) -> None:
         self.versions = {version: f"config {version}" for version in versions}
         self.current = current

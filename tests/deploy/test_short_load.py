@@ -31,6 +31,8 @@ WROTE = "wrote a line"
 class Servers:
     """A front, and the server behind it, which has written a line."""
 
+    tls = False
+
     def __init__(self, port: int) -> None:
         self._port = port
 

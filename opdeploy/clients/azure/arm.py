@@ -5,7 +5,6 @@ What carries a body is an SDK: that of the resource's kind, where the kind names
 
 from __future__ import annotations
 
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +43,7 @@ class Arm:
     def put(self, resource: str, body: Mapping[str, Any]) -> None:
         """Have a resource be as a body says, and wait until it is; raises RefusedError where Azure refuses."""
         kind = _kind(resource)
-        content = io.BytesIO(json.dumps(body).encode())
+        content = json.dumps(body).encode()
         operations = self.session.operations(kind.sdk)
         with explained(f"{kind.name} {name_of(resource)} was not made"):
             if kind.sdk:
@@ -101,11 +100,18 @@ class Arm:
             answer = self.ask("GET", further, api)
 
     def tagged(self, group: str | None, tag: str, value: str) -> Iterator[dict[str, Any]]:
-        """Yield what has a tag with a value, in a group or in the whole subscription: its id, type, region and tags."""
+        """Yield what has a tag with a value, in a group or in the whole subscription: its id, type, region and tags.
+
+        Where there is no such group, nothing has.
+        """
         scope = f"/subscriptions/{self.session.subscription}{f'/resourceGroups/{group}' if group else ''}"
         text = value.replace("'", "''")
         query = {"$filter": f"tagName eq '{tag}' and tagValue eq '{text}'"}
-        yield from self.every(f"{scope}/resources", GROUP.api, query)
+        try:
+            yield from self.every(f"{scope}/resources", GROUP.api, query)
+        except RefusedError as error:
+            if error.status != _MISSING:
+                raise
         if group is None:
             yield from self.every(f"{scope}/resourcegroups", GROUP.api, query)
 

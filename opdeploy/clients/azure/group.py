@@ -7,16 +7,20 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.clients.azure.refused import RefusedError
-from opdeploy.targets.aci import SERVER
-from opdeploy.targets.azure.kinds import KINDS
+from opdeploy.clients.azure.runs import Running
+from opdeploy.errors import NotFoundError, OpdeployError
+from opdeploy.targets.aci import KIND, SERVER
+from opdeploy.targets.azure.kinds import KINDS, kind_of
+from opdeploy.targets.azure.record import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from opdeploy.clients.azure.arm import Arm
     from opdeploy.deployment import State
+    from opdeploy.targets.azure.names import Where
 
-_API = KINDS["container group"].api
+_API = KINDS[KIND].api
 _STATES: dict[str, State] = {
     "Running": "running",
     "Succeeded": "stopped",
@@ -31,61 +35,84 @@ _WINDOW = 2000
 _FULL = "OOMKilled"
 
 
-def state(found: dict[str, Any]) -> State:
-    """Return how a container group stands."""
-    view = found.get("properties", {}).get("instanceView") or {}
-    return _STATES.get(str(view.get("state")), "unknown")
+class Groups:
+    """Container groups, by their names."""
 
+    tls = False
 
-def address(found: dict[str, Any]) -> tuple[str, int] | None:
-    """Return where a container group is reached: by its name, where it has one."""
-    reached = found.get("properties", {}).get("ipAddress") or {}
-    ports = reached.get("ports") or ()
-    host = reached.get("fqdn") or reached.get("ip")
-    return (str(host), int(ports[0]["port"])) if host and ports else None
+    def __init__(self, arm: Arm) -> None:
+        """Take a connection."""
+        self._arm = arm
 
+    def running(self, at: Where, there: Mapping[str, dict[str, Any]]) -> Running:
+        """Return what runs: a group runs one version at a time, whose number it has as a tag."""
+        found = there.get(at.id(KIND, at.deployment).lower())
+        if found is None:
+            return Running(None, {}, None)
+        number = int((found.get("tags") or {}).get(VERSION) or 0)
+        reached = _address(found)
+        endpoint = f"http://{reached[0]}:{reached[1]}" if reached else None
+        stands = self.state(found) or "unknown"
+        return Running(number or None, {number: (at.deployment, stands)}, endpoint, _events(found))
 
-def exit_code(found: dict[str, Any]) -> int | None:
-    """Return how the server ended; None while it runs, or waits to be started again."""
-    now = _now(found)
-    return int(now.get("exitCode") or 0) if now.get("state") == "Terminated" else None
+    def state(self, found: Mapping[str, Any]) -> State | None:
+        """Return how a resource stands; None for one that runs nothing."""
+        kind = kind_of(found["id"])
+        if kind is None or kind.name != KIND:
+            return None
+        view = found.get("properties", {}).get("instanceView") or {}
+        return _STATES.get(str(view.get("state")), "unknown")
 
+    def address(self, at: Where, name: str) -> tuple[str, int]:
+        """Return host and port of a group: its name, where it has one; raises OpdeployError where it has none."""
+        found = _address(self._there(at, name))
+        if found is None:
+            raise OpdeployError(f"container group {name}: has no address yet; see opdeploy status")
+        return found
 
-def out_of_memory(found: dict[str, Any]) -> bool:
-    """Tell whether the server was ended because its memory was used up."""
-    return any(part.get("detailStatus") == _FULL for part in (_now(found), _view(found).get("previousState") or {}))
+    def exit_code(self, at: Where, name: str) -> int | None:
+        """Return how the server ended; None while it runs, or waits to be started again."""
+        now = _now(self._there(at, name))
+        return int(now.get("exitCode") or 0) if now.get("state") == "Terminated" else None
 
+    def out_of_memory(self, at: Where, name: str) -> bool:
+        """Tell whether the server was ended because its memory was used up."""
+        found = self._there(at, name)
+        return any(part.get("detailStatus") == _FULL for part in (_now(found), _view(found).get("previousState") or {}))
 
-def events(found: dict[str, Any]) -> tuple[str, ...]:
-    """Return what Azure says of late that went wrong, the newest last."""
-    said = [*_view(found).get("events", ()), *(found.get("properties", {}).get("instanceView") or {}).get("events", ())]
-    wrong = [item for item in said if item.get("type") == "Warning"]
-    return tuple(f"{item.get('name')}: {' '.join(str(item.get('message')).split())}" for item in wrong)
+    def image(self, at: Where, name: str) -> str:
+        """Return the image that the group runs."""
+        return str(self._there(at, name)["properties"]["containers"][0]["properties"]["image"])
 
+    def logs(self, at: Where, name: str, tail: int) -> list[str]:
+        """Return the last lines that the server wrote; none where it has not begun."""
+        path = f"{at.id(KIND, name)}/containers/{SERVER}/logs"
+        try:
+            answer = self._arm.ask("GET", path, _API, query={"tail": str(tail)})
+        except RefusedError as error:
+            if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.BAD_REQUEST}:
+                return []
+            raise
+        return str((answer or {}).get("content") or "").splitlines()
 
-def logs(arm: Arm, group: str, tail: int) -> list[str]:
-    """Return the last lines that the server wrote; none where it has not begun."""
-    try:
-        answer = arm.ask("GET", f"{group}/containers/{SERVER}/logs", _API, query={"tail": str(tail)})
-    except RefusedError as error:
-        if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.BAD_REQUEST}:
-            return []
-        raise
-    return str((answer or {}).get("content") or "").splitlines()
+    def follow(self, at: Where, name: str, tail: int) -> Iterator[str]:
+        """Yield the last lines that the server wrote, and what it writes until it ends."""
+        seen = self.logs(at, name, _WINDOW)
+        yield from seen[-tail:] if tail else ()
+        while True:
+            found = self._arm.find(at.id(KIND, name))
+            if found is None or _now(found).get("state") == "Terminated":
+                return
+            time.sleep(_BETWEEN_S)
+            now = self.logs(at, name, _WINDOW)
+            yield from new(seen, now)
+            seen = now
 
-
-def follow(arm: Arm, group: str, tail: int) -> Iterator[str]:
-    """Yield the last lines that the server wrote, and what it writes until it ends."""
-    seen = logs(arm, group, _WINDOW)
-    yield from seen[-tail:] if tail else ()
-    while True:
-        found = arm.find(group)
-        if found is None or exit_code(found) is not None:
-            return
-        time.sleep(_BETWEEN_S)
-        now = logs(arm, group, _WINDOW)
-        yield from new(seen, now)
-        seen = now
+    def _there(self, at: Where, name: str) -> dict[str, Any]:
+        found = self._arm.find(at.id(KIND, name))
+        if found is None:
+            raise NotFoundError(f"container group {name}: is not there any more; deploy again")
+        return found
 
 
 def new(seen: list[str], now: list[str]) -> list[str]:
@@ -97,7 +124,21 @@ def new(seen: list[str], now: list[str]) -> list[str]:
     return now
 
 
-def _view(found: dict[str, Any]) -> dict[str, Any]:
+def _address(found: Mapping[str, Any]) -> tuple[str, int] | None:
+    reached = found.get("properties", {}).get("ipAddress") or {}
+    ports = reached.get("ports") or ()
+    host = reached.get("fqdn") or reached.get("ip")
+    return (str(host), int(ports[0]["port"])) if host and ports else None
+
+
+def _events(found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what Azure says of late that went wrong, the newest last."""
+    said = [*_view(found).get("events", ()), *(found.get("properties", {}).get("instanceView") or {}).get("events", ())]
+    wrong = [item for item in said if item.get("type") == "Warning"]
+    return tuple(f"{item.get('name')}: {' '.join(str(item.get('message')).split())}" for item in wrong)
+
+
+def _view(found: Mapping[str, Any]) -> dict[str, Any]:
     for container in found.get("properties", {}).get("containers", ()):
         if container.get("name") == SERVER:
             view: dict[str, Any] = container["properties"].get("instanceView") or {}
@@ -105,6 +146,6 @@ def _view(found: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _now(found: dict[str, Any]) -> dict[str, Any]:
+def _now(found: Mapping[str, Any]) -> dict[str, Any]:
     now: dict[str, Any] = _view(found).get("currentState") or {}
     return now

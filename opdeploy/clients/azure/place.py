@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from opdeploy.clients.azure import group, seen
+from opdeploy.clients.azure import seen
 from opdeploy.clients.azure.notes import Notes
+from opdeploy.clients.azure.runs import runs
 from opdeploy.deployment import Lock
-from opdeploy.errors import InputError, NotFoundError, OpdeployError
+from opdeploy.errors import InputError, OpdeployError
 from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
 from opdeploy.targets.azure.names import completed, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _SETTLED_S = 2.0
 """Seconds after which whoever took a lock at the same moment has written it, too."""
-_MAIN = "container group"
 
 
 class Place:
@@ -52,6 +52,7 @@ class Place:
         self._target = target
         self._key = key
         self._images = images
+        self._runs = runs(arm, target)
         self._sleep = sleep
         self._notes = Notes(arm)
         self._whole = settings
@@ -105,9 +106,8 @@ class Place:
         at = self.where(deployment)
         record = self.record(deployment)
         there = seen.resources(self._arm, at, record)
-        lock = self._held(at)
-        found = seen.observed(at, target, record, there, self._facts(at))
-        return found.model_copy(update={"lock": lock})
+        found = seen.observed(at, target, record, there, self._runs)
+        return found.model_copy(update={"lock": self._held(at), "facts": {**found.facts, **self._facts(at)}})
 
     def record(self, deployment: str) -> Record | None:
         """Return the record of a deployment; None where there is none."""
@@ -214,45 +214,37 @@ class Place:
         path = f"{at.group_id}/resources"
         return self._notes.read(at.note) is None and not any(self._arm.every(path, KINDS["resource group"].api))
 
-    # Servers, by the names of container groups
+    # Servers
+
+    @property
+    def tls(self) -> bool:
+        """Whether servers are asked over TLS."""
+        return self._runs.tls
 
     def address(self, name: str) -> tuple[str, int]:
         """Return host and port at which a server is reached."""
-        found = group.address(self._there(name))
-        if found is None:
-            raise OpdeployError(f"{name}: has no address yet; see opdeploy status")
-        return found
+        return self._runs.address(self._last(), name)
 
     def exit_code(self, name: str) -> int | None:
         """Return how a server ended; None while it runs."""
-        return group.exit_code(self._there(name))
+        return self._runs.exit_code(self._last(), name)
 
     def out_of_memory(self, name: str) -> bool:
         """Tell whether a server was ended because its memory was used up."""
-        return group.out_of_memory(self._there(name))
+        return self._runs.out_of_memory(self._last(), name)
 
     def logs(self, name: str, tail: int) -> list[str]:
         """Return the last lines that a server wrote."""
-        return group.logs(self._arm, self._id(name), tail)
+        return self._runs.logs(self._last(), name, tail)
 
     def follow(self, name: str, tail: int) -> Iterator[str]:
         """Yield the last lines that a server wrote, and what it writes until it ends."""
-        return group.follow(self._arm, self._id(name), tail)
+        return self._runs.follow(self._last(), name, tail)
 
     def artefact(self, name: str, folder: Path) -> None:
         """Write the artefact that a server holds below a folder, in one called `model`."""
-        image = self._there(name)["properties"]["containers"][0]["properties"]["image"]
-        self._images.artefact(image, folder)
+        self._images.artefact(self._runs.image(self._last(), name), folder)
 
-    def api_key(self, deployment: str) -> str | None:  # noqa: ARG002 - Azure tells no secret of a container group
+    def api_key(self, deployment: str) -> str | None:  # noqa: ARG002 - Azure tells no secret of what runs
         """Return the API key of a deployment: that of the environment, where one is there."""
         return self._key
-
-    def _there(self, name: str) -> dict[str, Any]:
-        found = self._arm.find(self._id(name))
-        if found is None:
-            raise NotFoundError(f"container group {name}: is not there any more; deploy again")
-        return found
-
-    def _id(self, name: str) -> str:
-        return (self._at or self.where(name)).id(_MAIN, name)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.clients.azure import group
 from opdeploy.deployment import Found, Observed, Version
 from opdeploy.targets.azure.compare import flat, told
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of, name_of
-from opdeploy.targets.azure.record import NAME, ROLE, VERSION, Record
+from opdeploy.targets.azure.record import NAME, ROLE
 from opdeploy.targets.azure.target import VERSION as KEPT
 from opdeploy.targets.azure.target import kept
 
@@ -18,8 +17,9 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from opdeploy.clients.azure.arm import Arm
+    from opdeploy.clients.azure.runs import Running, Runs
     from opdeploy.targets.azure.names import Where
-    from opdeploy.targets.azure.record import Kept
+    from opdeploy.targets.azure.record import Kept, Record
 
 
 def resources(arm: Arm, where: Where, record: Record | None) -> dict[str, dict[str, Any]]:
@@ -47,48 +47,38 @@ def _is_own(found: Mapping[str, Any], deployment: str) -> bool:
 
 
 def observed(
-    where: Where,
-    target: str,
-    record: Record | None,
-    there: Mapping[str, dict[str, Any]],
-    facts: dict[str, JsonValue],
+    where: Where, target: str, record: Record | None, there: Mapping[str, dict[str, Any]], runs: Runs
 ) -> Observed:
-    """Return a deployment as it is."""
-    main = where.id(_MAIN, where.deployment).lower()
-    answers = there.get(main)
-    number = int((answers.get("tags") or {}).get(VERSION) or 0) if answers else 0
-    versions = [] if record is None else [_version(item, answers, number) for item in record.versions]
-    reached = group.address(answers) if answers else None
+    """Return a deployment as it is, without what is true of its place."""
+    running = runs.running(where, there)
+    versions = [_version(item, where.deployment, running) for item in record.versions] if record else []
     kept_ones = [_kept(item, where.deployment) for item in record.versions] if record else []
     missing: list[JsonValue] = [item.id for item in record.made if item.id.lower() not in there] if record else []
     return Observed(
         target=target,
         deployment=where.deployment,
-        found=(*_found(there, record), *kept_ones),
+        found=(*_found(there, record, runs), *running.more, *kept_ones),
         versions=tuple(versions),
-        endpoint=f"http://{reached[0]}:{reached[1]}" if reached else None,
-        events=group.events(answers) if answers else (),
-        facts={**facts, "missing": missing},
-        front=where.deployment if answers else None,
-        upstream=number or None,
+        endpoint=running.endpoint,
+        events=running.events,
+        facts={"missing": missing},
+        front=where.deployment if running.endpoint else None,
+        upstream=running.current,
     )
 
 
-_MAIN = "container group"
-
-
-def _version(item: Kept, answers: dict[str, Any] | None, number: int) -> Version:
-    is_current = item.number == number
+def _version(item: Kept, deployment: str, running: Running) -> Version:
+    resource, state = running.servers.get(item.number, (kept(deployment, item.number), "stopped"))
     return Version(
         number=item.number,
-        resource=name_of(item.resource) if is_current else kept(name_of(item.resource), item.number),
+        resource=resource,
         config=item.config,
         artefact=item.artefact,
         image=item.image,
         at=item.at,
         by=item.by,
-        state=group.state(answers) if is_current and answers else "stopped",
-        current=is_current,
+        state=state,
+        current=item.number == running.current,
         proven=item.proven,
     )
 
@@ -102,21 +92,21 @@ def _kept(item: Kept, deployment: str) -> Found:
     )
 
 
-def _found(there: Mapping[str, dict[str, Any]], record: Record | None) -> Iterable[Found]:
+def _found(there: Mapping[str, dict[str, Any]], record: Record | None, runs: Runs) -> Iterable[Found]:
     places = [*KINDS]
-    made = [_one(item, record) for item in there.values()]
+    made = [_one(item, record, runs) for item in there.values()]
     return sorted(made, key=lambda item: (places.index(item.kind), item.name))
 
 
-def _one(item: dict[str, Any], record: Record | None) -> Found:
+def _one(item: dict[str, Any], record: Record | None, runs: Runs) -> Found:
     """Return a resource as it is; beside it, where the record has it, what it was made as."""
     kind = kind_of(item["id"])
     name = kind.name if kind else GROUP.name
     body = record.body(item["id"]) if record else None
     properties: dict[str, JsonValue] = told(body, item) if body else {}
     tags = item.get("tags") or {}
-    if name == _MAIN:
-        properties["state"] = group.state(item)
+    if state := runs.state(item):
+        properties["state"] = state
     if ROLE in tags:
         properties["role"] = tags[ROLE]
     made: dict[str, JsonValue] = {"id": item["id"], **({"body": body} if body else {})}

@@ -46,6 +46,8 @@ _POINTED = re.compile(r"v([0-9]{1,9}):[0-9]+\s*\Z")
 class Seen:
     """Deployments on an engine, as they are now; nothing here changes anything."""
 
+    tls = False
+
     def __init__(self, client: DockerClient, machine: Machine) -> None:
         self._client = client
         self.machine = machine

@@ -34,6 +34,8 @@ _ARCHIVE = "import sys, tarfile; tarfile.open(fileobj=sys.stdout.buffer, mode='w
 class Servers(Seen):
     """Servers of deployments, by the name of a deployment, of a ReplicaSet or of a pod, or by `NAME.vN`."""
 
+    tls = False
+
     def __init__(self, api: Api, namespace: str | None) -> None:
         """Take a connection, and the namespace where one was chosen."""
         super().__init__(api, namespace)
