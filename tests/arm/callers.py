@@ -90,7 +90,9 @@ class Caller:
         """Delete a resource, and wait for that."""
         self.resources.resources.begin_delete_by_id(path, api_version=version).result()
 
-    def ask(self, method: str, path: str, version: str = GROUPS, body: object = None) -> tuple[int, Any, dict[str, str]]:
+    def ask(
+        self, method: str, path: str, version: str = GROUPS, body: object = None
+    ) -> tuple[int, Any, dict[str, str]]:
         """Send a request without any client, and return status, body and headers."""
         token = self.credential.get_token(f"{self.arm.url}/.default").token
         address = path if path.startswith("https:") else f"{self.arm.url}{path}"
@@ -102,7 +104,7 @@ class Caller:
     def identity(self, name: str = "puller") -> dict[str, Any]:
         """Make an identity."""
         path = self.path("Microsoft.ManagedIdentity/userAssignedIdentities", name)
-        return self.put(path, "2024-11-30", {"location": "westeurope"})
+        return self.put(path, "2024-11-30", {"location": "westeurope", "properties": {}})
 
     def registry(self, name: str = "models", **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         """Make a registry."""

@@ -35,5 +35,3 @@ def requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "requests.jsonl"
     monkeypatch.setenv("OPDEPLOY_ARM_REQUESTS", str(path))
     return path
-
-

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from tests.arm.callers import Caller
 
 REGISTRY, IDENTITY = "Microsoft.ContainerRegistry/registries", "Microsoft.ManagedIdentity/userAssignedIdentities"
-BODY = {"location": "westeurope", "sku": {"name": "Basic"}}
+BODY = {"location": "westeurope", "sku": {"name": "Basic"}, "properties": {}}
+NEW = {"location": "westeurope", "properties": {}}
 
 
 def test_a_creation_is_told_step_by_step(arm: Arm, caller: Caller) -> None:
@@ -94,7 +95,7 @@ def test_a_connection_breaks_off(arm: Arm, caller: Caller, drop: Drop, made: boo
 def test_what_is_new_is_seen_late_and_what_is_gone_lingers(arm: Arm, caller: Caller) -> None:
     """A new resource is not found for some reads, and a deleted one stays in some lists."""
     arm.unseen, arm.lingering = {IDENTITY + "/*": 2}, 1
-    caller.ask("PUT", caller.path(IDENTITY, "puller"), "2024-11-30", {"location": "westeurope"})
+    caller.ask("PUT", caller.path(IDENTITY, "puller"), "2024-11-30", NEW)
     for _ in range(2):
         with pytest.raises(ResourceNotFoundError):
             caller.get(caller.path(IDENTITY, "puller"), "2024-11-30")

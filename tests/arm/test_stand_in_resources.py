@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.arm.callers import Caller
 
 REGISTRY, IDENTITY = "Microsoft.ContainerRegistry/registries", "Microsoft.ManagedIdentity/userAssignedIdentities"
-GOOD = {"location": "westeurope", "sku": {"name": "Basic"}}
+GOOD = {"location": "westeurope", "sku": {"name": "Basic"}, "properties": {}}
 REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("models", "2025-11-01", GOOD | {"colour": "red"}, 400, "InvalidRequestContent"),
     ("models", "2025-11-01", GOOD | {"properties": {"adminUser": True}}, 400, "InvalidRequestContent"),
@@ -25,7 +25,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("models", "2025-11-01", GOOD | {"location": "moon"}, 400, "LocationNotAvailableForResourceType"),
     ("models", "2025-11-01", GOOD | {"tags": {"a/b": "c"}}, 400, "InvalidTagNameOrValue"),
     ("models", "2015-01-01", GOOD, 400, "NoRegisteredProviderFound"),
-    ("models", "yesterday", GOOD, 400, "InvalidApiVersionParameter"),
+    ("models", "2025-11", GOOD, 400, "InvalidApiVersionParameter"),
     ("my-models", "2025-11-01", GOOD, 400, "InvalidResourceName"),
 ]
 
@@ -65,7 +65,7 @@ def test_lists_come_in_pages_and_by_tags(arm: Arm, caller: Caller) -> None:
     """A list goes on where its page ends, and a filter chooses by a tag or by fields."""
     arm.page = 2
     for number in range(5):
-        body = {"location": "westeurope", "tags": {"odd": str(number % 2)}}
+        body = {"location": "westeurope", "tags": {"odd": str(number % 2)}, "properties": {}}
         caller.put(caller.path(IDENTITY, f"id-{number}"), "2024-11-30", body)
     every = caller.resources.resources
     assert [each.name for each in every.list()] == [f"id-{number}" for number in range(5)]
