@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from azure.core.exceptions import HttpResponseError
 from azure.identity import DefaultAzureCredential
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 from azure.mgmt.containerservice import ContainerServiceClient
@@ -18,6 +17,8 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.mgmt.web import WebSiteManagementClient
 
 if TYPE_CHECKING:
+    from azure.core.exceptions import HttpResponseError
+
     from tests.arm.arm import Arm
 
 GROUPS = "2022-09-01"

@@ -35,7 +35,7 @@ def _check(_arm: Arm, _old: Resource | None, new: Resource) -> None:
 
 
 def literal(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return what a literal value of a template is: `[[` begins a text with a bracket; raises Refused for expressions."""
+    """Return what a literal of a template is: `[[` begins a text with a bracket; raises Refused for an expression."""
     if isinstance(value, dict):
         return {name: literal(each) for name, each in value.items()}
     if isinstance(value, list):

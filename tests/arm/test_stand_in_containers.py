@@ -53,7 +53,9 @@ def body(image: str, *, identity: str = "", policy: str = "Always", **container:
     }
     if identity:
         found["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}
-        found["properties"]["imageRegistryCredentials"] = [{"server": image.split("/")[0], "identity": identity}]
+        found["properties"]["imageRegistryCredentials"] = [
+            {"server": image.split("/", maxsplit=1)[0], "identity": identity}
+        ]
     return found
 
 

@@ -31,7 +31,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
 
 
 @pytest.mark.parametrize(("name", "version", "body", "status", "code"), REFUSED)
-def test_a_wrong_body_is_refused(  # noqa: PLR0917 - a case
+def test_a_wrong_body_is_refused(
     caller: Caller, name: str, version: str, body: dict[str, Any], status: int, code: str
 ) -> None:
     """What the reference does not have is refused, with the code of Resource Manager, and nothing is made."""
