@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import json
 import sys
 import tarfile
 import time
@@ -90,9 +91,11 @@ def packed(folder: Path) -> bytes:
 
 
 def status(address: str, headers: dict[str, str]) -> int:
-    """Ask for the model, and return the status."""
+    """Ask the model, and return the status."""
+    x = records(1)
+    tensor = {"name": "x", "shape": x.shape, "datatype": "FP32", "data": x.ravel().tolist()}
     with closing(http.client.HTTPConnection(address, 8000, timeout=SECONDS)) as connection:
-        connection.request("GET", "/v2/models/small", headers=headers)
+        connection.request("POST", "/v2/models/small/infer", json.dumps({"inputs": [tensor]}), headers)
         return connection.getresponse().status
 
 
