@@ -281,8 +281,8 @@ def _specs(arm: Arm, app: Resource, template: dict[str, Any], inside: str) -> It
             one["name"]: known.get(one.get("secretRef", ""), one.get("value") or "") for one in each.get("env") or []
         }
         given |= {"CONTAINER_APP_NAME": app.name}
-        environment = {key: image.placed(value) for key, value in {**image.environment, **given}.items()}
-        words = image.words(each.get("command"), each.get("args"), inside)
+        place = image.at(inside)
+        words, environment = place.words(each.get("command"), each.get("args")), place.environment(given)
         probes = {one["type"]: Probe.of(one, arm.pace) for one in each.get("probes") or [] if "httpGet" in one}
         yield Spec(each["name"], words, environment, each["image"], probes.get("Liveness"), probes.get("Readiness"))
 

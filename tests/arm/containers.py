@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
 from tests.arm import engine, identities
@@ -13,6 +14,7 @@ from tests.arm.registries import may_pull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.arm.arm import Arm
     from tests.arm.kinds import Request
@@ -193,17 +195,32 @@ def _made(arm: Arm, group: Resource) -> None:
 
 
 def _specs(arm: Arm, group: Resource) -> Iterator[Spec]:
+    volumes = dict(_volumes(arm, group))
     for each in group.properties["containers"]:
         own = each["properties"]
         image = arm.images.get(own["image"])
-        assert image is not None
-        given = {
-            one["name"]: one.get("secureValue") or one.get("value", "") for one in own.get("environmentVariables") or []
+        assert image is not None  # it was there when the group was accepted
+        mounts = {
+            one["mountPath"]: volumes[one["name"]] for one in own.get("volumeMounts") or [] if one["name"] in volumes
         }
-        environment = {name: image.placed(value) for name, value in {**image.environment, **given}.items()}
-        words = image.words(own.get("command"), None, group.private["address"])
+        place = image.at(group.private["address"], mounts)
+        variables = own.get("environmentVariables") or []
+        environment = place.environment(
+            {one["name"]: one.get("secureValue") or one.get("value") or "" for one in variables}
+        )
         probes = (Probe.of(own.get(name), arm.pace) for name in ("livenessProbe", "readinessProbe"))
-        yield Spec(each["name"], words, environment, own["image"], *probes)
+        yield Spec(each["name"], place.words(own.get("command")), environment, own["image"], *probes)
+
+
+def _volumes(arm: Arm, group: Resource) -> Iterator[tuple[str, Path]]:
+    """Make the volumes that are secrets, or empty."""
+    for each in group.properties.get("volumes") or []:
+        folder = arm.folder / "groups" / group.private["address"] / "volumes" / each["name"]
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in (each.get("secret") or {}).items():
+            (folder / name).write_bytes(base64.b64decode(content))
+        if "secret" in each or "emptyDir" in each:
+            yield each["name"], folder
 
 
 def _gone(_arm: Arm, group: Resource) -> None:

@@ -144,10 +144,10 @@ def run(arm: Arm, site: Resource) -> None:
         "WEBSITE_HOSTNAME": site.private["front"].name,
         **settings,
     }
-    environment = {key: image.placed(value) for key, value in {**image.environment, **given}.items()}
     arguments = (site.private["config"].get("appCommandLine") or "").split()
     inside = arm.machines.address()
-    spec = Spec(site.name, image.words(None, arguments, inside), environment, name)
+    place = image.at(inside)
+    spec = Spec(site.name, place.words(None, arguments), place.environment(given), name)
     site.private["port"] = port
     folder = arm.folder / "sites" / inside
     site.private["machine"] = arm.machines.start(folder, inside, [spec], policy="Always", pace=arm.pace)
