@@ -125,7 +125,7 @@ def test_the_real_server_runs_of_what_was_uploaded(arm: Arm, caller: Caller, tmp
     caller.assign(registry, identity["properties"]["principalId"], PULL)
     image = f"models.azurecr.io/small@{run['outputImages'][0]['digest']}"
     key = {"name": "OPDEPLOY_API_KEYS", "secureValue": "opens-it-for-a-test-only-0123456789"}
-    probe = {"httpGet": {"path": "/v2/health/live", "port": 8000}, "periodSeconds": 1}
+    probe = {"httpGet": {"path": "/v2/health/live", "port": 8000}, "initialDelaySeconds": 30}
     wanted = body(image, identity=identity["id"], environmentVariables=[key], livenessProbe=probe)
     group = caller.put(caller.path(KIND, "one"), VERSION, wanted)
     assert group["properties"]["containers"][0]["properties"]["environmentVariables"] == [{"name": key["name"]}]
@@ -136,7 +136,7 @@ def test_the_real_server_runs_of_what_was_uploaded(arm: Arm, caller: Caller, tmp
 
 
 @pytest.mark.parametrize("abac", [False, True])
-def test_an_image_is_pulled_with_the_right_of_its_registry(arm: Arm, caller: Caller, abac: bool) -> None:  # noqa: FBT001
+def test_an_image_is_pulled_with_the_right_of_its_registry(arm: Arm, caller: Caller, abac: bool) -> None:  # noqa: FBT001 - a case
     """AcrPull counts where the registry has no ABAC mode, the repository reader where it has; both take some time."""
     mode = "AbacRepositoryPermissions" if abac else "LegacyRegistryPermissions"
     registry, identity = caller.registry(roleAssignmentMode=mode), caller.identity()
