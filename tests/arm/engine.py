@@ -22,20 +22,6 @@ WAIT = {"x-ms-retry-after-ms": "1"}
 MOST_TAGS = 50
 
 
-def kind_of(kinds: dict[str, Kind], request: Request) -> tuple[Kind | None, Kind | None, int]:
-    """Return the type that a path names, that of the resource which has the action at its end, and the names used."""
-    path = request.path
-    types = [each.lower() for each in path.types]
-    whole = kinds.get("/".join([path.namespace.lower(), *types]))
-    if whole:
-        return whole, None, len(types)
-    for count in range(len(types) - 1, 0, -1):
-        found = kinds.get("/".join([path.namespace.lower(), *types[:count]]))
-        if found and len(path.names) >= count:
-            return None, found, count
-    return None, None, 0
-
-
 def resource_id(request: Request, count: int) -> str:
     """Return the id that the first names of a path make."""
     path = request.path
@@ -142,8 +128,7 @@ def write(
 ) -> Answer:
     """Check a body as the service does, and take it."""
     if old and old.operation and old.operation.status == "InProgress":
-        code, message = kind.busy
-        raise refused(409, code, message.format(name=old.name))
+        raise _busy(kind, old)
     kept = taken(body, form_of(kind), lenient=kind.lenient)
     check_common(kind, old, kept, request)
     new = Resource(old.id if old else request.path.text, kind, kept, dict(old.private) if old else {})
@@ -273,6 +258,8 @@ def delete(arm: Arm, kind: Kind, request: Request, ending: Ending | None) -> Ans
     if found.operation and found.operation.status == "InProgress":
         if state_of(found) == "Deleting":
             return begin(arm, request, kind.delete or LOCATION, found.operation)
+        if not kind.deleted_when_busy:
+            raise _busy(kind, found)
         found.operation.status = "Canceled"
     if kind.in_use[0] and (users := [each for each in arm.resources.values() if _uses(each, found)]):
         code, message = kind.in_use
@@ -288,6 +275,11 @@ def delete(arm: Arm, kind: Kind, request: Request, ending: Ending | None) -> Ans
     found.operation = operation
     set_state(found, "Deleting")
     return begin(arm, request, kind.delete, operation)
+
+
+def _busy(kind: Kind, resource: Resource) -> Refused:
+    code, message = kind.busy
+    return refused(409, code, message.format(name=resource.name))
 
 
 def _uses(other: Resource, found: Resource) -> bool:

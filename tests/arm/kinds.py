@@ -126,6 +126,7 @@ class Kind:
     state: str = "properties.provisioningState"
     """Where the service tells how far it is; empty where it does not."""
     busy: tuple[str, str] = ("Conflict", "The resource '{name}' has another operation in progress.")
+    deleted_when_busy: bool = True
     unchangeable: tuple[int, str, str] = (400, "PropertyChangeNotAllowed", "A property cannot be changed.")
     in_use: tuple[str, str] = ("", "")
     """The error for a deletion of what another resource names; without one, it is deleted."""

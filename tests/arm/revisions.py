@@ -29,7 +29,7 @@ def end(revision: dict[str, Any]) -> None:
     """Run a revision no more."""
     revision["active"] = False
     if machine := revision.pop("machine", None):
-        machine.stop()
+        machine.end()
 
 
 def _specs(arm: Arm, app: Resource, template: dict[str, Any], inside: str) -> Iterator[Spec]:

@@ -83,7 +83,7 @@ def _check_subscription(arm: Arm, request: Request) -> None:
 
 def _typed(arm: Arm, request: Request, ending: Ending | None) -> Answer:
     """Answer what is about a type of resource."""
-    kind, owner, count = engine.kind_of(KINDS, request)
+    kind, owner, count = _kind_of(request)
     about = kind or owner
     if about is None:
         code, what = "InvalidResourceType", "/".join(request.path.types)
@@ -100,6 +100,20 @@ def _typed(arm: Arm, request: Request, ending: Ending | None) -> Answer:
             raise refused(405, "MethodNotAllowed", f"The HTTP method '{request.method}' is not allowed here.")
         return lists.collection(arm, kind, request)
     return _resource(arm, kind, request, ending)
+
+
+def _kind_of(request: Request) -> tuple[Kind | None, Kind | None, int]:
+    """Return the type that a path names, that of the resource which has the action at its end, and the names used."""
+    path = request.path
+    types = [each.lower() for each in path.types]
+    whole = KINDS.get("/".join([path.namespace.lower(), *types]))
+    if whole:
+        return whole, None, len(types)
+    for count in range(len(types) - 1, 0, -1):
+        found = KINDS.get("/".join([path.namespace.lower(), *types[:count]]))
+        if found and len(path.names) >= count:
+            return None, found, count
+    return None, None, 0
 
 
 def _resource(arm: Arm, kind: Kind, request: Request, ending: Ending | None) -> Answer:

@@ -116,7 +116,7 @@ def _behind(arm: Arm, path: str) -> tuple[str, int] | None:
 def run(arm: Arm, site: Resource) -> None:
     """Start the container anew; an image that cannot be had is told in the log, and the site answers 503."""
     if machine := site.private.pop("machine", None):
-        machine.stop()
+        machine.end()
     name = site.private["config"]["linuxFxVersion"].partition("|")[2]
     image = arm.images.get(name)
     site.private["said"] = ""
@@ -173,7 +173,7 @@ def _view_site(_arm: Arm, site: Resource) -> dict[str, Any]:
 
 
 def _gone_site(_arm: Arm, site: Resource) -> None:
-    for name, end in (("machine", "stop"), ("front", "close")):
+    for name, end in (("machine", "end"), ("front", "close")):
         if name in site.private:
             getattr(site.private[name], end)()
 

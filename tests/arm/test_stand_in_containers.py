@@ -24,6 +24,7 @@ from opdeploy.artifact.package import Contents, build
 from opdeploy.artifact.samples import Samples
 from opdeploy.image import ImageSettings, bundle
 from opdeploy.runtime.package import opened
+from tests.arm.answers import NEVER
 from tests.arm.callers import code_of
 from tests.arm.waiting import SECONDS, SERVER, until
 
@@ -213,6 +214,12 @@ def test_a_group_is_changed_stopped_started_and_deleted(arm: Arm, caller: Caller
     assert view(caller)["group"] == "Running"
     groups.begin_restart("g", "one").result()
     assert groups.get("g", "one").ip_address.ip == address
+    arm.fail("PUT", KIND + "/one", NEVER)
+    caller.ask("PUT", path, VERSION, wanted)
+    with pytest.raises(HttpResponseError, match="still transitioning"):
+        groups.begin_delete("g", "one")
+    arm.release()
+    assert {groups.get("g", "one").provisioning_state for _ in range(2)} == {"Updating", "Succeeded"}
     machine = arm.resource(path).private["machine"]
     groups.begin_delete("g", "one").result()
     assert machine.stopped
