@@ -118,6 +118,7 @@ def test_the_real_server_runs_of_what_was_uploaded(arm: Arm, caller: Caller, tmp
         blob.upload_blob(packed(tmp_path))
     run = built(caller, registry, order(upload["relativePath"], "small:1"))
     assert run["status"] == "Succeeded"
+    assert [each["name"] for each in caller.ask("GET", f"{registry}/runs", TASKS)[1]["value"]] == [run["runId"]]
     log = caller.ask("POST", f"{registry}/runs/{run['runId']}/listLogSasUrl", TASKS, {})[1]["logLink"]
     with BlobClient.from_blob_url(log, connection_verify=str(arm.authorities)) as blob:
         assert b"Successfully" in blob.download_blob().readall()
