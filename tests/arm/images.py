@@ -91,6 +91,10 @@ class Images:
         """Return all images, by their names."""
         return [*self._found.items()]
 
+    def found_as(self, name: str, image: Image) -> None:
+        """Have an image under one more name."""
+        self._found[name] = image
+
     def remove(self, name: str) -> None:
         """Have an image no longer under a name."""
         self._found.pop(name, None)
