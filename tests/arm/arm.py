@@ -210,18 +210,19 @@ class Arm:
             **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.0/8,127.0.0.1,localhost"),
         }
 
-    def place(self, host: str) -> tuple[str, int] | None:
+    def place(self, host: str, port: int) -> tuple[str, int] | None:
         """Return where a name leads: to what a test named, or here, where the stand-in has what is called so."""
         if host in self.elsewhere:
             return self.elsewhere[host]
+        if host.startswith("127."):  # what runs here; urllib asks the proxy for it
+            return host, port
         name = host.partition(".")[0]
         there = {
             "azurecr.io": registry_of(self, host) is not None,
             "vault.azure.net": name in self.vaults,
             "blob.core.windows.net": name.endswith("mgd"),
         }
-        port = int(self.url.rpartition(":")[2])
-        return ("127.0.0.1", port) if there.get(host.partition(".")[2]) else None
+        return ("127.0.0.1", int(self.url.rpartition(":")[2])) if there.get(host.partition(".")[2]) else None
 
     # What the modules of the stand-in use.
 

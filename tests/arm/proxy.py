@@ -32,7 +32,7 @@ class Proxy(ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, place: Callable[[str], tuple[str, int] | None]) -> None:
+    def __init__(self, place: Callable[[str, int], tuple[str, int] | None]) -> None:
         super().__init__(("127.0.0.1", 0), _Tunnel)
         self.place = place
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -60,8 +60,8 @@ class _Tunnel(BaseRequestHandler):
                 return
             head += piece
         method, _, rest = head.partition(b" ")
-        host = rest.partition(b":")[0].decode("latin-1").lower()
-        place = self.server.place(host) if method == b"CONNECT" else None
+        host, _, port = rest.split(b" ")[0].decode("latin-1").lower().partition(":")
+        place = self.server.place(host, int(port or 443)) if method == b"CONNECT" else None
         if place is None:
             self.request.sendall(b"HTTP/1.1 502 No such host here\r\nContent-Length: 0\r\n\r\n")
             return

@@ -53,7 +53,7 @@ class Server(ThreadingHTTPServer):
         self.authority = trustme.CA()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.authority.issue_cert("127.0.0.1", "localhost", *NAMES).configure_cert(self.context)
-        self.proxy = Proxy(lambda host: self.arm.place(host))  # noqa: PLW0108 - there is no cloud yet
+        self.proxy = Proxy(lambda host, port: self.arm.place(host, port))  # noqa: PLW0108 - there is no cloud yet
 
     @property
     def url(self) -> str:
