@@ -62,15 +62,23 @@ class _Tunnel(BaseRequestHandler):
         method, _, rest = head.partition(b" ")
         host, _, port = rest.split(b" ")[0].decode("latin-1").lower().partition(":")
         place = self.server.place(host, int(port or 443)) if method == b"CONNECT" else None
-        if place is None:
-            self.request.sendall(b"HTTP/1.1 502 No such host here\r\nContent-Length: 0\r\n\r\n")
+        try:
+            connection = socket.create_connection(place) if place else None
+        except OSError:
+            self._refuse(b"Connection refused")
             return
-        with socket.create_connection(place) as there:
+        if connection is None:
+            self._refuse(b"No such host here")
+            return
+        with connection as there:
             for end in (there, self.request):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             with suppress(OSError):
                 _pass(self.request, there)
+
+    def _refuse(self, why: bytes) -> None:
+        self.request.sendall(b"HTTP/1.1 502 " + why + b"\r\nContent-Length: 0\r\n\r\n")
 
 
 def _pass(one: socket.socket, another: socket.socket) -> None:
