@@ -179,7 +179,13 @@ class Deploy(Frozen):
     kubernetes: Annotated[OnKubernetes, Field(default_factory=OnKubernetes, description="On a Kubernetes cluster.")]
     azure: Annotated[OnAzure, Field(default_factory=OnAzure, description="In an Azure subscription.")]
     aci: Annotated[OnAci, Field(default_factory=OnAci, description="As an Azure container group.")]
-    state: Annotated[OneLine | None, Field(description="Folder of journals and caches; .opdeploy if not given.")] = None
+    state: Annotated[
+        OneLine | None,
+        Field(
+            description="Folder of journals and caches; .opdeploy if not given. Or a container of Blob Storage, by its "
+            "address, that keeps the records and locks of deployments in Azure."
+        ),
+    ] = None
 
     @property
     def listening(self) -> Listening:
