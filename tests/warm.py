@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 SECONDS = 120.0
 LOADED = (
     "azure.identity",
+    "azure.keyvault.secrets",
     "azure.mgmt.containerinstance",
     "azure.mgmt.containerservice",
     "azure.mgmt.resource.resources",
     "azure.mgmt.web",
+    "azure.storage.blob",
     "docker",
     "jinja2",
     "msal",
@@ -45,6 +47,7 @@ LOADED = (
 )
 """What is loaded before a command begins, where it is installed."""
 _SHORTER = {
+    "opdeploy.clients.azure.arm": {"_BETWEEN_S": 0.02},
     "opdeploy.clients.azure.notes": {"_SETTLED_S": 0.05},
     "opdeploy.clients.azure.registry": {"_BETWEEN_S": 0.05},
     "opdeploy.deploy.checks": {"_LOAD_S": 0.2},
@@ -76,10 +79,14 @@ class Command:
     def ended(self, seconds: float = SECONDS) -> Ran:
         """Wait for its end, and return how it ended."""
         self.process.join(seconds)
-        assert self.process.exitcode is not None, f"goes on after {seconds:g} s"
+        goes_on = self.process.exitcode is None
+        if goes_on:
+            self.kill()
+            self.process.join()
         out, err = (stream.read_text(encoding="utf-8") if stream.exists() else "" for stream in self._streams)
         self._folder.cleanup()
-        return Ran(self.process.exitcode, out, err)
+        assert not goes_on, f"goes on after {seconds:g} s: {out}{err}"
+        return Ran(self.process.exitcode or 0, out, err)
 
     def kill(self) -> None:
         """End it at once."""

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 from opdeploy.deployment import Lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from opdeploy.clients.azure.arm import Arm
     from opdeploy.clients.azure.session import Session
     from opdeploy.targets.azure.names import Where
@@ -49,12 +47,12 @@ class Keeps(Protocol):
         """Give a lock back, unless another is in its place."""
 
 
-def keeps(arm: Arm, state: str | None, sleep: Callable[[float], None] = time.sleep) -> Keeps:
+def keeps(arm: Arm, state: str | None) -> Keeps:
     """Return what keeps records and locks: a container of blobs, where `deploy.state` names one, else the group."""
     from opdeploy.clients.azure.blobs import Blobs
 
     session: Session = arm.session
-    return Blobs(session, state) if state and "://" in state else Notes(arm, sleep)
+    return Blobs(session, state) if state and "://" in state else Notes(arm)
 
 
 class Notes:
@@ -62,10 +60,9 @@ class Notes:
 
     in_group = True
 
-    def __init__(self, arm: Arm, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, arm: Arm) -> None:
         """Take a connection."""
         self._arm = arm
-        self._sleep = sleep
 
     def read(self, at: Where) -> str | None:
         """Return a record; None where there is none."""
@@ -92,7 +89,7 @@ class Notes:
         if held := self.held(at):
             return held
         self._write(at.lock, lock.model_dump_json())
-        self._sleep(_SETTLED_S)
+        time.sleep(_SETTLED_S)
         return self.held(at) or lock
 
     def give_back(self, at: Where, lock: Lock) -> None:
@@ -102,7 +99,7 @@ class Notes:
             self._arm.delete(at.lock)
 
     def _read(self, note: str) -> str | None:
-        found = self._arm.find(note)
+        found = self._arm.settled(note)  # one that is being written is waited for
         outputs = ((found or {}).get("properties") or {}).get("outputs") or {}
         value = (outputs.get(_OUTPUT) or {}).get("value")
         return value if isinstance(value, str) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -16,7 +15,7 @@ from opdeploy.targets.azure.names import completed, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -40,7 +39,6 @@ class Place:
         images: Registries,
         *,
         key: str | None = None,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Take a connection, the settings, the platform, where images are, and a known API key."""
         self._arm = arm
@@ -49,7 +47,7 @@ class Place:
         self._key = key
         self._images = images
         self._runs = runs(arm, target)
-        self._notes = keeps(arm, settings.state, sleep)
+        self._notes = keeps(arm, settings.state)
         self._whole = settings
         self._at: Where | None = None
         """Where the deployment is that was looked at last."""
