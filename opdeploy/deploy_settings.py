@@ -13,6 +13,7 @@ from opdeploy.fields import (
     REGION,
     REGISTRY,
     SUBNET,
+    VAULT,
     Address,
     OneLine,
     Port,
@@ -129,6 +130,10 @@ class OnAzure(Frozen):
     registry_sku: Annotated[
         Literal["Basic", "Standard", "Premium"] | None,
         Field(description="Of a registry that is made; Basic if not given."),
+    ] = None
+    key_vault: Annotated[
+        str | None,
+        Field(pattern=VAULT, max_length=200, description="Key Vault, by name or address, that keeps the API key."),
     ] = None
     build: Annotated[
         Literal["here", "registry"] | None,

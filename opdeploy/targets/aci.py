@@ -17,7 +17,7 @@ from opdeploy.targets.azure.kinds import name_of
 from opdeploy.targets.azure.names import of_version, where
 from opdeploy.targets.azure.record import ROLE
 from opdeploy.targets.azure.shared import Resource, identity, registry, shared
-from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, version_of
+from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, version_of
 from opdeploy.targets.base import Reach
 from opdeploy.targets.engine.steps import clear_here
 
@@ -103,7 +103,7 @@ class Aci(AzureTarget):
         name = observed.deployment
         found = observed.of(KIND, name)
         title = f"run version {number} in {name}"
-        changed = [*steps.put(group, found, title)]
+        changed = [*steps.put(group, found, title, rekeyed=rekeyed(observed))]
         again = _again(found, changed)
         if again and not changed:
             changed = [*steps.put(group, None, title)]

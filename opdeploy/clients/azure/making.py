@@ -70,6 +70,19 @@ class Making:
         versions = tuple(item for item in record.versions if item.number not in numbers)
         self._place.keep(record.model_copy(update={"versions": versions}))
 
+    def keep_key(self, *, vault: str) -> None:
+        """Keep the API key in a Key Vault, and no longer in another; it is noted before."""
+        record = self._record()
+        self._place.keep(record.model_copy(update={"vault": vault}))
+        self._place.keep_key(vault)
+        if record.vault not in {None, vault}:
+            self._place.drop_key(str(record.vault))
+
+    def drop_key(self, *, vault: str) -> None:
+        """Delete the API key from a Key Vault."""
+        self._place.drop_key(vault)
+        self._place.keep(self._record().model_copy(update={"vault": None}))
+
     def close(self) -> None:
         """Remove the record."""
         self._place.close()

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from opdeploy.clients.azure import seen
+from opdeploy.clients.azure.keys import Keys
 from opdeploy.clients.azure.notes import keeps
 from opdeploy.clients.azure.runs import runs
-from opdeploy.errors import InputError, OpdeployError
+from opdeploy.errors import InputError, OpdeployError, unknown_key
 from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
 from opdeploy.targets.azure.names import completed, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -44,11 +45,12 @@ class Place:
         self._arm = arm
         self._settings = settings
         self._target = target
-        self._key = key
+        self._keys = Keys(arm.session, target, key)
         self._images = images
         self._runs = runs(arm, target)
         self._notes = keeps(arm, settings.state)
         self._whole = settings
+        self._seen: Observed | None = None
         self._at: Where | None = None
         """Where the deployment is that was looked at last."""
         self._has_made: str | None = None
@@ -73,7 +75,8 @@ class Place:
             home = self._arm.find(group_id(known["subscription"], group_name))
             known |= {"location": home["location"]} if home else {}
         settings = self._settings.model_copy(update={"azure": chosen.model_copy(update=known)})
-        return completed(settings, deployment, self._arm.session.cloud.registries)
+        cloud = self._arm.session.cloud
+        return completed(settings, deployment, cloud.registries, cloud.vaults)
 
     def _home(self, deployment: str) -> str:
         found = self._arm.tagged(None, NAME, deployment)
@@ -100,6 +103,8 @@ class Place:
         record = self.record(deployment)
         there = seen.resources(self._arm, at, record)
         found = seen.observed(at, target, record, there, self._runs)
+        found = self._keys.observed(at, found, record, self._whole.azure.key_vault)
+        self._seen = found
         return found.model_copy(update={"lock": self._notes.held(at), "facts": {**found.facts, **self._facts(at)}})
 
     def record(self, deployment: str) -> Record | None:
@@ -160,11 +165,26 @@ class Place:
         home = self._arm.find(at.group_id)
         if home and (home.get("properties") or {}).get("provisioningState") == "Deleting":
             yield f"resource group {at.group}: is being removed; wait until it is gone, or take another"
+        yield from self._keyless()
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:
         """Yield what may not be enough, or is not there."""
+        if self._key().get("fits") is False and self._key().get("known"):
+            yield "the API key is not the one that it asks for now: it takes the place of that, and clients need it"
         if not wanted.settings.azure.owner:
             yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
+
+    def _key(self) -> Mapping[str, JsonValue]:
+        """Return what is known of the API key of the deployment that was looked at last."""
+        return told if self._seen and isinstance(told := self._seen.facts["key"], dict) else {}
+
+    def _keyless(self) -> Iterator[str]:
+        """Yield what is to be done about an API key that is asked for and not known."""
+        key = self._key()
+        if key.get("why"):
+            yield str(key["why"])
+        elif key.get("missing"):
+            yield unknown_key(self._last().deployment)
 
     # The lock
 
@@ -231,6 +251,19 @@ class Place:
         """Write the artefact that a server holds below a folder, in one called `model`."""
         self._images.artefact(self._runs.image(self._last(), name), folder)
 
-    def api_key(self, deployment: str) -> str | None:  # noqa: ARG002 - Azure tells no secret of what runs
-        """Return the API key of a deployment: that of the environment, where one is there."""
-        return self._key
+    # The API key
+
+    def api_key(self, deployment: str) -> str | None:
+        """Return the API key of a deployment: that of the environment, else that of its Key Vault."""
+        at = self.where(deployment)
+        vault = self._whole.azure.key_vault
+        record = None if vault else self.record(deployment)
+        return self._keys.find(at, vault, record.vault if record else None)
+
+    def keep_key(self, vault: str) -> None:
+        """Keep the API key of the deployment that was looked at last in a Key Vault."""
+        self._keys.keep(self._last(), vault)
+
+    def drop_key(self, vault: str) -> None:
+        """Delete the API key of the deployment that was looked at last from a Key Vault."""
+        self._keys.drop(self._last(), vault)

@@ -25,10 +25,12 @@ GONE_S = 1800.0
 BUILT_S = 3600.0
 
 
-def put(resource: Resource, found: Found | None, title: str = "") -> Iterator[Step]:
-    """Yield the step after which a resource is as its body says, unless it is so."""
+def put(resource: Resource, found: Found | None, title: str = "", *, rekeyed: bool = False) -> Iterator[Step]:
+    """Yield the step after which a resource is as its body says, unless it is so; `rekeyed`: but for the API key."""
     name = name_of(resource.id)
     differ = changes(resource.body, found)
+    if rekeyed and found and secrets(dict(resource.body)):
+        differ = (*differ, Change(property="key of clients", before="another", after="the one that is known here"))
     if found and not differ:
         return
     action: Action = "change" if found else "create"
