@@ -1,4 +1,4 @@
-"""API keys of deployments in Azure: of the environment, or of a Key Vault; one that is missing or wrong is found first."""
+"""API keys of deployments in Azure: of the environment, or of a Key Vault; what is missing or wrong is found first."""
 
 from __future__ import annotations
 

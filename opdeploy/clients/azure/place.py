@@ -195,7 +195,12 @@ class Place:
             return held
         if self._notes.in_group:
             self._make_group(at)
-        return self._notes.take(at, lock)
+        try:
+            return self._notes.take(at, lock)
+        except OpdeployError:
+            if self._has_made == at.group_id:
+                self._arm.delete(at.group_id)
+            raise
 
     def unlock(self, deployment: str, lock: Lock) -> None:
         """Give a lock back, unless another is in its place; a group that was made for it alone goes with it."""
@@ -210,7 +215,7 @@ class Place:
         return held is not None and held.process == lock.process
 
     def _make_group(self, at: Where) -> None:
-        if self._arm.find(at.group_id) is None:
+        if self._arm.settled(at.group_id) is None:
             own = tags(self._whole, at.deployment, self._target)
             self._arm.put(at.group_id, {"location": at.location, "tags": own})
             self._has_made = at.group_id

@@ -23,7 +23,7 @@ def vault_of(name: str, suffix: str) -> str:
     """
     if not suffix and not name.startswith("https://"):
         raise InputError(
-            f"deploy.azure.key_vault: {name}: the cloud does not say what the names of vaults end with; write its address"
+            f"deploy.azure.key_vault: {name}: the cloud does not say what names of vaults end with; write its address"
         )
     return name.rstrip("/") if name.startswith("https://") else f"https://{name.lower()}.{suffix}"
 
