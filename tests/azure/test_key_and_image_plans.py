@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from opdeploy import targets
+from opdeploy.clients.azure import cloud as clouds
 from opdeploy.deploy.operate import require_key
 from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
 from opdeploy.deploy_settings import Deploy
@@ -19,6 +21,8 @@ from opdeploy.targets.azure.vault import secret_name, secret_uri, vault_of
 from opdeploy.targets.base import Wanted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pydantic import JsonValue
 
     from opdeploy.plan import Plan
@@ -183,3 +187,13 @@ def test_a_vault_has_an_address_and_the_secret_a_name() -> None:
     assert secret_uri(settings, "m") == "https://keys.vault.azure.net/secrets/opdeploy-m"
     assert secret_uri(wanted().settings, "m") is None
     assert where(settings, "m").registry
+
+
+@pytest.mark.parametrize(("dns", "suffix"), [(".vault.azure.cn", "vault.azure.cn"), (None, "")])
+def test_a_clouds_file_tells_what_vaults_end_with(tmp_path: Path, dns: str | None, suffix: str) -> None:
+    """As az cloud show prints it; a cloud without vaults is none the worse."""
+    endpoints = dict.fromkeys(("resourceManager", "activeDirectory", "activeDirectoryResourceId"), "https://a.example/")
+    told = {"endpoints": endpoints, "suffixes": {"acrLoginServerEndpoint": ".azurecr.cn", "keyvaultDns": dns}}
+    (tmp_path / "cloud.json").write_text(json.dumps(told))
+    found = clouds.read(tmp_path / "cloud.json")
+    assert (found.registries, found.vaults) == ("azurecr.cn", suffix)
