@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from opdeploy.clients.azure import seen
+from opdeploy.clients.azure.asking import asked
 from opdeploy.clients.azure.notes import Notes
 from opdeploy.clients.azure.runs import runs
 from opdeploy.deployment import Lock
 from opdeploy.errors import InputError, OpdeployError
+from opdeploy.targets.azure.before import to_ask
 from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
 from opdeploy.targets.azure.names import completed, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
     from opdeploy.targets.azure.names import Where
+    from opdeploy.targets.azure.questions import Said
     from opdeploy.targets.base import Wanted
 
 _SETTLED_S = 2.0
@@ -58,6 +61,10 @@ class Place:
         self._whole = settings
         self._at: Where | None = None
         """Where the deployment is that was looked at last."""
+        self._seen: Observed | None = None
+        """What was there when it was looked at last."""
+        self._said: tuple[Wanted, list[Said]] | None = None
+        """What was found out before anything was made, and for what."""
         self._has_made: str | None = None
         """Id of the resource group that was made for the lock."""
 
@@ -107,7 +114,9 @@ class Place:
         record = self.record(deployment)
         there = seen.resources(self._arm, at, record)
         found = seen.observed(at, target, record, there, self._runs)
-        return found.model_copy(update={"lock": self._held(at), "facts": {**found.facts, **self._facts(at)}})
+        facts = {**found.facts, **self._facts(at)}
+        self._seen = found.model_copy(update={"lock": self._held(at), "facts": facts})
+        return self._seen
 
     def record(self, deployment: str) -> Record | None:
         """Return the record of a deployment; None where there is none."""
@@ -161,17 +170,20 @@ class Place:
 
     def obstacles(self, wanted: Wanted) -> Iterator[str]:
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
-        at = self.where(wanted.deployment)
-        if not at.location:
-            yield "deploy.azure.location: no region is named; name one with --location, such as westeurope"
-        home = self._arm.find(at.group_id)
-        if home and (home.get("properties") or {}).get("provisioningState") == "Deleting":
-            yield f"resource group {at.group}: is being removed; wait until it is gone, or take another"
+        return (item.text for item in self._found(wanted) if item.stops)
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:
         """Yield what may not be enough, or is not there."""
+        yield from (item.text for item in self._found(wanted) if not item.stops)
         if not wanted.settings.azure.owner:
             yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
+
+    def _found(self, wanted: Wanted) -> list[Said]:
+        """Return what was found out before anything is made, which is asked once."""
+        if self._said is None or self._said[0] != wanted:
+            observed = self._seen or self.observe(self._target, wanted.deployment)
+            self._said = (wanted, asked(self._arm, to_ask(wanted, self.where(wanted.deployment), observed)))
+        return self._said[1]
 
     # The lock
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from opdeploy import targets
 from opdeploy.errors import nearest
 from opdeploy.targets.azure import rights, rules
 from opdeploy.targets.azure.kinds import GROUP, KINDS, group_of, kind_of, name_of
 from opdeploy.targets.azure.questions import Question, note, problem
 from opdeploy.targets.azure.shared import Resource
+from opdeploy.targets.azure.target import AzureTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +30,6 @@ _LOCKS = "2016-09-01"
 _FREE = frozenset({"Microsoft.Authorization", "Microsoft.Resources"})
 """Providers that need no registration (learn.microsoft.com/azure/azure-resource-manager/management/
 resource-providers-and-types, read 2026-11-26)."""
-_GROUP_NOT_THERE = None
 
 
 class Before(NamedTuple):
@@ -43,7 +44,7 @@ class Before(NamedTuple):
     def makes(self) -> list[Resource]:
         """The resources that the steps make, or change."""
         puts = [step for step in self.steps if step.call == "azure.put"]
-        return [Resource(step.kind, str(step.args["resource"]), dict(step.args["body"])) for step in puts]  # type: ignore[call-overload]
+        return [_resource(step.kind, step.args) for step in puts]
 
     def new(self, kind: str) -> list[Resource]:
         """Return the resources of a kind that are made, and are not there yet."""
@@ -56,9 +57,19 @@ class Before(NamedTuple):
         return isinstance(self.observed.facts.get("group"), dict)
 
 
-def questions(before: Before) -> Iterator[Question | Said]:
-    """Yield everything that is asked, whatever the platform, and what is known without asking."""
-    for each in _TABLE:
+def _resource(kind: str, args: Mapping[str, Any]) -> Resource:
+    return Resource(kind, str(args["resource"]), args["body"])
+
+
+def to_ask(wanted: Wanted, at: Where, observed: Observed) -> Iterator[Question | Said]:
+    """Yield everything that is asked, and what is known without asking."""
+    target = targets.find(observed.target)
+    assert isinstance(target, AzureTarget)  # noqa: S101 - for mypy
+    config = target.config(wanted)
+    same = (item.number for item in observed.versions if item.current and item.config == config)
+    number = next(same, 1 + max((item.number for item in observed.versions), default=0))
+    before = Before(wanted, at, tuple(target.plan(wanted, observed, number)), observed)
+    for each in (*_TABLE, target.asks):
         yield from each(before)
 
 
@@ -159,7 +170,7 @@ def _judge_provider(provider: str, types: set[str], at: Where) -> Callable[[Any]
 
 
 def _registers(provider: str, at: Where) -> Question:
-    """Return the question whether a provider that is not registered may be: it is, with the first thing that is made."""
+    """Return the question whether a provider may be registered: SDKs of Azure do so with the first thing they make."""
     scope, action = f"/subscriptions/{at.subscription}", f"{provider}/register/action"
 
     def judge(answer: list[dict[str, Any]] | None) -> Iterator[Said]:
@@ -192,7 +203,9 @@ def _named(before: Before) -> Iterator[Question]:
 
 
 def _foreign(before: Before) -> list[str]:
-    own = {item.id.lower() for item in before.makes} | {str(item.made.get("id", "")).lower() for item in before.observed.found}
+    own = {item.id.lower() for item in before.makes} | {
+        str(item.made.get("id", "")).lower() for item in before.observed.found
+    }
     chosen = [before.wanted.settings.azure.identity]
     return [name for name in chosen if name and name.lower() not in own]
 

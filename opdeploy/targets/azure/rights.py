@@ -61,14 +61,26 @@ class Role(NamedTuple):
 
 
 ROLES = (
-    Role("AcrPush", ("Microsoft.ContainerRegistry/registries/pull/read", "Microsoft.ContainerRegistry/registries/push/write")),
-    Role("Managed Identity Operator", ("Microsoft.ManagedIdentity/userAssignedIdentities/*/read", "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action")),
+    Role(
+        "AcrPush",
+        ("Microsoft.ContainerRegistry/registries/pull/read", "Microsoft.ContainerRegistry/registries/push/write"),
+    ),
+    Role(
+        "Managed Identity Operator",
+        (
+            "Microsoft.ManagedIdentity/userAssignedIdentities/*/read",
+            "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action",
+        ),
+    ),
     Role("Contributor", ("*",), ("Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write")),
-    Role("Role Based Access Control Administrator", ("*/read", "Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete")),
+    Role(
+        "Role Based Access Control Administrator",
+        ("*/read", "Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete"),
+    ),
     Role("Owner", ("*",)),
 )
-"""From the one that gives least (learn.microsoft.com/azure/role-based-access-control/built-in-roles, of 2025-06-30, read
-2026-11-26)."""
+"""From the one that gives least (learn.microsoft.com/azure/role-based-access-control/built-in-roles, of 2025-06-30,
+read 2026-11-26)."""
 
 
 def needed(steps: Iterable[Step], at: Where, *, is_there: bool) -> list[Right]:
@@ -100,7 +112,10 @@ def _linked(body: Mapping[str, Any]) -> Iterator[Right]:
     for name in (body.get("identity") or {}).get("userAssignedIdentities") or {}:
         yield Right(_ASSIGN, name)
     for text in _texts(body.get("properties")):
-        if re.fullmatch(r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/virtualNetworks/[^/]+/subnets/[^/]+", text):
+        if re.fullmatch(
+            r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/virtualNetworks/[^/]+/subnets/[^/]+",
+            text,
+        ):
             yield Right(_JOIN, text)
 
 
