@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from opdeploy import targets
 from opdeploy.errors import nearest
 from opdeploy.targets.azure import rights, rules
-from opdeploy.targets.azure.kinds import GROUP, KINDS, group_of, kind_of, name_of
+from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of, name_of
 from opdeploy.targets.azure.questions import Question, note, problem
-from opdeploy.targets.azure.shared import Resource
+from opdeploy.targets.azure.shared import ACR_PULL, REPOSITORY_READER, Resource, registry
 from opdeploy.targets.azure.target import AzureTarget
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from opdeploy.plan import Step
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.questions import Said
+    from opdeploy.targets.azure.shared import Registry
     from opdeploy.targets.base import Wanted
 
 _RESOURCES = "2025-04-01"
@@ -27,6 +28,15 @@ _SUBSCRIPTIONS = "2022-12-01"
 """That to subscriptions (azure-mgmt-resource-subscriptions 1.0.0, read 2026-11-26)."""
 _LOCKS = "2016-09-01"
 """That to locks (learn.microsoft.com/rest/api/resources/management-locks, read 2026-11-26)."""
+_REGISTRIES = (".azurecr.io", ".azurecr.us", ".azurecr.cn")
+"""How the names of Azure's registries end."""
+_PULLS_TOO = (
+    "8311e382-0749-4cb8-b61a-304f252e45ec",
+    "b24988ac-6180-42a0-ab88-20f7382dd24c",
+    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
+)
+"""Ids of AcrPush, Contributor and Owner, who may pull as well (learn.microsoft.com/azure/role-based-access-control/
+built-in-roles, of 2025-06-30, read 2026-11-26)."""
 _FREE = frozenset({"Microsoft.Authorization", "Microsoft.Resources"})
 """Providers that need no registration (learn.microsoft.com/azure/azure-resource-manager/management/
 resource-providers-and-types, read 2026-11-26)."""
@@ -92,10 +102,12 @@ def _region(before: Before) -> Iterator[Question | Said]:
         yield problem("deploy.azure.location: no region is named; name one with --location, such as westeurope")
         return
 
-    def judge(answer: list[dict[str, Any]] | None) -> Iterator[Said]:
+    def judge(answer: list[dict[str, Any]] | None) -> Iterator[Question | Said]:
         known = [str(item["name"]) for item in answer or ()]
         if known and location not in known:
             yield problem(f"deploy.azure.location: {location} is no region of yours{nearest(location, known)}")
+        else:  # what is offered in a region that there is not, is not worth a line
+            yield from _providers(before)
 
     path = f"/subscriptions/{before.at.subscription}/locations"
     yield Question("which regions there are", path, _SUBSCRIPTIONS, judge, is_list=True)
@@ -188,9 +200,21 @@ def _registers(provider: str, at: Where) -> Question:
 def _names(before: Before) -> Iterator[Question | Said]:
     for item in before.makes:
         yield from rules.misnamed(item)
-    for kind in ("container registry", "site"):
+    for kind in rules.SHARED:
         for item in before.new(kind):
             yield from rules.taken(item, before.at)
+
+
+def _registry(before: Before) -> Iterator[Said]:
+    """Yield that the image would be in a registry of Azure that the subscription does not have."""
+    found = registry(before.wanted, before.observed.facts)
+    builds = any(step.call == "azure.build" for step in before.steps)
+    if found.id is None and (builds or found.server.endswith(_REGISTRIES)):
+        does = "builds the image" if builds else "gives the group its image"
+        yield problem(
+            f"deploy.registry: {found.server} is no registry of the subscription that you may see, and so none that "
+            f"{does}; name one that is, with --registry, or leave it out: one is made"
+        )
 
 
 def _named(before: Before) -> Iterator[Question]:
@@ -199,7 +223,7 @@ def _named(before: Before) -> Iterator[Question]:
         kind = kind_of(name)
         if kind is None or kind is GROUP:
             continue
-        yield Question(f"{kind.name} {name_of(name)}", name, kind.api, _judge_named(name, before.at))
+        yield Question(f"{kind.name} {name_of(name)}", name, kind.api, _judge_named(name, before))
 
 
 def _foreign(before: Before) -> list[str]:
@@ -210,16 +234,33 @@ def _foreign(before: Before) -> list[str]:
     return [name for name in chosen if name and name.lower() not in own]
 
 
-def _judge_named(name: str, at: Where) -> Callable[[Any], Iterator[Question | Said]]:
-    def judge(answer: dict[str, Any] | None) -> Iterator[Said]:
-        kind = kind_of(name)
-        said = f"{kind.name if kind else 'resource'} {name_of(name)}"
+def _judge_named(name: str, before: Before) -> Callable[[Any], Iterator[Question | Said]]:
+    def judge(answer: dict[str, Any] | None) -> Iterator[Question | Said]:
         if answer is None:
-            yield problem(f"{said}: is not there, or you may not see it; name another: {group_of(name)}")
-        elif not name.lower().startswith(f"/subscriptions/{at.subscription}/".lower()):
-            yield note(f"{said}: is in another subscription; see that both have the same directory")
+            yield problem(f"deploy.azure.identity: {name} is not there, or you may not see it; name another")
+            return
+        found = registry(before.wanted, before.observed.facts)
+        principal = (answer.get("properties") or {}).get("principalId")
+        if found.id and principal:
+            yield _pulls(name_of(name), str(principal), found)
 
     return judge
+
+
+def _pulls(identity: str, principal: str, at: Registry) -> Question:
+    """Return the question whether an identity may pull from a registry, of which nobody else would see to it."""
+    fitting = {REPOSITORY_READER} if at.by_attributes else {ACR_PULL, *_PULLS_TOO}
+    role = "Container Registry Repository Reader" if at.by_attributes else "AcrPull"
+
+    def judge(answer: list[dict[str, Any]] | None) -> Iterator[Said]:
+        given = {name_of(str((item.get("properties") or {}).get("roleDefinitionId"))) for item in answer or ()}
+        if not given & fitting:
+            todo = f'az role assignment create --assignee {principal} --role "{role}" --scope {at.id}'
+            yield note(f"identity {identity}: has no role that lets it pull from {at.server}; give it one: {todo}")
+
+    path = f"{at.id}/providers/Microsoft.Authorization/roleAssignments"
+    query = {"$filter": f"assignedTo('{principal}')"}
+    return Question(f"what identity {identity} may do in {at.server}", path, rights.API, judge, query, is_list=True)
 
 
 def _rights(before: Before) -> Iterator[Question]:
@@ -231,8 +272,8 @@ _TABLE: tuple[Callable[[Before], Iterator[Question | Said]], ...] = (
     _subscription,
     _region,
     _group,
-    _providers,
     _names,
+    _registry,
     _named,
     _rights,
 )

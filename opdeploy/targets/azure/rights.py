@@ -104,7 +104,7 @@ def _of(call: str, args: Mapping[str, Any]) -> Iterator[Right]:
         yield Right(f"{action}/delete", resource)
     elif call in ACTIONS:
         argument, actions = ACTIONS[call]
-        yield from (Right(each, str(args[argument])) for each in actions)
+        yield from (Right(each, str(args[argument])) for each in actions if args[argument])
 
 
 def _linked(body: Mapping[str, Any]) -> Iterator[Right]:
@@ -188,7 +188,7 @@ def question(where: str, actions: Sequence[str]) -> Question:
         if lacking:
             named = " and ".join(f'"{name}"' for name in roles(lacking))
             todo = f"ask for the role {named} there, with: az role assignment create --scope {where}"
-            yield problem(f"{shown(where)}: you may not {', '.join(lacking)}; {todo}")
+            yield problem(f"{shown(where)}: you lack the rights {', '.join(lacking)}; {todo}")
 
     path = f"{where}/providers/Microsoft.Authorization/permissions"
     return Question(f"what you may do in {shown(where)}", path, API, judge, is_list=True)

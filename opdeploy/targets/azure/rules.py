@@ -36,7 +36,8 @@ RULES = {
     "container group": Rule(1, 63, "[a-z0-9]+(-[a-z0-9]+)*", "small letters, digits and single dashes between them"),
     "note": Rule(1, 64, r"[\w.()-]+", "letters, digits and any of -_.()"),
     "site": Rule(2, 60, "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?", _DASHED),
-    "plan": Rule(1, 40, "[A-Za-z0-9-]+", "letters, digits and dashes"),
+    "slot": Rule(2, 59, "[A-Za-z0-9-]+", "letters, digits and dashes"),
+    "app service plan": Rule(1, 40, "[A-Za-z0-9-]+", "letters, digits and dashes"),
     "container app": Rule(
         2, 32, "[a-z]([a-z0-9]|-(?!-))*[a-z0-9]", "small letters, digits and single dashes, a letter first"
     ),
@@ -44,10 +45,12 @@ RULES = {
         1, 63, r"[A-Za-z0-9]([\w-]*[A-Za-z0-9])?", "letters, digits and any of -_, none of those at an end"
     ),
     "node pool": Rule(1, 12, "[a-z][a-z0-9]*", "small letters and digits, a letter first"),
-    "machine": Rule(1, 64, _ANYTHING, _ANY),
+    "virtual machine": Rule(1, 64, _ANYTHING, _ANY),
     "disk": Rule(1, 80, _ANYTHING, _ANY),
-    "network": Rule(2, 64, _ANYTHING, _ANY),
-    "address": Rule(1, 80, _ANYTHING, _ANY),
+    "virtual network": Rule(2, 64, _ANYTHING, _ANY),
+    "public address": Rule(1, 80, _ANYTHING, _ANY),
+    "network interface": Rule(1, 80, _ANYTHING, _ANY),
+    "network security group": Rule(1, 80, _ANYTHING, _ANY),
 }
 """By the kind of resource (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules; that of a
 container app: learn.microsoft.com/azure/container-apps, of at most 32 characters; that of a node pool on Linux:
@@ -63,7 +66,7 @@ _WHOLE = frozenset({
 azure-resource-manager/troubleshooting/error-reserved-resource-name, of 2023-04-05, read 2026-11-26)."""
 _REACHED = {"container registry", "site", "container app", "container group"}
 """Kinds whose name is that of an endpoint."""
-_TAKEN = {
+SHARED = {
     "container registry": ("Microsoft.ContainerRegistry/checkNameAvailability", "name another with --registry"),
     "site": ("Microsoft.Web/checknameavailability", "take another --name"),
 }
@@ -88,9 +91,9 @@ def _reserved(name: str) -> str | None:
 
 def taken(resource: Resource, at: Where) -> Iterator[Question]:
     """Yield the question whether a name is free that all of Azure shares."""
-    if resource.kind not in _TAKEN:
+    if resource.kind not in SHARED:
         return
-    path, todo = _TAKEN[resource.kind]
+    path, todo = SHARED[resource.kind]
     kind, name = KINDS[resource.kind], name_of(resource.id)
 
     def judge(answer: dict[str, Any] | None) -> Iterator[Said]:
