@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from opdeploy.targets.azure.requests import NOTE, kept
+
 if TYPE_CHECKING:
     from opdeploy.clients.azure.arm import Arm
-
-_SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
-_OUTPUT = "note"
 
 
 class Notes:
@@ -26,18 +25,12 @@ class Notes:
         """Return a text; None where there is none."""
         found = self._arm.find(note)
         outputs = ((found or {}).get("properties") or {}).get("outputs") or {}
-        value = (outputs.get(_OUTPUT) or {}).get("value")
+        value = (outputs.get(NOTE) or {}).get("value")
         return value if isinstance(value, str) else None
 
     def write(self, note: str, text: str) -> None:
         """Keep a text, in the place of what was there; it begins with no bracket, which would be an expression."""
-        template = {
-            "$schema": _SCHEMA,
-            "contentVersion": "1.0.0.0",
-            "resources": [],
-            "outputs": {_OUTPUT: {"type": "string", "value": text}},
-        }
-        self._arm.put(note, {"properties": {"mode": "Incremental", "template": template}})
+        self._arm.put(note, kept(text))
 
     def drop(self, note: str) -> None:
         """Keep a text no longer; none is no error."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from opdeploy.clients.docker.archive import extract
 from opdeploy.errors import OpdeployError, TransientError
 from opdeploy.render import write
+from opdeploy.targets.azure.requests import BUILD_S, TASKS, arguments, order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,14 +25,11 @@ if TYPE_CHECKING:
     from opdeploy.clients.docker.engine import Engine
     from opdeploy.clients.docker.maker import Making
 
-_TASKS = "2019-06-01-preview"
-"""The version of the interface to builds."""
 _ANYBODY = "00000000-0000-0000-0000-000000000000"
 """The name of a user who shows a token (as az acr login does)."""
 _REGISTRIES = "https://containerregistry.azure.net"
 _SECONDS = 60.0
 _BETWEEN_S = 3.0
-_BUILD_S = 3600.0
 _RUNNING = {"Queued", "Started", "Running"}
 _MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 _PIECE = 1 << 20
@@ -59,24 +57,13 @@ class Registries:
         if self._making is None:
             raise OpdeployError(f"{name}: nothing to build it of; run opdeploy deploy again")
         bundle, settings = self._making.made()
-        there = self._arm.ask("POST", f"{registry}/listBuildSourceUploadUrl", _TASKS)
+        there = self._arm.ask("POST", f"{registry}/listBuildSourceUploadUrl", TASKS)
         with tempfile.TemporaryDirectory(prefix="opdeploy-") as folder:
             write(bundle, Path(folder, "context"))
             _upload(Path(folder, "context"), Path(folder, "context.tar.gz"), there["uploadUrl"])
-        system, _, architecture = platform.partition("/")
-        order: dict[str, Any] = {
-            "type": "DockerBuildRequest",
-            "imageNames": [name.partition("/")[2]],
-            "isPushEnabled": True,
-            "sourceLocation": there["relativePath"],
-            "dockerFilePath": "Dockerfile",
-            "platform": {"os": system.capitalize(), "architecture": architecture},
-            "timeout": round(_BUILD_S),
-            "arguments": [
-                {"name": key, "value": value, "isSecret": True} for key, value in settings.sources.arguments().items()
-            ],
-        }
-        begun = self._arm.ask("POST", f"{registry}/scheduleRun", _TASKS, order)
+        told = arguments(settings.sources.arguments())
+        body = order(name, platform, there["relativePath"], told)
+        begun = self._arm.ask("POST", f"{registry}/scheduleRun", TASKS, body)
         self._wait(name, f"{registry}/runs/{begun['properties']['runId']}")
 
     def artefact(self, name: str, folder: Path) -> None:
@@ -91,13 +78,13 @@ class Registries:
             extract(layer.iter_content(_PIECE), folder, shutil.disk_usage(folder).free)
 
     def _wait(self, name: str, run: str) -> None:
-        until = time.monotonic() + _BUILD_S
+        until = time.monotonic() + BUILD_S
         while True:
-            found = self._arm.ask("GET", run, _TASKS)["properties"]
+            found = self._arm.ask("GET", run, TASKS)["properties"]
             if found["status"] not in _RUNNING:
                 break
             if time.monotonic() > until:
-                raise OpdeployError(f"{name}: was not built within {_BUILD_S / 60:g} minutes; run the command again")
+                raise OpdeployError(f"{name}: was not built within {BUILD_S / 60:g} minutes; run the command again")
             time.sleep(_BETWEEN_S)
         if found["status"] != "Succeeded":
             lines = self._log(run)
@@ -107,7 +94,7 @@ class Registries:
             raise error
 
     def _log(self, run: str) -> list[str]:
-        link = self._arm.ask("POST", f"{run}/listLogSasUrl", _TASKS)["logLink"]
+        link = self._arm.ask("POST", f"{run}/listLogSasUrl", TASKS)["logLink"]
         with _answer("GET", link) as told:
             return told.text.splitlines()
 
