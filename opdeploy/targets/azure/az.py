@@ -35,8 +35,8 @@ def command(call: Call) -> str:
         return _built(call)
     if not call.api:
         return _pushed(call.path)
-    made = _MADE[kind.name](call.path, call.body or {}) if kind and kind.name in _MADE else ""
-    return made or _rest(call)
+    has_own = call.method == "PUT" and kind and kind.name in _MADE
+    return (_MADE[kind.name](call.path, call.body or {}) if kind and has_own else "") or _rest(call)
 
 
 def secrets_of(body: Mapping[str, Any]) -> str:
