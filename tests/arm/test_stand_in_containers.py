@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import http.client
 import io
+import json
 import sys
 import tarfile
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,9 @@ from opdeploy.artifact.samples import Samples
 from opdeploy.image import ImageSettings, bundle
 from opdeploy.runtime.package import opened
 from tests.arm.callers import code_of
+from tests.arm.waiting import SECONDS, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.arm.arm import Arm
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 KIND, VERSION = "Microsoft.ContainerInstance/containerGroups", "2023-05-01"
 TASKS = "2019-06-01-preview"
 PULL, READ = "7f951dda-4ed3-4680-a7ca-43fe172d538d", "b93aa761-3e63-49ed-ac28-beffa264f7ac"
-SECONDS = 30.0
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
@@ -59,15 +58,6 @@ def body(image: str, *, identity: str = "", policy: str = "Always", **container:
     return found
 
 
-def until(look: Callable[[], Any], wanted: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - whatever is looked at
-    """Look until it is as wanted, and return it."""
-    deadline = time.monotonic() + SECONDS
-    while not wanted(found := look()):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)
-    return found
-
-
 def view(caller: Caller, name: str = "one") -> dict[str, Any]:
     """Return what is told of how a group's container is."""
     own = caller.get(caller.path(KIND, name), VERSION)["properties"]
@@ -90,9 +80,11 @@ def packed(folder: Path) -> bytes:
 
 
 def status(address: str, headers: dict[str, str]) -> int:
-    """Ask for the model, and return the status."""
+    """Ask the model, and return the status."""
+    x = records(1)
+    tensor = {"name": "x", "shape": x.shape, "datatype": "FP32", "data": x.ravel().tolist()}
     with closing(http.client.HTTPConnection(address, 8000, timeout=SECONDS)) as connection:
-        connection.request("GET", "/v2/models/small", headers=headers)
+        connection.request("POST", "/v2/models/small/infer", json.dumps({"inputs": [tensor]}), headers)
         return connection.getresponse().status
 
 
