@@ -135,8 +135,8 @@ COMMANDS: dict[str, tuple[Call, list[str]]] = {
     "a registry": (
         Call("", "PUT", REGISTRY, "1", {**PLACE, "sku": {"name": "Basic"}, "properties": {"adminUserEnabled": False}}),
         [
-            *["acr", "create", *WHERE, "reg1", "--location", "westeurope", "--sku", "Basic", "--admin-enabled", "false"],
-            *[*SUBSCRIPTION, "--tags", TAG],
+            *["acr", "create", *WHERE, "reg1", "--location", "westeurope", "--sku", "Basic", "--admin-enabled"],
+            *["false", *SUBSCRIPTION, "--tags", TAG],
         ],
     ),
     "an identity": (
@@ -175,7 +175,7 @@ def ran(line: str, folder: Path) -> list[list[str]]:
     program.chmod(0o755)
     log = folder / "log"
     environment = {"PATH": f"{folder}:/usr/bin:/bin", "LOG": str(log), "OPDEPLOY_API_KEY": KEY}
-    subprocess.run(["sh", "-ec", line], env=environment, check=True, cwd=folder, timeout=30)
+    subprocess.run(["/bin/sh", "-ec", line], env=environment, check=True, cwd=folder, timeout=30)
     return [json.loads(text) for text in log.read_text().splitlines()]
 
 
