@@ -17,6 +17,10 @@ NO_ROLES = ("Microsoft.Authorization/*/Write", "Microsoft.Authorization/*/Delete
 ID = "/subscriptions/{s}/resourceGroups/models"
 SUBNET = f"{ID}/providers/Microsoft.Network/virtualNetworks/v/subnets/s"
 IDENTITY = f"{ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/puller"
+DELEGATED = Answer(
+    200,
+    {"properties": {"delegations": [{"properties": {"serviceName": "Microsoft.ContainerInstance/containerGroups"}}]}},
+)
 HERE = {"id": "x", "name": "models", "location": "westeurope", "properties": {"provisioningState": "Succeeded"}}
 
 
@@ -154,14 +158,33 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[str, str, Answer]], list[str]]
     ),
     "a name in a subnet": (
         {"aci": {"subnet": SUBNET, "dns_label": "models"}},
-        [("GET", "/subnets/s", Answer(200, {"properties": {"delegations": [
-            {"properties": {"serviceName": "Microsoft.ContainerInstance/containerGroups"}}]}}))],
+        [("GET", "/subnets/s", DELEGATED)],
         ["deploy.aci.dns_label: a group in a subnet has no public name; leave out dns_label, or subnet"],
     ),
     "a subnet that is not there": (
         {"aci": {"subnet": SUBNET}},
         [("GET", "/subnets/s", error(404, "NotFound", "No such subnet."))],
         ["deploy.aci.subnet: s is not there, or you may not see it; name another"],
+    ),
+    "Spot in a subnet": (
+        {"aci": {"priority": "Spot", "subnet": SUBNET}},
+        [("GET", "/subnets/s", DELEGATED)],
+        [
+            (
+                "deploy.aci.priority: Spot groups have no address, neither a public one nor one in a subnet, so "
+                "nothing would reach the model; take Regular, or container-apps, which costs nothing while nobody asks"
+            )
+        ],
+    ),
+    "a subnet of another subscription": (
+        {"aci": {"subnet": SUBNET.replace("{s}", "11111111-2222-3333-4444-555555555555")}},
+        [("GET", "/subnets/s", DELEGATED)],
+        ["deploy.aci.subnet: is in another subscription than the group would be; name one of its own"],
+    ),
+    "no region is named": (
+        {"azure": {"location": None}},
+        [],
+        ["deploy.azure.location: no region is named; name one with --location, such as westeurope"],
     ),
     "a subnet that is not delegated": (
         {"aci": {"subnet": SUBNET}},
@@ -183,6 +206,19 @@ def test_what_stands_in_the_way_is_told(case: str, arm: Arm, monkeypatch: pytest
         arm.fail(method, path, answer, times=9)
     problems, _ = said(arm, monkeypatch, **filled)
     assert [blurred(text) for text in problems] == [text.replace("{s}", arm.subscription) for text in expected]
+
+
+def test_a_provider_that_one_may_not_register(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else has to do it, and it is said how."""
+    arm.unregister("Microsoft.ContainerInstance")
+    arm.allow("*", but=("Microsoft.ContainerInstance/register/action",))
+    problems, _ = said(arm, monkeypatch)
+    assert problems == [
+        (
+            "provider Microsoft.ContainerInstance: is not registered in the subscription, and you may not register it; "
+            "have somebody do it who is a Contributor there: az provider register --namespace Microsoft.ContainerInstance"
+        )
+    ]
 
 
 def filled_in(value: Any, subscription: str) -> Any:  # noqa: ANN401 - any settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opdeploy.targets.azure.kinds import GROUP, KINDS, group_of, kind_of
+from opdeploy.targets.azure.kinds import GROUP, KINDS, group_of, kind_of, type_of
 from opdeploy.targets.azure.questions import Question, problem
 
 if TYPE_CHECKING:
@@ -184,8 +184,9 @@ def question(where: str, actions: Sequence[str]) -> Question:
     """Return the question whether somebody may do all of something at a scope."""
 
     def judge(answer: list[dict[str, Any]] | None) -> Iterator[Said]:
-        lacking = [action for action in dict.fromkeys(actions) if not allowed(answer or [], action)]
-        if lacking:
+        known = answer or []
+        lacking = [action for action in dict.fromkeys(actions) if not allowed(known, action)]
+        if lacking and answer is not None:  # what is not there is another's to say
             named = " and ".join(f'"{name}"' for name in roles(lacking))
             todo = f"ask for the role {named} there, with: az role assignment create --scope {where}"
             yield problem(f"{shown(where)}: you lack the rights {', '.join(lacking)}; {todo}")
@@ -200,4 +201,4 @@ def shown(where: str) -> str:
     name = where.rpartition("/")[2]
     if where.count("/") <= 2:  # noqa: PLR2004 - of `/subscriptions/ID`
         return f"subscription {name}"
-    return f"{kind.name if kind else 'resource'} {name}"
+    return f"{kind.name if kind else type_of(where).rpartition('/')[2]} {name}"
