@@ -216,7 +216,8 @@ def test_a_provider_that_one_may_not_register(arm: Arm, monkeypatch: pytest.Monk
     assert problems == [
         (
             "provider Microsoft.ContainerInstance: is not registered in the subscription, and you may not register it; "
-            "have somebody do it who is a Contributor there: az provider register --namespace Microsoft.ContainerInstance"
+            "have somebody do it who is a Contributor there: az provider register --namespace "
+            "Microsoft.ContainerInstance"
         )
     ]
 
