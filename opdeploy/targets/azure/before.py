@@ -53,12 +53,12 @@ class Before(NamedTuple):
     @property
     def makes(self) -> list[Resource]:
         """The resources that the steps make, or change."""
-        puts = [step for step in self.steps if step.call == "azure.put"]
+        puts = [step for step in self.steps if step.call in rights.PUTS]
         return [_resource(step.kind, step.args) for step in puts]
 
     def new(self, kind: str) -> list[Resource]:
         """Return the resources of a kind that are made, and are not there yet."""
-        fresh = {step.args["resource"] for step in self.steps if step.call == "azure.put" and step.action == "create"}
+        fresh = {step.args["resource"] for step in self.steps if step.call in rights.PUTS and step.action == "create"}
         return [item for item in self.makes if item.kind == kind and item.id in fresh]
 
     @property

@@ -108,6 +108,41 @@ def _build(title: str, args: Mapping[str, Any], _at: Where) -> Iterator[Call]:
     yield Call(title, "POST", f"{args['registry']}/scheduleRun", TASKS, body)
 
 
+def _revise(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
+    yield from _put(title, args, at)
+
+
+def _serve(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
+    resource, body = str(args["resource"]), args["body"]
+    kind = kind_of(resource)
+    own = body["properties"]
+    configuration = {key: value for key, value in own["configuration"].items() if key != "secrets"}
+    changed = {"workloadProfileName": own["workloadProfileName"], "configuration": configuration}
+    whose = {"identity": body["identity"]} if "identity" in body else {}
+    yield _kept(f"note what is about to change, to {title}", at.note)
+    changes = {"tags": body["tags"], **whose, "properties": changed}
+    yield Call(title, "PATCH", resource, kind.api if kind else "", changes)
+
+
+def _told(below: str) -> Callable[..., Iterator[Call]]:
+    """Return what yields the request that tells a resource to do something; `below` is its path, with arguments."""
+
+    def told(title: str, args: Mapping[str, Any], _at: Where) -> Iterator[Call]:
+        resource = str(args["resource"])
+        kind = kind_of(resource)
+        yield Call(title, "POST", f"{resource}/{below.format(**args)}", kind.api if kind else "")
+
+    return told
+
+
+def _swap(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
+    resource = str(args["resource"])
+    kind = kind_of(resource)
+    yield _kept(f"note what each is then, to {title}", at.note)
+    swapped = {"targetSlot": args["slot"], "preserveVnet": True}
+    yield Call(title, "POST", f"{resource}/slotsswap", kind.api if kind else "", swapped)
+
+
 REQUESTS: dict[str, Callable[..., Iterator[Call]]] = {
     "azure.put": _put,
     "azure.delete": _delete,
@@ -117,5 +152,11 @@ REQUESTS: dict[str, Callable[..., Iterator[Call]]] = {
     "azure.close": _close,
     "azure.push": _push,
     "azure.build": _build,
+    "azure.revise": _revise,
+    "azure.serve": _serve,
+    "azure.activate": _told("revisions/{revision}/activate"),
+    "azure.deactivate": _told("revisions/{revision}/deactivate"),
+    "azure.start": _told("start"),
+    "azure.swap": _swap,
 }
 """What yields the requests of a step, by its call: it takes the step's title, its arguments, and where that is."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opdeploy.targets.azure.compare import refs
 from opdeploy.targets.azure.kinds import GROUP, KINDS, group_of
 from opdeploy.targets.azure.record import ROLE
+from opdeploy.targets.azure.rights import PUTS
 from opdeploy.targets.azure.shared import Resource
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def resources(plan: Plan, observed: Observed) -> list[Resource]:
 def _put(plan: Plan) -> Iterator[Resource]:
     for step in plan.steps:
         args: Mapping[str, Any] = step.args
-        if step.call == "azure.put" and ROLE not in (args["body"].get("tags") or {}):
+        if step.call in PUTS and ROLE not in (args["body"].get("tags") or {}):
             yield Resource(step.kind, str(args["resource"]), args["body"])
 
 

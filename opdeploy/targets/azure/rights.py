@@ -22,6 +22,8 @@ _GROUPS = "Microsoft.Resources/subscriptions/resourceGroups"
 _NOTES = f"{KINDS['note'].type}/write"
 _ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 _JOIN = "Microsoft.Network/virtualNetworks/subnets/join/action"
+PUTS = frozenset({"azure.put", "azure.revise"})
+"""The calls that make a resource of a body."""
 ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "azure.build": (
         "registry",
@@ -31,6 +33,11 @@ ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
             "Microsoft.ContainerRegistry/registries/runs/read",
         ),
     ),
+    "azure.serve": ("resource", ("Microsoft.App/containerApps/write",)),
+    "azure.activate": ("resource", ("Microsoft.App/containerApps/revisions/activate/action",)),
+    "azure.deactivate": ("resource", ("Microsoft.App/containerApps/revisions/deactivate/action",)),
+    "azure.start": ("resource", ("Microsoft.Web/sites/start/action",)),
+    "azure.swap": ("resource", ("Microsoft.Web/sites/slotsswap/action",)),
     "azure.push": (
         "registry",
         (
@@ -97,7 +104,7 @@ def _of(call: str, args: Mapping[str, Any]) -> Iterator[Right]:
     resource = str(args.get("resource", ""))
     kind = kind_of(resource)
     action = f"{_GROUPS if kind is GROUP else kind.type if kind else ''}"
-    if call == "azure.put":
+    if call in PUTS:
         yield Right(f"{action}/write", resource)
         yield from _linked(args["body"])
     elif call == "azure.delete":
