@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from opdeploy.cli.deploying import PlanFormat
@@ -49,25 +50,33 @@ class Written(NamedTuple):
     def _write(self, made: Plan, at: Where, observed: Observed) -> None:
         from opdeploy import ui
         from opdeploy.targets.azure.bicep import bicep
+        from opdeploy.targets.azure.compare import secrets
         from opdeploy.targets.azure.planned import apart, resources
         from opdeploy.targets.azure.template import template
 
         inside, outside = apart(resources(made, observed), at.group_id)
+        names = sorted({name for item in inside for name in secrets(item.body)})
         if self.arm:
-            _file(self.arm, json.dumps(template(inside), indent=2) + "\n", at)
+            _file(self.arm, json.dumps(template(inside), indent=2) + "\n", at, names)
         if self.bicep:
-            _file(self.bicep, bicep(inside), at)
+            _file(self.bicep, bicep(inside), at, names)
         for item in outside:
             ui.say(f"{item.kind} {item.id}: is no part of group {at.group}, and so not in the file; make it first")
 
 
-def _file(file: Path, text: str, at: Where) -> None:
+def _file(file: Path, text: str, at: Where, names: Iterable[str]) -> None:
+    """Write a file, and say how it is deployed; `names` are those of the secrets that it takes."""
     from shlex import quote
 
     from opdeploy import ui
+    from opdeploy.targets.azure.az import variable
+    from opdeploy.targets.azure.bicep import parameter
 
+    given = "".join(f' -p {parameter(name)}="${variable(name)}"' for name in names)
     ui.deliver(text, file)
-    ui.say(f"wrote {file}; deploy it with: az deployment group create -g {quote(at.group)} -f {quote(str(file))}")
+    ui.say(
+        f"wrote {file}; deploy it with: az deployment group create -g {quote(at.group)} -f {quote(str(file))}{given}"
+    )
 
 
 def _show(made: Plan, at: Where, output: PlanFormat) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from opdeploy.clients import azure
 from opdeploy.clients.azure.asking import asked
+from opdeploy.targets.azure import offers
 from opdeploy.targets.azure.machines import Machines, question
 from opdeploy.targets.azure.names import Where
 from tests.arm.answers import Answer, error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opdeploy.targets.azure.questions import Question, Said
     from tests.arm.arm import Arm
 
+AT = Where("11111111-2222-3333-4444-555555555555", "models", "westeurope", "net")
 T4, D2 = "Standard_NC4as_T4_v3", "Standard_D2s_v5"
 
 
@@ -103,6 +109,71 @@ def test_what_keeps_machines_from_being_made_is_told(case: str, arm: Arm, monkey
         assert "; " in item.text
 
 
+OFFERS: dict[str, tuple[Question, str, list[dict[str, Any]], list[str]]] = {
+    "a plan that is offered": (
+        offers.plan(AT, "PremiumV3", "deploy.webapp.sku"),
+        "/geoRegions",
+        [{"name": "West Europe"}],
+        [],
+    ),
+    "a plan that is not offered": (
+        offers.plan(AT, "PremiumV3", "deploy.webapp.sku"),
+        "/geoRegions",
+        [{"name": "East US"}, {"properties": {"name": "North Europe"}}],
+        [
+            (
+                "deploy.webapp.sku: westeurope has no Linux plan of PremiumV3; take another size, or one of: eastus, "
+                "northeurope"
+            )
+        ],
+    ),
+    "a profile that is offered": (
+        offers.profile(AT, "D4", "deploy.container_apps.profile"),
+        "/availableManagedEnvironmentsWorkloadProfileTypes",
+        [{"name": "D4"}],
+        [],
+    ),
+    "a profile that is not offered": (
+        offers.profile(AT, "Consumption-GPU-NC8as-T4", "deploy.container_apps.profile"),
+        "/availableManagedEnvironmentsWorkloadProfileTypes",
+        [{"name": "Consumption"}, {"name": "D4"}],
+        [
+            (
+                "deploy.container_apps.profile: westeurope has no workload profile Consumption-GPU-NC8as-T4; did you "
+                'mean "Consumption"?'
+            )
+        ],
+    ),
+    "an environment too many": (
+        offers.environment(AT, "deploy.container_apps.environment"),
+        "/usages",
+        [usage("ManagedEnvironmentCount", 1, 1)],
+        [
+            (
+                "quota of environments in westeurope: all 1 are used; name one that is there with "
+                "deploy.container_apps.environment, take another region, or ask for more in the portal"
+            )
+        ],
+    ),
+    "room for an environment": (
+        offers.environment(AT, "deploy.container_apps.environment"),
+        "/usages",
+        [usage("ManagedEnvironmentCount", 1, 20)],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OFFERS)
+def test_what_a_region_does_not_offer_is_told(case: str, arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes of plans, workload profiles, and room for environments."""
+    asks, path, items, expected = OFFERS[case]
+    arm.fail("GET", path, Answer(200, {"value": items}))
+    with connected(arm, monkeypatch) as connection:
+        found = asked(connection, [asks._replace(path=asks.path.replace(AT.subscription, arm.subscription))])
+    assert [item.text for item in found] == expected
+
+
 def test_a_quota_that_nobody_tells_is_no_problem(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is a note that it was not looked at."""
     arm.fail("GET", "/providers/Microsoft.Compute/skus", Answer(200, {"value": SIZES}))
@@ -112,10 +183,16 @@ def test_a_quota_that_nobody_tells_is_no_problem(arm: Arm, monkeypatch: pytest.M
     assert found.text.startswith("the quota of machines in westeurope was not looked at: ")
 
 
-def asked_of(arm: Arm, monkeypatch: pytest.MonkeyPatch, wanted: Machines) -> list[Any]:
-    """Return what is found out."""
+@contextmanager
+def connected(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> Iterator[azure.Arm]:
+    """Give a connection, signed in."""
     for name, value in arm.environment().items():
         monkeypatch.setenv(name, value)
     with azure.connected(str(arm.cloud_file()), arm.subscription) as session:
-        at = Where(arm.subscription, "models", "westeurope", "net")
-        return [*asked(azure.Arm(session), [question(at, wanted)])]
+        yield azure.Arm(session)
+
+
+def asked_of(arm: Arm, monkeypatch: pytest.MonkeyPatch, wanted: Machines) -> list[Said]:
+    """Return what is found out of machines."""
+    with connected(arm, monkeypatch) as connection:
+        return asked(connection, [question(AT._replace(subscription=arm.subscription), wanted)])

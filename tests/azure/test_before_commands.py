@@ -57,6 +57,7 @@ def test_files_of_a_plan_are_written(clouded: Callable[..., Clouded]) -> None:
     project = clouded("aci")
     done = project.run("plan", "--arm", "net.json", "--bicep", "net.bicep")
     assert done.code == 0, done.err
-    assert "wrote net.json; deploy it with: az deployment group create -g models -f net.json" in done.err
+    assert "wrote net.json; deploy it with: az deployment group create -g models -f net.json -p" in done.err
+    assert '-f net.bicep -p apiKey="$OPDEPLOY_API_KEY"' in done.err
     assert '"apiKey"' in (project.folder / "net.json").read_text()
     assert "param apiKey string" in (project.folder / "net.bicep").read_text()

@@ -94,7 +94,7 @@ def test_a_refused_sign_in_is_said_clearly(arm: Arm, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("refusal", BEFORE, ids=lambda each: each["caught"])
 def test_a_refusal_is_found_before_the_first_write(refusal: dict[str, Any]) -> None:
     """By a case of the tests of what stands in the way."""
-    cases = {*test_before.CASES, *test_before.RIGHTS, *test_azure_machines.CASES}
+    cases = {*test_before.CASES, *test_before.RIGHTS, *test_azure_machines.CASES, *test_azure_machines.OFFERS}
     tests = {name.removeprefix("test_").replace("_", " ") for name in dir(test_before) if name.startswith("test_")}
     assert refusal["caught"] in cases | tests
 

@@ -39,9 +39,9 @@ def command(call: Call) -> str:
     return (_MADE[kind.name](call.path, call.body or {}) if kind and has_own else "") or _rest(call)
 
 
-def secrets_of(body: Mapping[str, Any]) -> str:
+def variable(secret: str) -> str:
     """Return the variable of the shell that has a secret."""
-    return f"OPDEPLOY_{str(body[SECRET]).upper().replace('-', '_')}"
+    return f"OPDEPLOY_{secret.upper().replace('-', '_')}"
 
 
 def _words(*words: str) -> str:
@@ -164,7 +164,7 @@ def _pieces(value: object) -> Iterator[str]:
 def _value(mark: Mapping[str, Any]) -> str:
     """Return what the shell replaces by a secret, or by a property of another resource."""
     if SECRET in mark:
-        return f"${secrets_of(mark)}"
+        return f"${variable(mark[SECRET])}"
     kind = kind_of(mark[REF])
     words = ("az", "resource", "show", "--ids", mark[REF], "--api-version", kind.api if kind else KINDS["note"].api)
     return f"$({_words(*words, '--query', mark['path'], '--output', 'tsv')})"

@@ -21,7 +21,16 @@ API = "2022-04-01"
 _GROUPS = "Microsoft.Resources/subscriptions/resourceGroups"
 _NOTES = f"{KINDS['note'].type}/write"
 _ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
-_JOIN = "Microsoft.Network/virtualNetworks/subnets/join/action"
+_JOINED = (
+    "Microsoft.App/managedEnvironments",
+    "Microsoft.Network/networkInterfaces",
+    "Microsoft.Network/networkSecurityGroups",
+    "Microsoft.Network/publicIPAddresses",
+    "Microsoft.Network/virtualNetworks/subnets",
+    "Microsoft.Web/serverFarms",
+)
+"""Types of which one must be allowed to name one (learn.microsoft.com/azure/role-based-access-control/
+resource-provider-operations, read 2026-11-26)."""
 PUTS = frozenset({"azure.put", "azure.revise"})
 """The calls that make a resource of a body."""
 ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -115,15 +124,15 @@ def _of(call: str, args: Mapping[str, Any]) -> Iterator[Right]:
 
 
 def _linked(body: Mapping[str, Any]) -> Iterator[Right]:
-    """Yield the rights to give a resource an identity, and a place in a subnet."""
+    """Yield the rights to give a resource an identity, and to have it in what it names: a subnet, a plan."""
     for name in (body.get("identity") or {}).get("userAssignedIdentities") or {}:
         yield Right(_ASSIGN, name)
     for text in _texts(body.get("properties")):
-        if re.fullmatch(
-            r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/virtualNetworks/[^/]+/subnets/[^/]+",
-            text,
-        ):
-            yield Right(_JOIN, text)
+        joined = next(
+            (kind for kind in _JOINED if text.startswith("/") and type_of(text).lower() == kind.lower()), None
+        )
+        if joined:
+            yield Right(f"{joined}/join/action", text)
 
 
 def _texts(value: object) -> Iterator[str]:
