@@ -73,7 +73,7 @@ def test_a_refusal_is_said_clearly(refusal: dict[str, Any], arm: Arm, connection
 def body(kind: str) -> dict[str, Any]:
     """Return a body that is accepted."""
     if kind != "container group":
-        return {"location": "westeurope"}
+        return {"location": "westeurope", "properties": {}}
     wants = {"requests": {"cpu": 1, "memoryInGB": 1}}
     server = {"name": "server", "properties": {"image": "r.azurecr.io/net:1", "resources": wants}}
     return {"location": "westeurope", "properties": {"osType": "Linux", "containers": [server]}}
