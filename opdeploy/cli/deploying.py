@@ -136,10 +136,10 @@ def notes_of(
 
     on = day(None)
     host, instead = _exposed(found, ready.wanted.settings)
-    refuse(ready.wanted, asked.workload, host=host, instead=instead, allow_plain_http=allow_plain_http)
     needs = assess(asked.workload, None)[0]
-    unfinished = Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
     reasons = exclusions(needs, asked.profile, on)
+    refuse(ready.wanted, asked.workload, reasons, host=host, instead=instead, allow_plain_http=allow_plain_http)
+    unfinished = Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
     synthetic = ready.package.manifest.golden.synthetic
     busy = at_work(observed.lock) if observed.lock and not gone(observed.lock) else None
     return notes(Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy))

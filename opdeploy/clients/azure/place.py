@@ -179,7 +179,8 @@ class Place:
     def _found(self, wanted: Wanted) -> list[Said]:
         """Return what was found out before anything is made, which is asked once."""
         if self._said is None or self._said[0] != wanted:
-            observed = self._seen or self.observe(self._target, wanted.deployment)
+            is_seen = self._seen is not None and self._seen.deployment == wanted.deployment
+            observed = self._seen if self._seen and is_seen else self.observe(self._target, wanted.deployment)
             self._said = (wanted, asked(self._arm, to_ask(wanted, self.where(wanted.deployment), observed)))
         return self._said[1]
 
