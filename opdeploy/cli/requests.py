@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from opdeploy.cli.deploying import PlanFormat
     from opdeploy.deployment import Observed
     from opdeploy.plan import Plan
+    from opdeploy.targets.azure.calls import Call
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.base import Wanted
 
@@ -39,11 +40,13 @@ class Written(NamedTuple):
 
     def deliver(self, made: Plan, wanted: Wanted, observed: Observed, output: PlanFormat) -> None:
         """Show the requests, and write the files; where the requests are JSON, nothing else is shown."""
+        from opdeploy.targets.azure.before import keeps_in_group
+        from opdeploy.targets.azure.calls import calls
         from opdeploy.targets.azure.names import where
 
         at = where(wanted.settings, wanted.deployment)
         if self.calls:
-            _show(made, at, output)
+            _show([*calls(made, at, in_group=keeps_in_group(wanted.settings))], output)
         if self.arm or self.bicep:
             self._write(made, at, observed)
 
@@ -79,10 +82,10 @@ def _file(file: Path, text: str, at: Where, names: Iterable[str]) -> None:
     )
 
 
-def _show(made: Plan, at: Where, output: PlanFormat) -> None:
+def _show(calls: list[Call], output: PlanFormat) -> None:
     from opdeploy import ui
     from opdeploy.targets.azure.az import command
-    from opdeploy.targets.azure.calls import calls, masked
+    from opdeploy.targets.azure.calls import masked
 
     found = [
         {
@@ -93,7 +96,7 @@ def _show(made: Plan, at: Where, output: PlanFormat) -> None:
             "body": masked(call.body),
             "az": command(call),
         }
-        for call in calls(made, at)
+        for call in calls
     ]
     ui.deliver(json.dumps(found, indent=2) if output == "json" else "\n".join(_lines(found)))
 

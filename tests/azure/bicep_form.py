@@ -168,7 +168,7 @@ class _Reader:
         self.used.add(name)
         parts = [name]
         while self.sign("."):
-            parts.append(self.expect("name"))
+            parts.append(self.expect("name") + ("()" if self.sign("(") and self.sign(")") else ""))
         return Expression(".".join(parts))
 
     def string(self, quoted: str) -> Any:  # noqa: ANN401 - a text or an expression

@@ -13,7 +13,7 @@ from opdeploy.clients.azure import Making
 from opdeploy.plan import Plan, Step
 from opdeploy.targets.azure.az import command
 from opdeploy.targets.azure.calls import NOT_SHOWN, REQUESTS, Call, calls, masked
-from opdeploy.targets.azure.compare import ref, secret
+from opdeploy.targets.azure.compare import KEYS, ref, secret
 from opdeploy.targets.azure.kinds import KINDS
 from opdeploy.targets.azure.names import Where
 
@@ -265,3 +265,30 @@ def test_a_step_has_its_requests(case: str) -> None:
     plan = Plan(operation="deploy", target="aci", deployment="net", version=1, before=None, observed="o", steps=(step,))
     found = [each for each in calls(plan, WHERE_IT_IS) if "/Microsoft.Resources/deployments/" not in each.path]
     assert [(each.method, each.path, each.body) for each in found] == expected
+
+
+def test_what_is_kept_elsewhere_takes_no_request() -> None:
+    """Neither for notes nor for the lock, and the group is made once."""
+    values = {"id": "s", "title": "t", "action": "create", "name": "n", "call": "azure.put"}
+    group = Step.model_validate({**values, "kind": "resource group", "args": {"resource": GROUP, "body": PLACE}})
+    plan = Plan(
+        operation="deploy", target="aci", deployment="net", version=1, before=None, observed="o", steps=(group,)
+    )
+    assert [(each.method, each.path) for each in calls(plan, WHERE_IT_IS, in_group=False)] == [("PUT", GROUP)]
+    methods = [(each.method, each.path.rpartition("/")[2]) for each in calls(plan, WHERE_IT_IS)]
+    assert methods == [
+        ("PUT", "it's $(here)"),
+        ("PUT", "opdeploy-lock-net"),
+        ("PUT", "it's $(here)"),
+        ("PUT", "opdeploy-net"),
+        ("DELETE", "opdeploy-lock-net"),
+    ]
+
+
+def test_a_key_of_another_resource_is_hidden_and_asked_for(tmp_path: Path) -> None:
+    """As a secret it is in no plan, and as a property it is looked up."""
+    body = {"properties": {"key": {KEYS: REGISTRY, "path": "primaryKey"}}}
+    assert masked(body) == {"properties": {"key": "***"}}
+    asked, last = ran(command(Call("", "PUT", KINDS["container group"].id(GROUP, "net"), "1", body)), tmp_path)
+    assert asked[:6] == ["resource", "invoke-action", "--action", "listKeys", "--ids", REGISTRY]
+    assert json.loads(last[-1])["properties"].keys() == {"key"}

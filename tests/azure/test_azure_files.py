@@ -11,7 +11,7 @@ import pytest
 from opdeploy.deployment import Found, Observed
 from opdeploy.plan import Plan, Step
 from opdeploy.targets.azure.bicep import bicep
-from opdeploy.targets.azure.compare import ref, secret
+from opdeploy.targets.azure.compare import KEYS, ref, secret
 from opdeploy.targets.azure.kinds import KINDS
 from opdeploy.targets.azure.planned import apart, resources
 from opdeploy.targets.azure.shared import Resource
@@ -131,6 +131,15 @@ def test_what_runs_waits_for_the_right_to_pull() -> None:
         "'Microsoft.Authorization/roleAssignments', '6a0b')]"
     )
     assert read(bicep(made)).resources[-1].body["dependsOn"] == [Expression("roleAssignment")]
+
+
+def test_a_key_of_another_resource_is_asked_for() -> None:
+    """When the file is deployed; it is in no file."""
+    made = [group(key={KEYS: REGISTRY, "path": "primaryKey"})]
+    file = read(bicep(made))
+    assert [item.existing for item in file.resources] == [True, False]
+    found = file.resources[-1].body["properties"]["key"]
+    assert found == Expression("existingContainerRegistry.listKeys().primaryKey")
 
 
 def test_files_have_no_secret_but_a_secure_parameter_for_it() -> None:

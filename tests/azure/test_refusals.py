@@ -124,5 +124,6 @@ def test_advice_is_about_codes_that_are_documented() -> None:
         ),
         *("NotAvailableForSubscription", "RoleAssignmentExists", "TooManyRequests", "DnsNameLabelTaken"),
         *("InvalidContainerGroupUpdate", "OperationPreempted", "ContainerAppOperationInProgress"),
+        *("AuthorizationPermissionMismatch", "AuthorizationFailure", "ContainerNotFound"),
     }
     assert TO_DO.keys() - documented == others

@@ -105,6 +105,10 @@ TO_DO = {
     "InvalidRequestContent": _REPORT,
     "InvalidParameter": "change the setting that is named there",
     "PriorityNotSpecified": "take deploy.aci.priority Regular",
+    # State in a storage account
+    "AuthorizationPermissionMismatch": "have somebody give you the role Storage Blob Data Contributor on the container",
+    "AuthorizationFailure": "see that the network of the storage account lets you in, and that you have a role there",
+    "ContainerNotFound": "make the container (az storage container create), or name another with deploy.state",
     # Networks
     "SubnetIsFull": _SUBNET,
     "SubnetIsDelegated": "take a subnet that is delegated to nothing else",

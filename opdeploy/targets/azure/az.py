@@ -6,7 +6,7 @@ import json
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.targets.azure.compare import REF, SECRET
+from opdeploy.targets.azure.compare import KEYS, REF, SECRET
 from opdeploy.targets.azure.kinds import KINDS, kind_of, name_of, names_of
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _joined(pieces: Iterator[str]) -> str:
 
 def _pieces(value: object) -> Iterator[str]:
     """Yield JSON, in which what the shell replaces stands alone."""
-    if isinstance(value, dict) and value.keys() & {SECRET, REF}:
+    if isinstance(value, dict) and value.keys() & {SECRET, REF, KEYS}:
         yield '"'
         yield _Expression(_value(value))
         yield '"'
@@ -162,9 +162,11 @@ def _pieces(value: object) -> Iterator[str]:
 
 
 def _value(mark: Mapping[str, Any]) -> str:
-    """Return what the shell replaces by a secret, or by a property of another resource."""
+    """Return what the shell replaces by a secret, or by a property or a key of another resource."""
     if SECRET in mark:
         return f"${variable(mark[SECRET])}"
-    kind = kind_of(mark[REF])
-    words = ("az", "resource", "show", "--ids", mark[REF], "--api-version", kind.api if kind else KINDS["note"].api)
+    resource = str(mark.get(REF) or mark[KEYS])
+    does = ("show",) if REF in mark else ("invoke-action", "--action", "listKeys")
+    kind = kind_of(resource)
+    words = ("az", "resource", *does, "--ids", resource, "--api-version", kind.api if kind else KINDS["note"].api)
     return f"$({_words(*words, '--query', mark['path'], '--output', 'tsv')})"

@@ -15,6 +15,7 @@ from opdeploy.targets.azure.target import AzureTarget
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
     from opdeploy.plan import Step
     from opdeploy.targets.azure.names import Where
@@ -69,6 +70,11 @@ class Before(NamedTuple):
 
 def _resource(kind: str, args: Mapping[str, Any]) -> Resource:
     return Resource(kind, str(args["resource"]), args["body"])
+
+
+def keeps_in_group(settings: Deploy) -> bool:
+    """Tell whether notes and lock are kept in the resource group, and not where `deploy.state` is an address."""
+    return "://" not in (settings.state or "")
 
 
 def to_ask(wanted: Wanted, at: Where, observed: Observed) -> Iterator[Question | Said]:
@@ -264,7 +270,8 @@ def _pulls(identity: str, principal: str, at: Registry) -> Question:
 
 
 def _rights(before: Before) -> Iterator[Question]:
-    wanted = rights.needed(before.steps, before.at, is_there=before.is_there)
+    in_group = keeps_in_group(before.wanted.settings)
+    wanted = rights.needed(before.steps, before.at, is_there=before.is_there, in_group=in_group)
     yield from rights.questions(wanted, before.at, is_there=before.is_there)
 
 

@@ -9,7 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.targets.azure.compare import REF, SECRET, refs, secrets
+from opdeploy.targets.azure.compare import KEYS, REF, SECRET, keyed, refs, secrets
 from opdeploy.targets.azure.kinds import GROUP, KINDS, PROVIDERS, group_of, kind_of, name_of, names_of
 from opdeploy.targets.azure.planned import waits
 
@@ -56,7 +56,7 @@ def _symbols(made: list[Resource]) -> dict[str, str]:
 
 def _existing(made: list[Resource], symbols: Mapping[str, str]) -> dict[str, str]:
     """Return the names of what is only looked up: what others have properties of, or belong to."""
-    needed = [name for item in made for name in sorted(refs(item.body))]
+    needed = [name for item in made for name in sorted(refs(item.body) | keyed(item.body))]
     needed += [scope for item in made if (scope := _scope(item))]
     found: dict[str, str] = {}
     for name in needed:
@@ -116,6 +116,8 @@ def _object(value: Mapping[str, Any], others: Mapping[str, str], depth: int) -> 
         return parameter(value[SECRET])
     if REF in value:
         return f"{others[value[REF].lower()]}.{value['path']}"
+    if KEYS in value:
+        return f"{others[value[KEYS].lower()]}.listKeys().{value['path']}"
     items = [f"{_key(key, others)}: {_value(item, others, depth + 1)}" for key, item in value.items()]
     return _lines("{", items, "}", depth)
 

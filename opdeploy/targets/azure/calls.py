@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opdeploy.errors import OpdeployError
-from opdeploy.targets.azure.compare import REF, SECRET, ref
+from opdeploy.targets.azure.compare import KEYS, REF, SECRET, ref
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of
 from opdeploy.targets.azure.requests import TASKS, kept, order
 
@@ -33,27 +33,38 @@ class Call(NamedTuple):
     """With what stands for secrets, and for properties of other resources."""
 
 
-def calls(plan: Plan, at: Where) -> Iterator[Call]:
+def calls(plan: Plan, at: Where, *, in_group: bool = True) -> Iterator[Call]:
     """Yield the requests of a plan, those for its lock first and last.
 
-    Raises OpdeployError for a step whose requests are not known.
+    `in_group` tells whether notes and lock are kept in the group: what is kept elsewhere takes no request to Azure
+    Resource Manager. Raises OpdeployError for a step whose requests are not known.
     """
-    steps = [step for step in plan.steps if step.call.startswith("azure.")]
-    made = next((step for step in steps if step.call == "azure.put" and step.kind == GROUP.name), None)
+    found = _calls(plan, at) if in_group else (call for call in _steps(plan, at) if kind_of(call.path) != KINDS["note"])
+    yield from found
+
+
+def _calls(plan: Plan, at: Where) -> Iterator[Call]:
+    made = next((step for step in plan.steps if step.call == "azure.put" and step.kind == GROUP.name), None)
     if made and made.action == "create":
         yield from _put(made.title, made.args, at, noted=False)
     yield _kept("take the lock", at.lock)
-    for step in steps:
+    yield from _steps(plan, at)
+    yield _dropped("give the lock back", at.lock)
+
+
+def _steps(plan: Plan, at: Where) -> Iterator[Call]:
+    for step in plan.steps:
+        if not step.call.startswith("azure."):
+            continue
         if step.call not in REQUESTS:
             raise OpdeployError(f"{step.call}: its requests are not known; leave out --calls")
         yield from REQUESTS[step.call](step.title, step.args, at)
-    yield _dropped("give the lock back", at.lock)
 
 
 def masked(body: Any) -> Any:  # noqa: ANN401 - any JSON
     """Return a body without what stands for something: a secret is hidden, a property of another resource is named."""
     if isinstance(body, dict):
-        if SECRET in body:
+        if body.keys() & {SECRET, KEYS}:
             return "***"
         if REF in body:
             return f"({body['path']} of {body[REF]})"

@@ -99,10 +99,13 @@ ROLES = (
 read 2026-11-26)."""
 
 
-def needed(steps: Iterable[Step], at: Where, *, is_there: bool) -> list[Right]:
-    """Return the rights that steps need, each once; `is_there` tells whether the group exists."""
-    found = [Right(_NOTES, at.group_id)]
-    if not is_there:
+def needed(steps: Iterable[Step], at: Where, *, is_there: bool, in_group: bool = True) -> list[Right]:
+    """Return the rights that steps need, each once.
+
+    `is_there` tells whether the group exists, `in_group` whether notes and lock are kept in it.
+    """
+    found = [Right(_NOTES, at.group_id)] if in_group else []
+    if in_group and not is_there:
         found.append(Right(f"{_GROUPS}/write", at.group_id))
     for step in steps:
         found.extend(_of(step.call, step.args))
