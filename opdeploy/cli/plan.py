@@ -130,7 +130,7 @@ def plan(
     inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
     require_model(found)
     written = Written(calls, arm, bicep)
-    written.check(found.deploy.target or "local")
+    written.check()
     with ExitStack() as stack:
         there = None if offline else stack.enter_context(place(found))
         inputs = completed(inputs, there) if there else inputs
@@ -142,6 +142,7 @@ def plan(
             observed, stands = nothing_there(asked.profile.id, ready.wanted.deployment), assumed(asked)
         said = notes_of(found, asked, ready, observed, allow_plain_http=True)
         made = planned(inputs, ready, observed, (*said, *stands))
+    written.check_plan(made)
     if out:
         ui.deliver(made.model_dump_json(indent=2), out)
     if not (calls and output == "json"):

@@ -24,19 +24,24 @@ class Written(NamedTuple):
     arm: Path | None
     bicep: Path | None
 
-    def check(self, target: str) -> None:
-        """Raise InputError where a platform is none of Azure, or there is no place to write to."""
+    def check(self) -> None:
+        """Raise InputError where there is no place to write to."""
         from opdeploy import files
+
+        for file in (self.arm, self.bicep):
+            if file:
+                files.check_place(file)
+
+    def check_plan(self, made: Plan) -> None:
+        """Raise InputError where a plan makes nothing through Azure Resource Manager."""
         from opdeploy.deploy.prepare import AZURE
         from opdeploy.errors import InputError
 
         given = {"--calls": self.calls, "--arm": self.arm, "--bicep": self.bicep}
         named = next((option for option, value in given.items() if value), None)
-        if named and target not in AZURE:
-            raise InputError(f"{named}: {target} is not made through Azure Resource Manager; leave it out")
-        for file in (self.arm, self.bicep):
-            if file:
-                files.check_place(file)
+        is_there = made.target in AZURE or any(step.call.startswith("azure.") for step in made.steps)
+        if named and not is_there:
+            raise InputError(f"{named}: {made.target} is not made through Azure Resource Manager; leave it out")
 
     def deliver(self, made: Plan, wanted: Wanted, observed: Observed, output: PlanFormat) -> None:
         """Show the requests, and write the files; where the requests are JSON, nothing else is shown."""
