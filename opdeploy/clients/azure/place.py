@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from opdeploy import targets
 from opdeploy.clients.azure import seen
 from opdeploy.clients.azure.asking import asked
 from opdeploy.clients.azure.notes import Notes
@@ -17,6 +18,7 @@ from opdeploy.targets.azure.before import to_ask
 from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
 from opdeploy.targets.azure.names import completed, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
+from opdeploy.targets.azure.target import AzureTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,12 +178,20 @@ class Place:
         if not wanted.settings.azure.owner:
             yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
 
+    def _how(self) -> AzureTarget | None:
+        """Return what makes a deployment of steps; None where that is no target of Azure."""
+        found = targets.find(self._target)
+        return found if isinstance(found, AzureTarget) else None
+
     def _found(self, wanted: Wanted) -> list[Said]:
         """Return what was found out before anything is made, which is asked once."""
+        how = self._how()
+        if how is None:
+            return []
         if self._said is None or self._said[0] != wanted:
             is_seen = self._seen is not None and self._seen.deployment == wanted.deployment
             observed = self._seen if self._seen and is_seen else self.observe(self._target, wanted.deployment)
-            self._said = (wanted, asked(self._arm, to_ask(wanted, self.where(wanted.deployment), observed)))
+            self._said = (wanted, asked(self._arm, to_ask(how, wanted, self.where(wanted.deployment), observed)))
         return self._said[1]
 
     # The lock

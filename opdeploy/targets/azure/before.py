@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opdeploy import targets
 from opdeploy.errors import nearest
 from opdeploy.targets.azure import rights, rules
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of, name_of
 from opdeploy.targets.azure.questions import Question, note, problem
 from opdeploy.targets.azure.shared import ACR_PULL, REPOSITORY_READER, Resource, registry
-from opdeploy.targets.azure.target import AzureTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.questions import Said
     from opdeploy.targets.azure.shared import Registry
+    from opdeploy.targets.azure.target import AzureTarget
     from opdeploy.targets.base import Wanted
 
 _RESOURCES = "2025-04-01"
@@ -77,10 +76,8 @@ def keeps_in_group(settings: Deploy) -> bool:
     return "://" not in (settings.state or "")
 
 
-def to_ask(wanted: Wanted, at: Where, observed: Observed) -> Iterator[Question | Said]:
-    """Yield everything that is asked, and what is known without asking."""
-    target = targets.find(observed.target)
-    assert isinstance(target, AzureTarget)  # noqa: S101 - for mypy
+def to_ask(target: AzureTarget, wanted: Wanted, at: Where, observed: Observed) -> Iterator[Question | Said]:
+    """Yield everything that is asked before a target's steps, and what is known without asking."""
     config = target.config(wanted)
     same = (item.number for item in observed.versions if item.current and item.config == config)
     number = next(same, 1 + max((item.number for item in observed.versions), default=0))
