@@ -44,6 +44,10 @@ class AzureTarget:
         """Return the digest of everything that decides how a version runs."""
         raise NotImplementedError
 
+    def plan(self, wanted: Wanted, observed: Observed, number: int) -> Iterator[Step]:
+        """Yield the steps that make a version current: a new one, or one that is there."""
+        raise NotImplementedError
+
     def resources(self, wanted: Wanted) -> Iterator[Resource]:
         """Yield everything that a first version is made of."""
         raise NotImplementedError
