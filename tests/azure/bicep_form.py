@@ -174,10 +174,10 @@ class _Reader:
     def string(self, quoted: str) -> Any:  # noqa: ANN401 - a text or an expression
         """Return what a text says; one that is nothing but an expression is that."""
         inner = quoted[1:-1]
-        whole = re.fullmatch(r"\$\{([A-Za-z0-9_.]+)\}", inner)
+        whole = re.fullmatch(r"\$\{([A-Za-z0-9_.]+)\}((?:/.*)?)", inner)
         if whole:
             self.used.add(whole[1].partition(".")[0])
-            return Expression(whole[1])
+            return Expression(whole[1] + str(self.string(f"'{whole[2]}'")))
         if re.search(r"(?<!\\)\$\{", inner.replace("\\\\", "")):
             raise ValueError(f"an expression in a text: {quoted}")
         return re.sub(r"\\(u\{([0-9a-fA-F]+)\}|.)", _unescaped, inner)

@@ -142,6 +142,17 @@ def test_a_key_of_another_resource_is_asked_for() -> None:
     assert found == Expression("existingContainerRegistry.listKeys().primaryKey")
 
 
+def test_what_is_a_part_of_another_resource_is_named_by_that() -> None:
+    """So it is made after that: a subnet with its network."""
+    network = KINDS["identity"].id(GROUP, "network")  # any kind that has parts in this way
+    parts = [group(subnetIds=[{"id": f"{network}/subnets/it's ${{x}}"}])]
+    text = bicep([Resource("identity", network, {}), *parts])
+    assert "id: '${identity.id}/subnets/it\\'s \\${x}'" in text
+    assert read(text).resources[-1].body["properties"]["subnetIds"] == [
+        {"id": Expression("identity.id/subnets/it's ${x}")}
+    ]
+
+
 def test_files_have_no_secret_but_a_secure_parameter_for_it() -> None:
     """It is given when the file is deployed."""
     made = CASES["a first container group"]

@@ -91,9 +91,10 @@ def refusal(error: Any) -> Refusal:  # noqa: ANN401 - an error of azure-core
         if not (deeper.get("code") and deeper.get("message")):
             break
         found = deeper
-    code = str(found.get("code") or found.get("Code") or f"HTTP {error.status_code}")
-    message = str(found.get("message") or found.get("Message") or error.reason or "it gave no reason")
     headers = response.headers if response is not None else {}
+    named = headers.get("x-ms-error-code")  # Blob Storage answers with XML
+    code = str(found.get("code") or found.get("Code") or named or f"HTTP {error.status_code}")
+    message = str(found.get("message") or found.get("Message") or error.reason or "it gave no reason")
     return Refusal(
         code, _line(message), str(headers.get("x-ms-request-id") or headers.get("x-ms-correlation-request-id") or "")
     )

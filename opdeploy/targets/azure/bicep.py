@@ -124,7 +124,11 @@ def _object(value: Mapping[str, Any], others: Mapping[str, str], depth: int) -> 
 
 def _single(value: str | float | None, others: Mapping[str, str]) -> str:
     if isinstance(value, str):
-        return f"{others[value.lower()]}.id" if value.lower() in others else _text(value)
+        owner = next((name for name in others if f"{value.lower()}/".startswith(f"{name}/")), None)
+        if owner is None:
+            return _text(value)
+        part = value[len(owner) :]  # of what is made with it, such as a subnet with its network
+        return f"'${{{others[owner]}.id}}{_text(part)[1:]}" if part else f"{others[owner]}.id"
     if isinstance(value, float):
         return f"json({_text(json.dumps(value))})"  # Bicep has no other numbers than whole ones
     return json.dumps(value)  # true, false, null and whole numbers are the same
