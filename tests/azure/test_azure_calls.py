@@ -163,6 +163,18 @@ COMMANDS: dict[str, tuple[Call, list[str]]] = {
             *["--timeout", "60", "image"],
         ],
     ),
+    "a secret": (
+        Call("", "PUT", "https://v.vault.azure.net/secrets/opdeploy-net", "", {"value": secret("api-key")}),
+        ["keyvault", "secret", "set", "--vault-name", "v", "--name", "opdeploy-net", "--value", KEY],
+    ),
+    "a secret that goes": (
+        Call("", "DELETE", "https://v.vault.azure.net/secrets/opdeploy-net"),
+        ["keyvault", "secret", "delete", "--vault-name", "v", "--name", "opdeploy-net"],
+    ),
+    "an image that goes": (
+        Call("", "DELETE", "https://r.azurecr.io/v2/a/b/manifests/1"),
+        ["acr", "repository", "delete", "--name", "r", "--image", "a/b:1", "--yes"],
+    ),
     "a request without a body": (
         Call("", "POST", f"{GROUP}/x/y", "1"),
         ["rest", "--method", "post", "--url", f"{GROUP}/x/y?api-version=1"],
@@ -249,6 +261,21 @@ STEPS: dict[str, tuple[str, dict[str, Any], list[tuple[str, str, Any]]]] = {
         [("POST", f"{APP}/revisions/net--2/deactivate", None)],
     ),
     "a site that starts": ("azure.start", {"resource": SITE}, [("POST", f"{SITE}/start", None)]),
+    "a key that is kept": (
+        "azure.keep_key",
+        {"vault": "https://v.vault.azure.net"},
+        [("PUT", "https://v.vault.azure.net/secrets/opdeploy-net", {"value": secret("api-key")})],
+    ),
+    "a key that goes": (
+        "azure.drop_key",
+        {"vault": "https://v.vault.azure.net"},
+        [("DELETE", "https://v.vault.azure.net/secrets/opdeploy-net", None)],
+    ),
+    "images that go": (
+        "azure.forget",
+        {"numbers": [1], "images": ["r.azurecr.io/a/b:1"]},
+        [("DELETE", "https://r.azurecr.io/v2/a/b/manifests/1", None)],
+    ),
     "slots that are swapped": (
         "azure.swap",
         {"resource": SITE, "slot": "next", "image": "i"},

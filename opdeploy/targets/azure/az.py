@@ -29,12 +29,12 @@ def command(call: Call) -> str:
     kind = kind_of(call.path)
     if call.path.endswith("/listBuildSourceUploadUrl") or (kind and kind.name == "note"):
         return ""  # the command that builds does it; a note is for opdeploy alone
+    if not call.api:
+        return _of_data(call)
     if call.method == "DELETE":
         return _deleted(call.path)
     if call.path.endswith("/scheduleRun"):
         return _built(call)
-    if not call.api:
-        return _pushed(call.path)
     has_own = call.method == "PUT" and kind and kind.name in _MADE
     return (_MADE[kind.name](call.path, call.body or {}) if kind and has_own else "") or _rest(call)
 
@@ -116,11 +116,26 @@ def _built(call: Call) -> str:
     )
 
 
-def _pushed(address: str) -> str:
-    server, _, rest = address.removeprefix("https://").partition("/v2/")
-    repository, _, tag = rest.rpartition("/manifests/")
-    login = _words("az", "acr", "login", "--name", server.partition(".")[0])
-    return f"{login} && {_words('docker', 'push', f'{server}/{repository}:{tag}')}"
+def _of_data(call: Call) -> str:
+    """Return the command for an image in a registry, or for a secret in a vault: Resource Manager has neither."""
+    host, _, path = call.path.removeprefix("https://").partition("/")
+    name = host.partition(".")[0]
+    is_delete = call.method == "DELETE"
+    if path.startswith("secrets/"):
+        own = ("--vault-name", name, "--name", path.removeprefix("secrets/"))
+        if is_delete:
+            return _words("az", "keyvault", "secret", "delete", *own)
+        return _words(*("az", "keyvault", "secret", "set", *own, "--value"), _Expression(f'"{_value(_secret(call))}"'))
+    repository, _, tag = path.removeprefix("v2/").rpartition("/manifests/")
+    image = f"{repository}:{tag}"
+    if is_delete:
+        return _words("az", "acr", "repository", "delete", "--name", name, "--image", image, "--yes")
+    return f"{_words('az', 'acr', 'login', '--name', name)} && {_words('docker', 'push', f'{host}/{image}')}"
+
+
+def _secret(call: Call) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (call.body or {})["value"]
+    return found
 
 
 def _rest(call: Call) -> str:

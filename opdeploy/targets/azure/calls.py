@@ -8,6 +8,7 @@ from opdeploy.errors import OpdeployError
 from opdeploy.targets.azure.compare import KEYS, REF, SECRET, ref
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of
 from opdeploy.targets.azure.requests import TASKS, kept, order
+from opdeploy.targets.azure.vault import secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -102,14 +103,39 @@ def _note(title: str, _args: Mapping[str, Any], at: Where) -> Iterator[Call]:
     yield _kept(title, at.note)
 
 
+def _forget(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
+    for image in args.get("images") or ():
+        yield Call(f"remove the image {image}, to {title}", "DELETE", _manifest(str(image)))
+    yield _kept(title, at.note)
+
+
+def _keep_key(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
+    yield _kept(f"note where the key is, to {title}", at.note)
+    yield Call(title, "PUT", _secret(args, at), "", {"value": {SECRET: "api-key"}})
+
+
+def _drop_key(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
+    yield Call(title, "DELETE", _secret(args, at))
+    yield _kept(f"note that it is gone, to {title}", at.note)
+
+
+def _secret(args: Mapping[str, Any], at: Where) -> str:
+    return f"{args['vault']}/secrets/{secret_name(at.deployment)}"
+
+
+def _manifest(image: str) -> str:
+    """Return the address of an image in its registry."""
+    server, _, path = image.partition("/")
+    repository, _, tag = path.rpartition(":")
+    return f"https://{server}/v2/{repository}/manifests/{tag}"
+
+
 def _close(title: str, _args: Mapping[str, Any], at: Where) -> Iterator[Call]:
     yield _dropped(title, at.note)
 
 
 def _push(title: str, args: Mapping[str, Any], _at: Where) -> Iterator[Call]:
-    server, _, path = str(args["name"]).partition("/")
-    repository, _, tag = path.rpartition(":")
-    yield Call(title, "PUT", f"https://{server}/v2/{repository}/manifests/{tag}")
+    yield Call(title, "PUT", _manifest(str(args["name"])))
 
 
 def _build(title: str, args: Mapping[str, Any], _at: Where) -> Iterator[Call]:
@@ -159,7 +185,9 @@ REQUESTS: dict[str, Callable[..., Iterator[Call]]] = {
     "azure.delete": _delete,
     "azure.note": _note,
     "azure.prove": _note,
-    "azure.forget": _note,
+    "azure.forget": _forget,
+    "azure.keep_key": _keep_key,
+    "azure.drop_key": _drop_key,
     "azure.close": _close,
     "azure.push": _push,
     "azure.build": _build,
