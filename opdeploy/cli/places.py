@@ -152,6 +152,15 @@ def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
         yield There(cluster, clients)
 
 
+def located(found: Settings) -> Deploy:
+    """Return the settings of a deployment in Azure, in the workload's region where they name none."""
+    deploy = found.deploy
+    if deploy.azure.location or not (found.workload and found.workload.region):
+        return deploy
+    chosen = deploy.azure.model_copy(update={"location": found.workload.region})
+    return deploy.model_copy(update={"azure": chosen})
+
+
 @contextmanager
 def _azure(found: Settings, making: Making | None) -> Iterator[There]:
     """Give a subscription of Azure; images are built by the engine that answers here, else by the registry."""
@@ -160,11 +169,8 @@ def _azure(found: Settings, making: Making | None) -> Iterator[There]:
     from opdeploy.clients.docker.maker import Maker
     from opdeploy.deploy.locking import owner
 
-    deploy = found.deploy
+    deploy = located(found)
     target = deploy.target or ""
-    if not deploy.azure.location and found.workload and found.workload.region:
-        chosen = deploy.azure.model_copy(update={"location": found.workload.region})
-        deploy = deploy.model_copy(update={"azure": chosen})
     with ExitStack() as stack:
         session = stack.enter_context(azure.connected(deploy.azure.cloud, deploy.azure.subscription))
         arm = azure.Arm(session)

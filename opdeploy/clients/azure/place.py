@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from opdeploy import targets
 from opdeploy.clients.azure import seen
+from opdeploy.clients.azure.asking import asked
 from opdeploy.clients.azure.keys import Keys
 from opdeploy.clients.azure.notes import keeps
 from opdeploy.clients.azure.runs import runs
 from opdeploy.errors import InputError, OpdeployError, unknown_key
+from opdeploy.targets.azure.before import to_ask
 from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
 from opdeploy.targets.azure.names import completed, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
+from opdeploy.targets.azure.target import AzureTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Lock, Observed
     from opdeploy.targets.azure.names import Where
+    from opdeploy.targets.azure.questions import Said
     from opdeploy.targets.base import Wanted
 
 
@@ -50,9 +55,12 @@ class Place:
         self._runs = runs(arm, target)
         self._notes = keeps(arm, settings.state)
         self._whole = settings
-        self._seen: Observed | None = None
         self._at: Where | None = None
         """Where the deployment is that was looked at last."""
+        self._seen: Observed | None = None
+        """What was there when it was looked at last."""
+        self._said: tuple[Wanted, list[Said]] | None = None
+        """What was found out before anything was made, and for what."""
         self._has_made: str | None = None
         """Id of the resource group that was made for the lock."""
 
@@ -104,8 +112,9 @@ class Place:
         there = seen.resources(self._arm, at, record)
         found = seen.observed(at, target, record, there, self._runs)
         found = self._keys.observed(at, found, record, self._whole.azure.key_vault)
-        self._seen = found
-        return found.model_copy(update={"lock": self._notes.held(at), "facts": {**found.facts, **self._facts(at)}})
+        facts = {**found.facts, **self._facts(at)}
+        self._seen = found.model_copy(update={"lock": self._notes.held(at), "facts": facts})
+        return self._seen
 
     def record(self, deployment: str) -> Record | None:
         """Return the record of a deployment; None where there is none."""
@@ -159,20 +168,32 @@ class Place:
 
     def obstacles(self, wanted: Wanted) -> Iterator[str]:
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
-        at = self.where(wanted.deployment)
-        if not at.location:
-            yield "deploy.azure.location: no region is named; name one with --location, such as westeurope"
-        home = self._arm.find(at.group_id)
-        if home and (home.get("properties") or {}).get("provisioningState") == "Deleting":
-            yield f"resource group {at.group}: is being removed; wait until it is gone, or take another"
+        yield from (item.text for item in self._found(wanted) if item.stops)
         yield from self._keyless()
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:
         """Yield what may not be enough, or is not there."""
+        yield from (item.text for item in self._found(wanted) if not item.stops)
         if self._key().get("fits") is False and self._key().get("known"):
             yield "the API key is not the one that it asks for now: it takes the place of that, and clients need it"
         if not wanted.settings.azure.owner:
             yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
+
+    def _how(self) -> AzureTarget | None:
+        """Return what makes a deployment of steps; None where that is no target of Azure."""
+        found = targets.find(self._target)
+        return found if isinstance(found, AzureTarget) else None
+
+    def _found(self, wanted: Wanted) -> list[Said]:
+        """Return what was found out before anything is made, which is asked once."""
+        how = self._how()
+        if how is None:
+            return []
+        if self._said is None or self._said[0] != wanted:
+            is_seen = self._seen is not None and self._seen.deployment == wanted.deployment
+            observed = self._seen if self._seen and is_seen else self.observe(self._target, wanted.deployment)
+            self._said = (wanted, asked(self._arm, to_ask(how, wanted, self.where(wanted.deployment), observed)))
+        return self._said[1]
 
     def _key(self) -> Mapping[str, JsonValue]:
         """Return what is known of the API key of the deployment that was looked at last."""

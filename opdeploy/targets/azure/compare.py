@@ -13,6 +13,8 @@ REF = "$ref"
 """The key of what stands for a property of another resource: its id, with the `path` to the property beside it."""
 SECRET = "$secret"  # noqa: S105 - no secret
 """The key of what stands for a secret: its name."""
+KEYS = "$keys"
+"""The key of what stands for a key of another resource, which it tells who asks: its id, with the `path` beside it."""
 _GROWS = "agentPoolProfiles"
 """A list to which resources of their own add items."""
 _BY = "name"
@@ -102,13 +104,20 @@ def resolved(body: Any, properties: Mapping[str, Mapping[str, Any]], secrets: Ma
 
 def refs(body: object) -> set[str]:
     """Return the ids of the resources that a body has properties of."""
-    if isinstance(body, dict):
-        return {body[REF]} if REF in body else {name for item in body.values() for name in refs(item)}
-    return {name for item in body for name in refs(item)} if isinstance(body, list) else set()
+    return _marked(body, REF)
+
+
+def keyed(body: object) -> set[str]:
+    """Return the ids of the resources that a body has keys of."""
+    return _marked(body, KEYS)
 
 
 def secrets(body: object) -> set[str]:
     """Return the names of the secrets that a body has."""
+    return _marked(body, SECRET)
+
+
+def _marked(body: object, mark: str) -> set[str]:
     if isinstance(body, dict):
-        return {body[SECRET]} if SECRET in body else {name for item in body.values() for name in secrets(item)}
-    return {name for item in body for name in secrets(item)} if isinstance(body, list) else set()
+        return {body[mark]} if mark in body else {name for item in body.values() for name in _marked(item, mark)}
+    return {name for item in body for name in _marked(item, mark)} if isinstance(body, list) else set()
