@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from opdeploy import targets
 from opdeploy.clients.azure import seen
 from opdeploy.clients.azure.notes import Notes
-from opdeploy.clients.azure.runs import runs
+from opdeploy.clients.azure.runs import facts, runs
 from opdeploy.deployment import Lock
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
 from opdeploy.targets.azure.names import completed, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
+from opdeploy.targets.azure.target import AzureTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,12 +141,12 @@ class Place:
 
     def _facts(self, at: Where) -> dict[str, JsonValue]:
         home = self._arm.find(at.group_id)
-        facts: dict[str, JsonValue] = {"builds": "here" if self._images.builds_here else "registry"}
+        found: dict[str, JsonValue] = {"builds": "here" if self._images.builds_here else "registry"}
         if home:
             is_own = (home.get("tags") or {}).get(NAME) == at.deployment
-            facts["group"] = {"own": is_own, "location": home["location"]}
-        facts["registry"] = self._registry()
-        return facts
+            found["group"] = {"own": is_own, "location": home["location"]}
+        found["registry"] = self._registry()
+        return found | facts(self._arm, self._whole, at)
 
     def _registry(self) -> dict[str, JsonValue] | None:
         """Return what is known of the registry that is named; None where it is none of the subscription's."""
@@ -167,6 +169,9 @@ class Place:
         home = self._arm.find(at.group_id)
         if home and (home.get("properties") or {}).get("provisioningState") == "Deleting":
             yield f"resource group {at.group}: is being removed; wait until it is gone, or take another"
+        target = targets.find(self._target)
+        if isinstance(target, AzureTarget):
+            yield from target.obstacles(wanted, facts(self._arm, self._whole, at))
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:
         """Yield what may not be enough, or is not there."""

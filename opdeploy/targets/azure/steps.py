@@ -126,8 +126,11 @@ def forget(deployment: str, numbers: Sequence[int]) -> Step:
     )
 
 
-def check_server(kind: str, name: str, number: int, ready_s: float) -> Step:
-    """Return the step that waits until a version is ready, and asks it for the golden answers."""
+def check_server(kind: str, name: str, number: int, ready_s: float, *, is_awaited: bool = False) -> Step:
+    """Return the step that waits until a version is ready, and asks it for the golden answers.
+
+    `is_awaited` tells whether another version may answer there until then.
+    """
     return Step(
         id=f"check-{name}",
         title=f"wait until version {number} is ready, and ask it for the golden answers",
@@ -135,7 +138,7 @@ def check_server(kind: str, name: str, number: int, ready_s: float) -> Step:
         kind=kind,
         name=name,
         call="check.server",
-        args={"name": name, "ready_s": ready_s},
+        args={"name": name, "ready_s": ready_s, **({"version": number} if is_awaited else {})},
         timeout_s=ready_s + 300,
     )
 

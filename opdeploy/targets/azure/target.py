@@ -57,6 +57,10 @@ class AzureTarget:
         if version:
             yield from _image(wanted, registry(wanted, facts), facts)
 
+    def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:  # noqa: ARG002 - a subclass's
+        """Yield what keeps it from being made on this platform, a sentence each with what to do."""
+        return iter(())
+
     def reach(self, observed: Observed, to: int) -> Reach:
         """Tell who reaches a kept version once it answers again."""
         raise NotImplementedError

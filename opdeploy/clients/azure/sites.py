@@ -1,0 +1,186 @@
+"""Sites of Azure App Service and their slots: how they stand, where they answer, what they wrote; and their swaps."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from opdeploy.clients.azure.group import new
+from opdeploy.clients.azure.refused import RefusedError, explained
+from opdeploy.clients.azure.runs import Running
+from opdeploy.errors import NotFoundError, OpdeployError
+from opdeploy.targets.azure.kinds import KINDS, kind_of, names_of
+from opdeploy.targets.azure.record import Made
+from opdeploy.targets.azure.web import NEXT, SITE, SLOT, image_of, number_of, swapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import JsonValue
+
+    from opdeploy.clients.azure.arm import Arm
+    from opdeploy.clients.azure.place import Place
+    from opdeploy.deploy_settings import Deploy
+    from opdeploy.deployment import State
+    from opdeploy.targets.azure.names import Where
+
+_STATES: dict[str, State] = {"Running": "running", "Stopped": "stopped"}
+_HTTPS = 443
+_BETWEEN_S = 2.0
+_SWAPPED_S = 900.0
+"""Seconds that a swap which goes on already is waited for."""
+_WINDOW = 2000
+"""Lines of a log that are compared with those seen before."""
+
+
+class Sites:
+    """Sites, by their names; the slot, by its own."""
+
+    tls = True
+
+    def __init__(self, arm: Arm) -> None:
+        """Take a connection."""
+        self._arm = arm
+
+    def running(self, at: Where, there: Mapping[str, dict[str, Any]]) -> Running:
+        """Return what runs: in the site the current version, in the slot the one before, or one that is tried."""
+        site, slot = (there.get(_id(at, name).lower()) for name in (at.deployment, NEXT))
+        servers: dict[int, tuple[str, State]] = {}
+        for name, found in ((NEXT, slot), (at.deployment, site)):
+            number = number_of(found) if found else None
+            if found and number is not None:
+                servers[number] = (name, self.state(found) or "unknown")
+        if site is None:
+            return Running(None, servers, None)
+        host = site["properties"].get("defaultHostName")
+        return Running(number_of(site), servers, f"https://{host}" if host else None)
+
+    def state(self, found: Mapping[str, Any]) -> State | None:
+        """Return how a resource stands; None for one that runs nothing."""
+        kind = kind_of(found["id"])
+        if kind is None or kind.name not in {SITE, SLOT}:
+            return None
+        return _STATES.get(str((found.get("properties") or {}).get("state")), "unknown")
+
+    def address(self, at: Where, name: str) -> tuple[str, int]:
+        """Return host and port; raises OpdeployError where it has none."""
+        found = self._arm.ask("GET", _id(at, name), KINDS[SITE].api)
+        host, _, port = str(found["properties"].get("defaultHostName") or "").partition(":")
+        if not host:
+            raise OpdeployError(f"{_shown(at, name)}: has no host name yet; see opdeploy status")
+        return host, int(port or _HTTPS)
+
+    def exit_code(self, at: Where, name: str) -> int | None:  # noqa: ARG002 - App Service starts it again, and does not tell
+        """Return None: what has ended is started again, and no code is told."""
+        return None
+
+    def out_of_memory(self, at: Where, name: str) -> bool:  # noqa: ARG002 - App Service does not tell
+        """Return False: it is not told."""
+        return False
+
+    def image(self, at: Where, name: str) -> str:
+        """Return the image that a site or slot runs."""
+        found = self._arm.find(_id(at, name))
+        if found is None:
+            raise NotFoundError(f"{_shown(at, name)}: is not there any more; deploy again")
+        return image_of(found)
+
+    def logs(self, at: Where, name: str, tail: int) -> list[str]:
+        """Return the last lines that the server and its host wrote; none where there are none yet."""
+        sdk = KINDS[SITE].sdk
+        operations, names = self._arm.session.operations(sdk), names_of(_id(at, name))
+        method = "get_web_site_container_logs_slot" if name == NEXT else "get_web_site_container_logs"
+        try:
+            with explained(f"the log of {_shown(at, name)}"):
+                parts = getattr(operations, method)(*names)
+                text = b"".join(parts or ()).decode(errors="replace")
+        except RefusedError as error:
+            if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
+                return []
+            raise
+        lines = text.splitlines()
+        return lines[-tail:] if tail else []
+
+    def follow(self, at: Where, name: str, tail: int) -> Iterator[str]:
+        """Yield the last lines that the server wrote, and what it writes until the site is gone."""
+        seen = self.logs(at, name, _WINDOW)
+        yield from seen[-tail:] if tail else ()
+        while self._arm.find(_id(at, name)) is not None:
+            time.sleep(_BETWEEN_S)
+            now = self.logs(at, name, _WINDOW)
+            yield from new(seen, now)
+            seen = now
+
+
+class Swaps:
+    """Swaps slots."""
+
+    def __init__(self, arm: Arm, place: Place) -> None:
+        """Take a connection, and the place that keeps records."""
+        self._arm = arm
+        self._place = place
+
+    def swap(self, *, resource: str, slot: str, image: str) -> None:
+        """Swap a slot with its site, unless that runs the image: twice would be as if it had not been.
+
+        What each is then is noted before, so that nobody who goes on after an interruption takes it for changed.
+        """
+        other = f"{resource}/slots/{slot}"
+        if self._runs(resource) == image:
+            return
+        record = self._place.known()
+        mine, theirs = record.body(resource), record.body(other)
+        if mine and theirs and image_of(mine) != image:
+            one, another = Made(id=resource, body=swapped(mine, theirs)), Made(id=other, body=swapped(theirs, mine))
+            self._place.keep(record.with_made(one, another))
+        operations = self._arm.session.operations(KINDS[SITE].sdk)
+        try:
+            with explained(f"slot {slot} was not swapped"):
+                asked = {"targetSlot": slot, "preserveVnet": True}
+                operations.begin_swap_slot_with_production(*names_of(resource), asked).result()
+        except RefusedError as error:
+            if error.status != HTTPStatus.CONFLICT:  # which it is where one goes on that was begun before
+                raise
+            self._wait(resource, image, error)
+
+    def _runs(self, resource: str) -> str:
+        return image_of(self._arm.find(resource) or {})
+
+    def _wait(self, resource: str, image: str, refused: RefusedError) -> None:
+        until = time.monotonic() + _SWAPPED_S
+        while self._runs(resource) != image:
+            if time.monotonic() > until:
+                raise refused
+            time.sleep(_BETWEEN_S)
+
+
+def facts(arm: Arm, settings: Deploy, at: Where) -> dict[str, JsonValue]:
+    """Return what is known of the plan that is named, or that the site is on."""
+    named = settings.webapp.plan
+    if named is None:
+        try:
+            site = arm.ask("GET", at.id(SITE, at.deployment), KINDS[SITE].api)
+        except RefusedError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return {}
+        named = str(site["properties"]["serverFarmId"])
+    found = arm.find(named)
+    if found is None:
+        return {}
+    sku = found.get("sku") or {}
+    told: dict[str, JsonValue] = {
+        "size": str(sku.get("name")),
+        "linux": (found.get("properties") or {}).get("reserved") is True,
+        "location": str(found.get("location")),
+    }
+    return {"plan": told}
+
+
+def _id(at: Where, name: str) -> str:
+    return at.id(SLOT, at.deployment, NEXT) if name == NEXT else at.id(SITE, name)
+
+
+def _shown(at: Where, name: str) -> str:
+    return f"slot {name} of {at.deployment}" if name == NEXT else f"site {name}"
