@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import io
+import json
 import sys
 import tarfile
-import time
-import urllib.request
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,9 +20,9 @@ from opdeploy.artifact.samples import Samples
 from opdeploy.image import ImageSettings, bundle
 from opdeploy.runtime.package import opened
 from tests.arm.callers import code_of
+from tests.arm.waiting import SECONDS, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.arm.arm import Arm
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 KIND, VERSION = "Microsoft.ContainerInstance/containerGroups", "2023-05-01"
 TASKS = "2019-06-01-preview"
 PULL, READ = "7f951dda-4ed3-4680-a7ca-43fe172d538d", "b93aa761-3e63-49ed-ac28-beffa264f7ac"
-SECONDS = 30.0
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
@@ -53,18 +53,8 @@ def body(image: str, *, identity: str = "", policy: str = "Always", **container:
     }
     if identity:
         found["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}
-        found["properties"]["imageRegistryCredentials"] = [
-            {"server": image.split("/", maxsplit=1)[0], "identity": identity}
-        ]
-    return found
-
-
-def until(look: Callable[[], Any], wanted: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - whatever is looked at
-    """Look until it is as wanted, and return it."""
-    deadline = time.monotonic() + SECONDS
-    while not wanted(found := look()):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)
+        server = image.split("/", maxsplit=1)[0]
+        found["properties"]["imageRegistryCredentials"] = [{"server": server, "identity": identity}]
     return found
 
 
@@ -89,6 +79,15 @@ def packed(folder: Path) -> bytes:
     return content.getvalue()
 
 
+def status(address: str, headers: dict[str, str]) -> int:
+    """Ask the model, and return the status."""
+    x = records(1)
+    tensor = {"name": "x", "shape": x.shape, "datatype": "FP32", "data": x.ravel().tolist()}
+    with closing(http.client.HTTPConnection(address, 8000, timeout=SECONDS)) as connection:
+        connection.request("POST", "/v2/models/small/infer", json.dumps({"inputs": [tensor]}), headers)
+        return connection.getresponse().status
+
+
 def order(path: str, *names: str) -> dict[str, Any]:
     """Return the body that orders a build."""
     platform = {"os": "Linux", "architecture": "amd64"}
@@ -106,7 +105,7 @@ def built(caller: Caller, registry: str, asked: dict[str, Any], version: str = T
 
 
 def test_the_real_server_runs_of_what_was_uploaded(arm: Arm, caller: Caller, tmp_path: Path) -> None:
-    """A context is uploaded, built, and pulled with an identity; the model answers at the group's address, with its key."""
+    """A context is uploaded, built, and pulled with an identity; the model answers at the group's address."""
     registry = caller.registry()["id"]
     upload = caller.ask("POST", f"{registry}/listBuildSourceUploadUrl", TASKS, {})[1]
     with BlobClient.from_blob_url(upload["uploadUrl"], connection_verify=str(arm.authorities)) as blob:
@@ -125,17 +124,15 @@ def test_the_real_server_runs_of_what_was_uploaded(arm: Arm, caller: Caller, tmp
     wanted = body(image, identity=identity["id"], environmentVariables=[key], livenessProbe=probe)
     group = caller.put(caller.path(KIND, "one"), VERSION, wanted)
     assert group["properties"]["containers"][0]["properties"]["environmentVariables"] == [{"name": key["name"]}]
-    address = f"http://{group['properties']['ipAddress']['ip']}:8000/v2/models"
-    until(
-        lambda: caller.containers.containers.list_logs("g", "one", "server").content, lambda text: "listening" in text
-    )
-    with pytest.raises(urllib.error.HTTPError, match="401"):
-        urllib.request.urlopen(address.replace("/v2/models", "/score"), b"{}")
+    logs, address = caller.containers.containers, group["properties"]["ipAddress"]["ip"]
+    until(lambda: logs.list_logs("g", "one", "server").content, lambda text: "listening" in text)
+    headers: dict[str, str] = {"Authorization": f"Bearer {key['secureValue']}"}
+    assert [status(address, each) for each in ({}, headers)] == [401, 200]
 
 
 @pytest.mark.parametrize("abac", [False, True])
 def test_an_image_is_pulled_with_the_right_of_its_registry(arm: Arm, caller: Caller, abac: bool) -> None:  # noqa: FBT001
-    """AcrPull counts where the registry has no ABAC mode, and the repository reader where it has; both take some time."""
+    """AcrPull counts where the registry has no ABAC mode, the repository reader where it has; both take some time."""
     mode = "AbacRepositoryPermissions" if abac else "LegacyRegistryPermissions"
     registry, identity = caller.registry(roleAssignmentMode=mode), caller.identity()
     arm.image("models.azurecr.io/small:1", SLEEPS)

@@ -123,7 +123,10 @@ def test_a_subscription_that_is_disabled_is_only_read(arm: Arm, caller: Caller) 
 def test_a_deployment_keeps_its_outputs(arm: Arm, caller: Caller) -> None:
     """A template without resources is a record: its outputs are read again, and one that goes on is not replaced."""
     path = caller.path("Microsoft.Resources/deployments", "record")
-    outputs = {"version": {"type": "string", "value": "7"}, "parts": {"type": "array", "value": ["a", {"b": 1}]}}
+    outputs: dict[str, dict[str, Any]] = {
+        "version": {"type": "string", "value": "7"},
+        "parts": {"type": "array", "value": ["a", {"b": 1}]},
+    }
     schema = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
     template = {"$schema": schema, "contentVersion": "1.0.0.0", "resources": [], "outputs": outputs}
     body = {"properties": {"mode": "Incremental", "template": template}}
