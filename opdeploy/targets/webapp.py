@@ -154,8 +154,7 @@ def _once_swapped(there: Found | None, site: Resource) -> Found | None:
         return None
     made: Any = there.made.get("body") or site.body
     body = web.swapped(made, site.body)
-    goes = {path for path in there.properties if ".linuxFxVersion" in path or ".appSettings" in path}
-    kept = {path: value for path, value in there.properties.items() if path not in goes}
+    kept = {path: value for path, value in there.properties.items() if not path.endswith(".linuxFxVersion")}
     return there.model_copy(update={"properties": kept, "made": {**there.made, "body": body}})
 
 

@@ -104,6 +104,7 @@ def _one(item: dict[str, Any], record: Record | None, runs: Runs) -> Found:
     name = kind.name if kind else GROUP.name
     body = record.body(item["id"]) if record else None
     properties: dict[str, JsonValue] = told(body, item) if body else {}
+    wanted = {path: value for path, value in flat(body).items() if path in properties}
     tags = item.get("tags") or {}
     if state := runs.state(item):
         properties["state"] = state
@@ -114,7 +115,7 @@ def _one(item: dict[str, Any], record: Record | None, runs: Runs) -> Found:
         kind=name,
         name=name_of(item["id"]),
         properties=properties,
-        wanted=flat(body) if body else {},
+        wanted=wanted,
         passing=ROLE in tags or (name == GROUP.name and record is None),  # one that was made for a lock alone
         made=made,
     )

@@ -15,8 +15,8 @@ SECRET = "$secret"  # noqa: S105 - no secret
 """The key of what stands for a secret: its name."""
 _GROWS = "agentPoolProfiles"
 """A list to which resources of their own add items."""
-_UNTOLD = "appSettings"
-"""A list that may hold secrets, and that is never read: it is taken to be as it was made."""
+_UNTOLD = ".appSettings"
+"""How the path to a list begins that may hold secrets, and that is never read: nothing is told of it."""
 _BY = "name"
 """The key by which the items of a list are told apart, where they have it: Azure returns some in another order."""
 
@@ -41,7 +41,8 @@ def flat(body: object, path: str = "") -> dict[str, JsonValue]:
 
 def told(body: object, actual: object, path: str = "") -> dict[str, JsonValue]:
     """Return the leaves of a resource as it is, at the paths of those of a body; None where it has none."""
-    return {where: _found(where, value, now) for where, value, now in _pairs(body, actual, path)}
+    pairs = _pairs(body, actual, path)
+    return {where: _found(where, value, now) for where, value, now in pairs if _UNTOLD not in where}
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, Any]]:
@@ -60,7 +61,6 @@ def _pairs(value: object, actual: object, path: str) -> Iterator[tuple[str, Any,
         if not value:
             yield path, {}, {} if isinstance(actual, dict) else None
     elif isinstance(value, list):
-        actual = value if path.endswith(_UNTOLD) else actual
         others = actual if isinstance(actual, list) else []
         by_name = {item[_BY]: item for item in others if isinstance(item, dict) and _BY in item}
         for index, item in enumerate(value):
