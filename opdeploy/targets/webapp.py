@@ -106,9 +106,12 @@ class WebApp(AzureTarget):
 
     def drift(self, observed: Observed) -> Iterator[Found]:
         """Yield what is not as it was made, and what is missing, as it should be."""
-        yield from super().drift(observed)
-        if observed.of(SITE, observed.deployment) is None:
-            yield Found(kind=SITE, name=observed.deployment, wanted={"exists": True}, properties={"exists": False})
+        yield from super().drift(observed.model_copy(update={"found": tuple(map(_running, observed.found))}))
+
+
+def _running(found: Found) -> Found:
+    """Return a resource as it should be: a site runs."""
+    return found.model_copy(update={"wanted": {**found.wanted, "state": "running"}}) if found.kind == SITE else found
 
 
 def _why(of: web.Offer, *, is_tried: bool) -> str:
@@ -129,17 +132,29 @@ def _taken_over(observed: Observed, site: Resource, number: int, ready_s: float,
     there = observed.of(SITE, name)
     is_swapped = why is None and there is not None and current is not None and current.number != number
     if is_swapped:
-        slot = web.slot(site)
-        yield from steps.put(slot, observed.of(SLOT, NEXT), f"try version {number} in the slot {NEXT}")
-        yield steps.check_server(SLOT, NEXT, number, ready_s + _ON_THE_WAY_S)
+        yield from _tried(observed.of(SLOT, NEXT), web.slot(site), number, ready_s)
         yield _swap(site, number)
         there = _once_swapped(there, site)
-    title = f"run version {number} in {name}{why or ''}"
-    changed = [*steps.put(site, there, title)]
-    yield from changed
+    done = [*steps.put(site, there, f"run version {number} in {name}{why or ''}"), *_started(there)]
+    yield from done
     is_proven = current is not None and current.number == number and current.proven
-    if changed or not (is_swapped or is_proven):
+    if done or not (is_swapped or is_proven):
         yield steps.check_server(SITE, name, number, ready_s + _ON_THE_WAY_S, is_awaited=True)
+
+
+def _tried(there: Found | None, slot: Resource, number: int, ready_s: float) -> Iterator[Step]:
+    """Yield the steps that try a version in the slot, whose address nobody is told."""
+    yield from steps.put(slot, there, f"try version {number} in the slot {NEXT}")
+    yield from _started(there)
+    yield steps.check_server(SLOT, NEXT, number, ready_s + _ON_THE_WAY_S)
+
+
+def _started(found: Found | None) -> Iterator[Step]:
+    """Yield the step that starts a site or slot which somebody has stopped."""
+    if found and found.properties.get("state") == "stopped":
+        title = f"start the {found.kind} {found.name}, which was stopped"
+        args: dict[str, Any] = {"resource": str(found.made["id"])}
+        yield steps.act((found.kind, found.name), "azure.start", title, args, id=f"start-{found.kind}")
 
 
 def _swap(site: Resource, number: int) -> Step:

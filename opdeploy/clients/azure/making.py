@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.clients.azure.sites import Swaps
+from opdeploy.clients.azure.sites import Switches
 from opdeploy.targets.azure.compare import refs, resolved
 from opdeploy.targets.azure.kinds import GROUP, kind_of
 from opdeploy.targets.azure.record import Kept, Made
@@ -29,7 +29,8 @@ class Making:
         self._by = by
         self.push = registries.push
         self.build = registries.build
-        self.swap = Swaps(arm, place).swap
+        switches = Switches(arm, place)
+        self.start, self.swap = switches.start, switches.swap
 
     def put(self, *, resource: str, body: Mapping[str, Any], api_key: str | None = None) -> None:
         """Have a resource be as a body says, and note it before: so it is known however this ends."""

@@ -113,13 +113,17 @@ class Sites:
             seen = now
 
 
-class Swaps:
-    """Swaps slots."""
+class Switches:
+    """Starts sites and slots, and swaps them; each may be called again."""
 
     def __init__(self, arm: Arm, place: Place) -> None:
         """Take a connection, and the place that keeps records."""
         self._arm = arm
         self._place = place
+
+    def start(self, *, resource: str) -> None:
+        """Start a site or slot."""
+        self._arm.ask("POST", f"{resource}/start", KINDS[SITE].api)
 
     def swap(self, *, resource: str, slot: str, image: str) -> None:
         """Swap a slot with its site, unless that runs the image: twice would be as if it had not been.

@@ -177,9 +177,15 @@ def site(wanted: Wanted, facts: Mapping[str, JsonValue], number: int | None = No
 
 def _settings(wanted: Wanted, number: int | None) -> list[dict[str, Any]]:
     """Return the app settings, which are the environment of the container."""
+    values = {**wanted.settings.webapp.app_settings, **_ours(wanted, number)}
+    listed: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in values.items()]
+    return [*listed, *([_key()] if wanted.keyed else [])]
+
+
+def _ours(wanted: Wanted, number: int | None) -> dict[str, str]:
+    """Return the app settings that App Service and the server need, but for the API key."""
     warm_s = min(_LONGEST_WARM_S, max(_WARM_S, round(wanted.ready_s)))
-    values = {
-        **wanted.settings.webapp.app_settings,
+    return {
         "WEBSITES_PORT": str(wanted.port),
         "WEBSITES_ENABLE_APP_SERVICE_STORAGE": "false",
         "WEBSITES_CONTAINER_START_TIME_LIMIT": str(warm_s),
@@ -188,8 +194,6 @@ def _settings(wanted: Wanted, number: int | None) -> list[dict[str, Any]]:
         "OPDEPLOY_NAME": wanted.deployment,
         **({"OPDEPLOY_VERSION": str(number)} if number else {}),
     }
-    listed: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in values.items()]
-    return [*listed, *([_key()] if wanted.keyed else [])]
 
 
 def _key() -> dict[str, Any]:
@@ -213,7 +217,7 @@ def obstacles(wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:
             "larger deploy.webapp.sku"
         )
     yield from _too_small(wanted, of)
-    ours = {item["name"].lower() for item in [*_settings(wanted, 1), _key()]}
+    ours = {name.lower() for name in (*_ours(wanted, 1), _key()["name"])}
     for name in chosen.app_settings:
         if name.lower() in ours:
             yield f"deploy.webapp.app_settings: {name}: is set by opdeploy itself; leave it out"
