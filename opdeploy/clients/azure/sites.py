@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
+from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opdeploy.clients.azure.group import new
 from opdeploy.clients.azure.refused import RefusedError, explained
@@ -30,6 +32,12 @@ _HTTPS = 443
 _BETWEEN_S = 2.0
 _SWAPPED_S = 900.0
 """Seconds that a swap which goes on already is waited for."""
+_FAILED = ("failing site start", "failed during startup", "Image pull failed")
+"""What App Service writes last where a container does not start (learn.microsoft.com/troubleshoot/azure/app-service/
+linux; such lines were read in public logs 2026-11-26)."""
+_LOOK_S, _STILL_S = 3.0, 12.0
+"""Seconds between two looks at a log, and for which it must end with the same line: what replaces a server writes, too."""
+_LAST_LINES = 50
 _WINDOW = 2000
 """Lines of a log that are compared with those seen before."""
 
@@ -42,6 +50,8 @@ class Sites:
     def __init__(self, arm: Arm) -> None:
         """Take a connection."""
         self._arm = arm
+        self._looks: dict[str, _Look] = {}
+        """What the log of each site and slot ended with when it was last looked at."""
 
     def running(self, at: Where, there: Mapping[str, dict[str, Any]]) -> Running:
         """Return what runs: in the site the current version, in the slot the one before, or one that is tried."""
@@ -71,9 +81,18 @@ class Sites:
             raise OpdeployError(f"{_shown(at, name)}: has no host name yet; see opdeploy status")
         return host, int(port or _HTTPS)
 
-    def exit_code(self, at: Where, name: str) -> int | None:  # noqa: ARG002 - App Service starts it again, and does not tell
-        """Return None: what has ended is started again, and no code is told."""
-        return None
+    def exit_code(self, at: Where, name: str) -> int | None:
+        """Return how the server ended, where its log ends with that and nothing follows for a while; else None.
+
+        What has ended is started again and again, and its exit code is told nowhere else.
+        """
+        now, known = time.monotonic(), self._looks.get(name)
+        if known is None or now > known.at + _LOOK_S:
+            lines = self.logs(at, name, _LAST_LINES)
+            line = lines[-1] if lines else ""
+            since = known.since if known and known.line == line else now
+            known = self._looks[name] = _Look(now, line, since, ended(lines))
+        return known.code if known.at - known.since >= _STILL_S else None
 
     def out_of_memory(self, at: Where, name: str) -> bool:  # noqa: ARG002 - App Service does not tell
         """Return False: it is not told."""
@@ -111,6 +130,35 @@ class Sites:
             now = self.logs(at, name, _WINDOW)
             yield from new(seen, now)
             seen = now
+
+
+class _Look(NamedTuple):
+    """A look at a log."""
+
+    at: float
+    line: str
+    """The last one."""
+    since: float
+    """When that was seen for the first time."""
+    code: int | None
+
+
+def ended(lines: list[str]) -> int | None:
+    """Return the exit code of a server whose log ends with its end; None for any other log."""
+    code = next((code for line in reversed(lines) if (code := _exit_code(line)) is not None), None)
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    if any(words in last for words in _FAILED):
+        return 1 if code is None else code
+    return _exit_code(last)
+
+
+def _exit_code(line: str) -> int | None:
+    """Return the exit code of a server's last event, before which App Service may write the time."""
+    with suppress(ValueError):
+        event = json.loads(line[line.index("{") :])
+        if isinstance(event, dict) and isinstance(event.get("exit_code"), int):
+            return int(event["exit_code"])
+    return None
 
 
 class Switches:
