@@ -245,7 +245,9 @@ def test_a_tier_without_slots_is_changed_in_place(basic: Clouded) -> None:
     done: list[Ran] = []
     written = basic.since(lambda: done.append(basic.deploy()))
     assert done[0].code == 0, done[0].err
-    assert "in place: it may not answer for a while, and is not tried before: the Basic tier has no slots" in done[0].err
+    assert (
+        "in place: it may not answer for a while, and is not tried before: the Basic tier has no slots" in done[0].err
+    )
     assert of_web(written) == ["PUT sites/net"]
     assert basic.versions() == {1: ("stopped", False), 2: ("running", True)}
     keep(basic, 2)

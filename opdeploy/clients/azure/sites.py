@@ -36,7 +36,7 @@ _FAILED = ("failing site start", "failed during startup", "Image pull failed")
 """What App Service writes last where a container does not start (learn.microsoft.com/troubleshoot/azure/app-service/
 linux; such lines were read in public logs 2026-11-26)."""
 _LOOK_S, _STILL_S = 3.0, 12.0
-"""Seconds between two looks at a log, and for which it must end with the same line: what replaces a server writes, too."""
+"""Seconds between two looks at a log, and for which it must end with one line: what replaces a server writes, too."""
 _LAST_LINES = 50
 _WINDOW = 2000
 """Lines of a log that are compared with those seen before."""
