@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +13,7 @@ from tests.azure.clouded import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.arm.arm import Seen
     from tests.arm.kinds import Resource
@@ -144,7 +144,7 @@ def test_an_unchanged_site_is_not_written(project: Clouded) -> None:
 
 
 def test_a_new_version_is_tried_in_a_slot_and_swapped_in(project: Clouded) -> None:
-    """The site itself is never written; the version before stays in the slot, and the next one takes its place there."""
+    """The site itself is never written; the version before stays in the slot, until the next takes its place."""
     assert project.deploy().code == 0
     project.model(seed=1)
     done: list[Ran] = []
@@ -265,6 +265,7 @@ def test_wrong_answers_in_place_end_on_the_old_version(basic: Clouded) -> None:
     keep(basic, 1)
     failed = basic.run("deploy", "--yes", before=partial(registry_of, basic.folder / "kept"))
     assert failed.code == 5, failed.err
+    assert "version 1 answers again" in failed.err
     assert runs(basic) == "1"
     assert basic.versions() == {1: ("running", True)}
 
