@@ -19,9 +19,10 @@ from tests.azure.imagined_web import NAME, SUBSCRIPTION, Imagined, wanted
 if TYPE_CHECKING:
     from opdeploy.plan import Plan, Step
 
-CHECK, PROVE = "check check", "change prove"
+CHECK, PROVE, CLEAR = "check check", "change prove", "delete clear-here"
 BEGUN = ["change note", "create azure-build"]
 TRIED = ["check check-next", "change azure-swap"]
+FORGOTTEN = ["delete forget", "delete delete-slot-next"]
 BASIC = {"sku": "B1"}
 
 
@@ -51,11 +52,11 @@ def differing(plan: Plan, name: str) -> dict[str, tuple[object, object]]:
 
 CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
     "nothing has changed": ([{}], {}, [CHECK]),
-    "another model": ([{}], {"model": "b"}, [*BEGUN, "create put-slot-next", *TRIED, CHECK, PROVE, "delete clear-here"]),
+    "another model": ([{}], {"model": "b"}, [*BEGUN, "create put-slot-next", *TRIED, CHECK, PROVE, CLEAR]),
     "a third model takes the slot": (
         [{}, {"model": "b"}],
         {"model": "c"},
-        [*BEGUN, "change put-slot-next", *TRIED, CHECK, PROVE, "delete clear-here"],
+        [*BEGUN, "change put-slot-next", *TRIED, CHECK, PROVE, CLEAR],
     ),
     "the one before is in the slot": ([{}, {"model": "b"}], {}, [*TRIED, CHECK, PROVE]),
     "one that only the record has": (
@@ -64,23 +65,23 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
     "settings that no swap takes along": (
         [{}],
         {"always_on": False},
-        [*BEGUN, "create put-slot-next", *TRIED, "change put-site-net", "check check-net", CHECK, PROVE, "delete clear-here"],
+        [*BEGUN, "create put-slot-next", *TRIED, "change put-site-net", "check check-net", CHECK, PROVE, CLEAR],
     ),
     "a larger plan alone": ([{}], {"sku": "P1v3"}, ["change put-app-service-plan-net", CHECK]),
     "a tier without slots": (
         [BASIC],
         {**BASIC, "model": "b"},
-        [*BEGUN, "change put-site-net", "check check-net", CHECK, PROVE, "delete clear-here"],
+        [*BEGUN, "change put-site-net", "check check-net", CHECK, PROVE, CLEAR],
     ),
     "slots that are not wanted": (
         [{"slots": False}],
         {"slots": False, "model": "b"},
-        [*BEGUN, "change put-site-net", "check check-net", CHECK, PROVE, "delete clear-here"],
+        [*BEGUN, "change put-site-net", "check check-net", CHECK, PROVE, CLEAR],
     ),
     "no version but one is kept": (
         [{}],
         {"model": "b", "keep": 1},
-        [*BEGUN, "create put-slot-next", *TRIED, CHECK, PROVE, "delete forget", "delete delete-slot-next", "delete clear-here"],
+        [*BEGUN, "create put-slot-next", *TRIED, CHECK, PROVE, *FORGOTTEN, CLEAR],
     ),
 }  # fmt: skip
 
