@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.arm import answers
 from tests.azure.clouded import GROUP
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ def registry_of(folder: Path) -> None:
         shutil.copytree(folder / name.rpartition("-")[2], into / "model")
 
     Registries.artefact = artefact  # type: ignore[method-assign]  # in the command's own process
+
+
+def deploy(project: Clouded) -> Ran:
+    """Deploy what may fail: then the version before is asked for the answers of its own artefact."""
+    return project.run("deploy", "--yes", before=partial(registry_of, project.folder / "kept"))
 
 
 def back(project: Clouded, *more: str) -> Ran:
@@ -188,9 +194,10 @@ def test_what_no_swap_takes_along_is_changed_after_it(project: Clouded) -> None:
 def test_wrong_answers_in_the_slot_change_nothing(project: Clouded) -> None:
     """The old version answers as before, was never written, and the slot is gone."""
     assert project.deploy().code == 0
+    keep(project, 1)
     project.model(seed=1, wrong=2)
     failed: list[Ran] = []
-    written = project.since(lambda: failed.append(project.deploy()))
+    written = project.since(lambda: failed.append(deploy(project)))
     assert failed[0].code == 5, failed[0].err
     assert "version 1 answers as before" in failed[0].err
     assert of_web(written) == ["PUT sites/net/slots/next", "DELETE sites/net/slots/next"]
@@ -261,9 +268,9 @@ def test_a_tier_without_slots_is_changed_in_place(basic: Clouded) -> None:
 def test_wrong_answers_in_place_end_on_the_old_version(basic: Clouded) -> None:
     """Its image is set again."""
     assert basic.deploy().code == 0
-    basic.model(seed=1, wrong=2)
     keep(basic, 1)
-    failed = basic.run("deploy", "--yes", before=partial(registry_of, basic.folder / "kept"))
+    basic.model(seed=1, wrong=2)
+    failed = deploy(basic)
     assert failed.code == 5, failed.err
     assert "version 1 answers again" in failed.err
     assert runs(basic) == "1"
@@ -282,7 +289,7 @@ def test_drift_of_a_site_is_named_and_mended(project: Clouded) -> None:
     assert found["properties"]["properties.siteConfig.healthCheckPath"] == "/elsewhere"
     mended = project.deploy()
     assert mended.code == 0, mended.err
-    assert "properties.httpsOnly: no → yes" in mended.err
+    assert "properties.httpsOnly: false → true" in mended.err
     assert project.run("diff").code == 0
 
     project.arm.remove(site_of(project))
@@ -371,8 +378,32 @@ def test_what_cannot_be_is_refused_before_anything_is_written(project: Clouded, 
     assert changes == []
 
 
-def test_a_windows_web_app_is_refused_with_the_reason(clouded: Callable[..., Clouded]) -> None:
-    """It takes no Linux image."""
-    refused = clouded("webapp-windows").deploy()
-    assert refused.code == 2
-    assert "webapp-windows: runs no Linux image, which is what opdeploy builds; take webapp" in refused.err
+LOST = [answers.Drop.BEFORE, answers.Drop.AFTER, answers.Drop.MIDDLE]
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_swap_whose_answer_is_lost_is_not_done_twice(project: Clouded, lost: answers.Drop) -> None:
+    """It is looked at what the site runs, and one that goes on is waited for: a second swap would undo it."""
+    assert project.deploy().code == 0
+    project.model(seed=1)
+    project.arm.fail("POST", "/sites/net/slotsswap", lost)
+    done = project.deploy()
+    assert done.code == 0, done.err
+    assert project.versions() == {1: ("running", False), 2: ("running", True)}
+    assert (runs(project), runs(project, SLOT)) == ("2", "1")
+    assert project.run("diff").code == 0
+
+
+def test_a_swap_that_is_refused_leaves_the_old_version(project: Clouded) -> None:
+    """It answers as before, and the slot is gone."""
+    assert project.deploy().code == 0
+    keep(project, 1)
+    project.model(seed=1)
+    refusal = answers.error(403, "AuthorizationFailed", "The client does not have authorization to perform action 'x'.")
+    project.arm.fail("POST", "/sites/net/slotsswap", refusal)
+    failed = deploy(project)
+    assert failed.code == 1
+    assert "slot next was not swapped: AuthorizationFailed" in failed.err
+    assert "version 1 answers as before" in failed.err
+    assert (runs(project), project.versions()) == ("1", {1: ("running", True)})
+    assert project.run("diff").code == 0

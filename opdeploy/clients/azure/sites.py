@@ -86,11 +86,12 @@ class Sites:
 
         What has ended is started again and again, and its exit code is told nowhere else.
         """
-        now, known = time.monotonic(), self._looks.get(name)
-        if known is None or now > known.at + _LOOK_S:
+        now = time.monotonic()
+        known = self._looks.setdefault(name, _Look(now, "", now, None))  # who is ready at once needs no look
+        if now > known.at + _LOOK_S:
             lines = self.logs(at, name, _LAST_LINES)
             line = lines[-1] if lines else ""
-            since = known.since if known and known.line == line else now
+            since = known.since if known.line == line else now
             known = self._looks[name] = _Look(now, line, since, ended(lines))
         return known.code if known.at - known.since >= _STILL_S else None
 
