@@ -84,8 +84,13 @@ def killed(project: Clouded, number: int, *arguments: str) -> bool:
     return hit.is_set()
 
 
-def refused(project: Clouded, number: int, answer: Answer | Drop, *arguments: str) -> tuple[bool, Ran]:
-    """Answer so to a command's write of a number; tell whether it came so far, and how it ended."""
+def refused(
+    project: Clouded, number: int, answer: Answer | Drop, *arguments: str, before: Callable[[], Any] | None = None
+) -> tuple[bool, Ran]:
+    """Answer so to a command's write of a number; tell whether it came so far, and how it ended.
+
+    `before` is called in its process first.
+    """
     count = 0
     hit = False
 
@@ -99,7 +104,7 @@ def refused(project: Clouded, number: int, answer: Answer | Drop, *arguments: st
         count += 1
 
     project.arm.hook = hook
-    done = project.run(*arguments)
+    done = project.run(*arguments, before=before)
     project.arm.hook = lambda _number, _method, _path: None
     return hit, done
 

@@ -65,7 +65,7 @@ def registry_of(folder: Path) -> None:
     def artefact(_registries: Registries, name: str, into: Path) -> None:
         shutil.copytree(folder / name.rpartition("-")[2], into / "model")
 
-    Registries.artefact = artefact  # type: ignore[method-assign]  # in the command's own process
+    Registries.artefact = artefact  # type: ignore[assignment, method-assign]  # in the command's own process
 
 
 def deploy(project: Clouded) -> Ran:

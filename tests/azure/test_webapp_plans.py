@@ -13,12 +13,13 @@ from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
 from opdeploy.errors import InputError
 from opdeploy.targets.azure import web
 from opdeploy.targets.azure.template import template
-from opdeploy.targets.webapp import TARGET
+from opdeploy.targets.webapp import WebApp
 from tests.azure.imagined_web import NAME, SUBSCRIPTION, Imagined, wanted
 
 if TYPE_CHECKING:
     from opdeploy.plan import Plan, Step
 
+TARGET = targets.find("webapp")
 CHECK, PROVE, CLEAR = "check check", "change prove", "delete clear-here"
 BEGUN = ["change note", "create azure-build"]
 TRIED = ["check check-next", "change azure-swap"]
@@ -257,7 +258,7 @@ def test_no_key_and_no_app_setting_is_in_what_is_told() -> None:
 
 def test_a_template_refers_to_the_identity_and_takes_the_key_as_a_parameter() -> None:
     """The client id is known when the identity is made."""
-    made = template(TARGET.resources(wanted()))
+    made = template(WebApp().resources(wanted()))
     (site,) = (item for item in made["resources"] if item["type"] == "Microsoft.Web/sites")
     configured = site["properties"]["siteConfig"]
     assert configured["acrUserManagedIdentityID"].endswith("'full').properties.clientId]")

@@ -13,8 +13,8 @@ from opdeploy.clients.azure.refused import RefusedError, explained
 from opdeploy.clients.azure.runs import Running
 from opdeploy.errors import NotFoundError, OpdeployError
 from opdeploy.targets.azure.kinds import KINDS, kind_of, names_of
-from opdeploy.targets.azure.record import Made
-from opdeploy.targets.azure.web import NEXT, SITE, SLOT, image_of, number_of, swapped
+from opdeploy.targets.azure.record import NAME, Made
+from opdeploy.targets.azure.web import NEXT, PLAN, SITE, SLOT, image_of, number_of, swapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -209,26 +209,25 @@ class Switches:
 
 
 def facts(arm: Arm, settings: Deploy, at: Where) -> dict[str, JsonValue]:
-    """Return what is known of the plan that is named, or that the site is on."""
-    named = settings.webapp.plan
-    if named is None:
-        try:
-            site = arm.ask("GET", at.id(SITE, at.deployment), KINDS[SITE].api)
-        except RefusedError as error:
-            if error.status != HTTPStatus.NOT_FOUND:
-                raise
-            return {}
-        named = str(site["properties"]["serverFarmId"])
-    found = arm.find(named)
+    """Return what is known of the plan that is named, or that the site is on, and what others have of our names."""
+    site, own = arm.find(at.id(SITE, at.deployment)), arm.find(at.id(PLAN, at.deployment))
+    taken: list[JsonValue] = [
+        kind for kind, item in ((SITE, site), (PLAN, own)) if item and not _is_ours(item, at.deployment)
+    ]
+    named = settings.webapp.plan or (site["properties"].get("serverFarmId") if site else None)
+    found = arm.find(named) if named else None
     if found is None:
-        return {}
-    sku = found.get("sku") or {}
+        return {"taken": taken}
     told: dict[str, JsonValue] = {
-        "size": str(sku.get("name")),
+        "size": str((found.get("sku") or {}).get("name")),
         "linux": (found.get("properties") or {}).get("reserved") is True,
         "location": str(found.get("location")),
     }
-    return {"plan": told}
+    return {"taken": taken, "plan": told}
+
+
+def _is_ours(found: Mapping[str, Any], deployment: str) -> bool:
+    return (found.get("tags") or {}).get(NAME) == deployment
 
 
 def _id(at: Where, name: str) -> str:

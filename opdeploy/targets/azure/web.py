@@ -204,7 +204,10 @@ def _key() -> dict[str, Any]:
 def obstacles(wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:
     """Yield what keeps a site from being made, a sentence each with what to do."""
     chosen = wanted.settings.webapp
-    of, found = offer(wanted, facts), facts.get("plan")
+    of, found, taken = offer(wanted, facts), facts.get("plan"), facts.get("taken")
+    for kind in taken if isinstance(taken, list) else ():
+        if kind != PLAN or of.is_own:
+            yield f"{kind} {wanted.deployment}: is there already, and opdeploy did not make it; take another --name"
     if chosen.plan and (chosen.sku or chosen.instances):
         yield "deploy.webapp.plan: a plan that is named keeps its size and instances; leave out sku and instances"
     if chosen.plan and not isinstance(found, dict):
