@@ -113,13 +113,8 @@ class Imagined:
         self.there[resource.lower()]["properties"]["state"] = "Running"
 
     def swap(self, *, resource: str, slot: str, image: str) -> None:
-        """Exchange what the site and its slot run, in the cloud and in the record."""
+        """Exchange what the site and its slot run."""
         other = f"{resource}/slots/{slot}"
         one, another = (self.there[item.lower()]["properties"]["siteConfig"] for item in (resource, other))
         one["linuxFxVersion"], another["linuxFxVersion"] = another["linuxFxVersion"], one["linuxFxVersion"]
         assert one["linuxFxVersion"] == f"{web.DOCKER}{image}"
-        mine, theirs = self.known.body(resource), self.known.body(other)
-        assert mine
-        assert theirs
-        swapped = Made(id=resource, body=web.swapped(mine, theirs)), Made(id=other, body=web.swapped(theirs, mine))
-        self.record = self.known.with_made(*swapped)

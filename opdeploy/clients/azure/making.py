@@ -29,7 +29,7 @@ class Making:
         self._by = by
         self.push = registries.push
         self.build = registries.build
-        switches = Switches(arm, place)
+        switches = Switches(arm)
         self.start, self.swap = switches.start, switches.swap
 
     def put(self, *, resource: str, body: Mapping[str, Any], api_key: str | None = None) -> None:

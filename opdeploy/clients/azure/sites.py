@@ -13,8 +13,8 @@ from opdeploy.clients.azure.refused import RefusedError, explained
 from opdeploy.clients.azure.runs import Running
 from opdeploy.errors import NotFoundError, OpdeployError
 from opdeploy.targets.azure.kinds import KINDS, kind_of, names_of
-from opdeploy.targets.azure.record import NAME, Made
-from opdeploy.targets.azure.web import NEXT, PLAN, SITE, SLOT, image_of, number_of, swapped
+from opdeploy.targets.azure.record import NAME
+from opdeploy.targets.azure.web import NEXT, PLAN, SITE, SLOT, image_of, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from opdeploy.clients.azure.arm import Arm
-    from opdeploy.clients.azure.place import Place
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import State
     from opdeploy.targets.azure.names import Where
@@ -165,28 +164,18 @@ def _exit_code(line: str) -> int | None:
 class Switches:
     """Starts sites and slots, and swaps them; each may be called again."""
 
-    def __init__(self, arm: Arm, place: Place) -> None:
-        """Take a connection, and the place that keeps records."""
+    def __init__(self, arm: Arm) -> None:
+        """Take a connection."""
         self._arm = arm
-        self._place = place
 
     def start(self, *, resource: str) -> None:
         """Start a site or slot."""
         self._arm.ask("POST", f"{resource}/start", KINDS[SITE].api)
 
     def swap(self, *, resource: str, slot: str, image: str) -> None:
-        """Swap a slot with its site, unless that runs the image: twice would be as if it had not been.
-
-        What each is then is noted before, so that nobody who goes on after an interruption takes it for changed.
-        """
-        other = f"{resource}/slots/{slot}"
+        """Swap a slot with its site, unless that runs the image: twice would be as if it had not been."""
         if self._runs(resource) == image:
             return
-        record = self._place.known()
-        mine, theirs = record.body(resource), record.body(other)
-        if mine and theirs and image_of(mine) != image:
-            one, another = Made(id=resource, body=swapped(mine, theirs)), Made(id=other, body=swapped(theirs, mine))
-            self._place.keep(record.with_made(one, another))
         operations = self._arm.session.operations(KINDS[SITE].sdk)
         try:
             with explained(f"slot {slot} was not swapped"):

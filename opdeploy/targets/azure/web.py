@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from opdeploy.deploy_settings import PlanSize
+    from opdeploy.targets.azure.record import Record
     from opdeploy.targets.base import Wanted
 
 SITE = "site"
@@ -280,3 +281,13 @@ def swapped(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     mine, theirs = (body["properties"]["siteConfig"] for body in (one, other))
     configuration = {**mine, **{name: theirs[name] for name in _SWAPPED}}
     return {**one, "properties": {**one["properties"], "siteConfig": configuration}}
+
+
+def as_made(found: Mapping[str, Any], record: Record) -> dict[str, Any] | None:
+    """Return what a resource was made as: of a site or a slot, what a swap takes along is that of the version it runs.
+
+    So a swap needs no note, and who goes on after an interruption takes nothing for changed.
+    """
+    body, number = record.body(found["id"]), number_of(found)
+    version = record.version(number) if number is not None else None
+    return swapped(body, version.body) if body and version and image_of(version.body) else body
