@@ -14,7 +14,6 @@ from tests.azure.kept import keep, registry_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.arm.server import Server
     from tests.azure.clouded import Clouded
 
 pytestmark = pytest.mark.slow  # minutes: it is broken at every write
@@ -24,9 +23,9 @@ NO = answers.error(403, "AuthorizationFailed", "The client does not have authori
 
 
 @pytest.fixture
-def breaks(arm_server: Server, tmp_path: Path) -> Breaks:
+def breaks(tmp_path: Path) -> Breaks:
     """Return what runs scenarios."""
-    return Breaks(arm_server, tmp_path, "webapp", {}, more=())
+    return Breaks(tmp_path, "webapp", {}, more=())
 
 
 def test_a_first_site_that_is_killed_goes_on(breaks: Breaks) -> None:
@@ -62,7 +61,7 @@ def test_an_update_with_a_swap_that_is_killed_goes_on(breaks: Breaks) -> None:
     breaks.at_every_write(scenario, least=12)
 
 
-def test_an_update_in_place_that_is_killed_goes_on(arm_server: Server, tmp_path: Path) -> None:
+def test_an_update_in_place_that_is_killed_goes_on(tmp_path: Path) -> None:
     """The next version answers, under the next number."""
 
     def scenario(project: Clouded, number: int) -> bool:
@@ -75,7 +74,7 @@ def test_an_update_in_place_that_is_killed_goes_on(arm_server: Server, tmp_path:
         assert project.run("diff").code == 0, number
         return was_killed
 
-    Breaks(arm_server, tmp_path, "webapp", {"webapp": {"sku": "B1"}}, more=()).at_every_write(scenario, least=10)
+    Breaks(tmp_path, "webapp", {"webapp": {"sku": "B1"}}, more=()).at_every_write(scenario, least=10)
 
 
 def test_a_removal_that_is_killed_goes_on(breaks: Breaks) -> None:
