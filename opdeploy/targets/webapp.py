@@ -105,8 +105,9 @@ class WebApp(AzureTarget):
         return Reach(public=True, keyed=is_keyed(observed, to), tls=True)
 
     def drift(self, observed: Observed) -> Iterator[Found]:
-        """Yield what is not as it was made, and what is missing, as it should be."""
-        yield from super().drift(observed.model_copy(update={"found": tuple(map(_running, observed.found))}))
+        """Yield what is not as it was made, and what is missing, as it should be: a slot is made when it is needed."""
+        found = super().drift(observed.model_copy(update={"found": tuple(map(_running, observed.found))}))
+        return (item for item in found if item.kind != SLOT or observed.of(SLOT, NEXT))
 
 
 def _running(found: Found) -> Found:

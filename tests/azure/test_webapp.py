@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +10,11 @@ import pytest
 
 from tests.arm import answers
 from tests.azure.clouded import GROUP
+from tests.azure.kept import keep, registry_of
+from tests.azure.others import made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.arm.arm import Seen
     from tests.arm.kinds import Resource
@@ -51,21 +51,6 @@ def site_of(project: Clouded, path: str = SITE) -> Resource:
 def runs(project: Clouded, path: str = SITE) -> str:
     """Return the version that a site or slot runs, as its container is told."""
     return str(site_of(project, path).private["settings"]["OPDEPLOY_VERSION"])
-
-
-def keep(project: Clouded, number: int) -> None:
-    """Keep the artefact of a version, for what a registry would tell."""
-    shutil.copytree(project.folder / "net", project.folder / "kept" / str(number))
-
-
-def registry_of(folder: Path) -> None:
-    """Have artefacts read from a folder by the numbers of their versions: the stand-in's registry tells no layers."""
-    from opdeploy.clients.azure.registry import Registries
-
-    def artefact(_registries: Registries, name: str, into: Path) -> None:
-        shutil.copytree(folder / name.rpartition("-")[2], into / "model")
-
-    Registries.artefact = artefact  # type: ignore[assignment, method-assign]  # in the command's own process
 
 
 def deploy(project: Clouded) -> Ran:
@@ -323,8 +308,6 @@ def stop(project: Clouded) -> None:
 
 def plan_of_others(project: Clouded, **more: Any) -> str:  # noqa: ANN401 - of a body
     """Have a plan in another group, which nobody here made, and return its id."""
-    from tests.azure.others import made
-
     group = f"{project.arm.scope}/resourceGroups/shared"
     made(project.arm, group, "2025-04-01", {"location": "westeurope"})
     plan = f"{group}/providers/Microsoft.Web/serverfarms/large"
@@ -346,6 +329,19 @@ def test_a_plan_that_is_named_is_used_and_left(project: Clouded) -> None:
     removed = [item.path for item in project.arm.seen if item.method == "DELETE" and "/sites/" in item.path]
     assert removed
     assert [path for path in removed if "deleteEmptyServerFarm=false" not in path] == []
+
+
+def test_a_site_of_others_with_that_name_is_left_alone(project: Clouded) -> None:
+    """It is neither taken over nor written."""
+    plan = plan_of_others(project)
+    made(project.arm, f"{project.arm.scope}/resourceGroups/{GROUP}", "2025-04-01", {"location": "westeurope"})
+    body = {"location": "westeurope", "properties": {"serverFarmId": plan}}
+    made(project.arm, f"{project.arm.scope}/{SITE}", "2025-05-01", body)
+    refused: list[Ran] = []
+    written = project.since(lambda: refused.append(project.deploy()))
+    assert refused[0].code == 1
+    assert "site net: is there already, and opdeploy did not make it; take another --name" in refused[0].err
+    assert written == []
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
