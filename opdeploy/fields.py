@@ -19,6 +19,7 @@ IDENTITY = _ID + r"Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9_
 PLAN = _ID + r"Microsoft\.Web/serverfarms/[A-Za-z0-9_-]+$"
 SETTING = r"^[A-Za-z_][A-Za-z0-9_.:-]*$"
 SUBNET = _ID + r"Microsoft\.Network/virtualNetworks/[A-Za-z0-9_.-]+/subnets/[A-Za-z0-9_.-]+$"
+VAULT = r"^([A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+/?)$"
 """Names and ids of Azure (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, read
 2026-11-26)."""
 HINTS = {
@@ -34,6 +35,7 @@ HINTS = {
     PLAN: "write the id of a Linux plan, as az appservice plan show tells it",
     SETTING: "write the name of a variable, such as LOG_LEVEL",
     SUBNET: "write the id of a subnet, as az network vnet subnet show tells it",
+    VAULT: "write the name of a Key Vault, or its address, such as https://me.vault.azure.net",
     REGION: "write an Azure region as Azure does, such as westeurope",
 }
 """What to write where a pattern does not match."""

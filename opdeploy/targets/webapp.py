@@ -13,7 +13,7 @@ from opdeploy.plan import fingerprint
 from opdeploy.platform import NameRule
 from opdeploy.targets.azure import steps, web
 from opdeploy.targets.azure.shared import Resource, shared
-from opdeploy.targets.azure.target import AzureTarget, is_keyed, kept_as, old, version_of
+from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, version_of
 from opdeploy.targets.azure.web import NEXT, PLAN, SITE, SLOT
 from opdeploy.targets.base import Reach
 from opdeploy.targets.engine.steps import clear_here
@@ -61,22 +61,22 @@ class WebApp(AzureTarget):
         config = self.config(wanted)
         wanted = wanted.model_copy(update={"image": web.numbered(wanted.image, number)})
         of, site = web.offer(wanted, facts), web.site(wanted, facts, number)
-        yield from self.ground(wanted, observed, None if version else version_of(wanted, number, config, site))
+        is_kept = version is not None and version.proven  # of any other the image may never have been built
+        yield from self.ground(wanted, observed, None if is_kept else version_of(wanted, number, config, site))
         if of.is_own:
             yield from steps.put(web.plan(wanted, of), observed.of(PLAN, name))
-        is_proven = version is not None and version.current and version.proven
         is_tried = web.is_tried(of.size, wanted.settings.webapp.slots)
         why = "" if observed.current is None else _why(of, is_tried=is_tried)
         yield from _taken_over(observed, site, number, wanted.ready_s, why=None if is_tried else why)
         yield steps.check_endpoint(SITE, name, number, auth=wanted.keyed)
-        if not is_proven:
+        if not (version and version.current and is_kept):
             before = observed.current.number if observed.current else None
             yield steps.proven(name, number, before)
-        if gone := old(observed, number, wanted.keep):
-            yield steps.forget(name, gone)
-            if is_tried and observed.current and observed.current.number in gone:  # it went there by the swap
-                made: dict[str, Any] = {"id": web.slot(site).id}
-                yield steps.delete(Found(kind=SLOT, name=NEXT, made=made), ", whose version is not kept", cleanup=True)
+        gone = old(observed, number, wanted.keep)
+        if is_tried and observed.current and observed.current.number in gone:  # it went there by the swap
+            made: dict[str, Any] = {"id": web.slot(site).id}
+            yield steps.delete(Found(kind=SLOT, name=NEXT, made=made), ", whose version is not kept", cleanup=True)
+        yield from forgotten(observed, gone, wanted.image)
         if version is None and observed.versions:
             yield clear_here(name, wanted.image)
 
@@ -94,7 +94,7 @@ class WebApp(AzureTarget):
         if undone and undone.unproven and undone.version not in {to, None}:
             if tried := observed.of(SLOT, NEXT):  # it has what failed, now if not before
                 yield steps.delete(tried, ", which has the version that failed", cleanup=True)
-            yield steps.forget(name, [undone.version or 0])
+            yield from forgotten(observed, {undone.version or 0})
 
     def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:
         """Yield what keeps a site from being made, a sentence each with what to do."""
@@ -133,19 +133,21 @@ def _taken_over(observed: Observed, site: Resource, number: int, ready_s: float,
     there = observed.of(SITE, name)
     is_swapped = why is None and there is not None and current is not None and current.number != number
     if is_swapped:
-        yield from _tried(observed.of(SLOT, NEXT), web.slot(site), number, ready_s)
+        yield from _tried(observed, web.slot(site), number, ready_s)
         yield _swap(site, number)
         there = _once_swapped(there, site)
-    done = [*steps.put(site, there, f"run version {number} in {name}{why or ''}"), *_started(there)]
+    title = f"run version {number} in {name}{why or ''}"
+    done = [*steps.put(site, there, title, rekeyed=rekeyed(observed) and not is_swapped), *_started(there)]
     yield from done
     is_proven = current is not None and current.number == number and current.proven
     if done or not (is_swapped or is_proven):
         yield steps.check_server(SITE, name, number, ready_s + _ON_THE_WAY_S, is_awaited=True)
 
 
-def _tried(there: Found | None, slot: Resource, number: int, ready_s: float) -> Iterator[Step]:
+def _tried(observed: Observed, slot: Resource, number: int, ready_s: float) -> Iterator[Step]:
     """Yield the steps that try a version in the slot, whose address nobody is told."""
-    yield from steps.put(slot, there, f"try version {number} in the slot {NEXT}")
+    there = observed.of(SLOT, NEXT)
+    yield from steps.put(slot, there, f"try version {number} in the slot {NEXT}", rekeyed=rekeyed(observed))
     yield from _started(there)
     yield steps.check_server(SLOT, NEXT, number, ready_s + _ON_THE_WAY_S)
 

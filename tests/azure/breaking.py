@@ -84,13 +84,8 @@ def killed(project: Clouded, number: int, *arguments: str) -> bool:
     return hit.is_set()
 
 
-def refused(
-    project: Clouded, number: int, answer: Answer | Drop, *arguments: str, before: Callable[[], Any] | None = None
-) -> tuple[bool, Ran]:
-    """Answer so to a command's write of a number; tell whether it came so far, and how it ended.
-
-    `before` is called in its process first.
-    """
+def refused(project: Clouded, number: int, answer: Answer | Drop, *arguments: str) -> tuple[bool, Ran]:
+    """Answer so to a command's write of a number; tell whether it came so far, and how it ended."""
     count = 0
     hit = False
 
@@ -104,7 +99,7 @@ def refused(
         count += 1
 
     project.arm.hook = hook
-    done = project.run(*arguments, before=before)
+    done = project.run(*arguments)
     project.arm.hook = lambda _number, _method, _path: None
     return hit, done
 

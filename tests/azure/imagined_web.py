@@ -103,7 +103,7 @@ class Imagined:
         proven = self.known.with_version(kept.model_copy(update={"proven": True}))
         self.record = proven.model_copy(update={"current": number})
 
-    def forget(self, *, numbers: list[int]) -> None:
+    def forget(self, *, numbers: list[int], images: list[str] | None = None) -> None:  # noqa: ARG002 - of no registry here
         """Drop versions."""
         kept = tuple(item for item in self.known.versions if item.number not in numbers)
         self.record = self.known.model_copy(update={"versions": kept})

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.arm import answers
 from tests.azure.clouded import GROUP
-from tests.azure.kept import keep, registry_of
 from tests.azure.others import made
 
 if TYPE_CHECKING:
@@ -53,14 +51,9 @@ def runs(project: Clouded, path: str = SITE) -> str:
     return str(site_of(project, path).private["settings"]["OPDEPLOY_VERSION"])
 
 
-def deploy(project: Clouded) -> Ran:
-    """Deploy what may fail: then the version before is asked for the answers of its own artefact."""
-    return project.run("deploy", "--yes", before=partial(registry_of, project.folder / "kept"))
-
-
 def back(project: Clouded, *more: str) -> Ran:
     """Roll back."""
-    return project.run("rollback", "--yes", *more, before=partial(registry_of, project.folder / "kept"))
+    return project.run("rollback", "--yes", *more)
 
 
 def test_a_first_site_answers_over_tls_and_is_removed(project: Clouded) -> None:
@@ -179,10 +172,9 @@ def test_what_no_swap_takes_along_is_changed_after_it(project: Clouded) -> None:
 def test_wrong_answers_in_the_slot_change_nothing(project: Clouded) -> None:
     """The old version answers as before, was never written, and the slot is gone."""
     assert project.deploy().code == 0
-    keep(project, 1)
     project.model(seed=1, wrong=2)
     failed: list[Ran] = []
-    written = project.since(lambda: failed.append(deploy(project)))
+    written = project.since(lambda: failed.append(project.deploy()))
     assert failed[0].code == 5, failed[0].err
     assert "version 1 answers as before" in failed[0].err
     assert of_web(written) == ["PUT sites/net/slots/next", "DELETE sites/net/slots/next"]
@@ -201,10 +193,8 @@ def test_a_first_site_with_wrong_answers_leaves_nothing(project: Clouded) -> Non
 def test_a_rollback_swaps_back(project: Clouded) -> None:
     """Nothing is built or written but the swap; a second one goes to the other again."""
     assert project.deploy().code == 0
-    keep(project, 1)
     project.model(seed=1)
     assert project.deploy().code == 0
-    keep(project, 2)
     done: list[Ran] = []
     written = project.since(lambda: done.append(back(project)))
     assert done[0].code == 0, done[0].err
@@ -220,7 +210,6 @@ def test_a_rollback_beyond_the_slot_sets_the_earlier_image_there(project: Cloude
     for number in (1, 2, 3):
         project.model(seed=number)
         assert project.deploy().code == 0
-        keep(project, number)
     done: list[Ran] = []
     written = project.since(lambda: done.append(back(project, "--to", "1")))
     assert done[0].code == 0, done[0].err
@@ -232,7 +221,6 @@ def test_a_rollback_beyond_the_slot_sets_the_earlier_image_there(project: Cloude
 def test_a_tier_without_slots_is_changed_in_place(basic: Clouded) -> None:
     """The plan says so, and why; what takes over is the new version, and a rollback sets the image before."""
     assert basic.deploy().code == 0
-    keep(basic, 1)
     basic.model(seed=1)
     done: list[Ran] = []
     written = basic.since(lambda: done.append(basic.deploy()))
@@ -242,7 +230,6 @@ def test_a_tier_without_slots_is_changed_in_place(basic: Clouded) -> None:
     )
     assert of_web(written) == ["PUT sites/net"]
     assert basic.versions() == {1: ("stopped", False), 2: ("running", True)}
-    keep(basic, 2)
     again = back(basic)
     assert again.code == 0, again.err
     assert basic.versions() == {1: ("running", True), 2: ("stopped", False)}
@@ -253,9 +240,8 @@ def test_a_tier_without_slots_is_changed_in_place(basic: Clouded) -> None:
 def test_wrong_answers_in_place_end_on_the_old_version(basic: Clouded) -> None:
     """Its image is set again."""
     assert basic.deploy().code == 0
-    keep(basic, 1)
     basic.model(seed=1, wrong=2)
-    failed = deploy(basic)
+    failed = basic.deploy()
     assert failed.code == 5, failed.err
     assert "version 1 answers again" in failed.err
     assert runs(basic) == "1"
@@ -393,11 +379,10 @@ def test_a_swap_whose_answer_is_lost_is_not_done_twice(project: Clouded, lost: a
 def test_a_swap_that_is_refused_leaves_the_old_version(project: Clouded) -> None:
     """It answers as before, and the slot is gone."""
     assert project.deploy().code == 0
-    keep(project, 1)
     project.model(seed=1)
     refusal = answers.error(403, "AuthorizationFailed", "The client does not have authorization to perform action 'x'.")
     project.arm.fail("POST", "/sites/net/slotsswap", refusal)
-    failed = deploy(project)
+    failed = project.deploy()
     assert failed.code == 1
     assert "slot next was not swapped: AuthorizationFailed" in failed.err
     assert "version 1 answers as before" in failed.err

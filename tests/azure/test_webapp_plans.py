@@ -23,7 +23,7 @@ TARGET = targets.find("webapp")
 CHECK, PROVE, CLEAR = "check check", "change prove", "delete clear-here"
 BEGUN = ["change note", "create azure-build"]
 TRIED = ["check check-next", "change azure-swap"]
-FORGOTTEN = ["delete forget", "delete delete-slot-next"]
+FORGOTTEN = ["delete delete-slot-next", "delete forget"]
 BASIC = {"sku": "B1"}
 
 
