@@ -63,9 +63,12 @@ class WebApp(AzureTarget):
         of, site = web.offer(wanted, facts), web.site(wanted, facts, number)
         is_kept = version is not None and version.proven  # of any other the image may never have been built
         yield from self.ground(wanted, observed, None if is_kept else version_of(wanted, number, config, site))
+        is_tried = web.is_tried(of.size, wanted.settings.webapp.slots)
+        left = observed.of(SLOT, NEXT)
+        if left and not is_tried:  # it takes memory, and keeps a plan from a tier without slots
+            yield steps.delete(left, ", which has no use any more")
         if of.is_own:
             yield from steps.put(web.plan(wanted, of), observed.of(PLAN, name))
-        is_tried = web.is_tried(of.size, wanted.settings.webapp.slots)
         why = "" if observed.current is None else _why(of, is_tried=is_tried)
         yield from _taken_over(observed, site, number, wanted.ready_s, why=None if is_tried else why)
         yield steps.check_endpoint(SITE, name, number, auth=wanted.keyed)

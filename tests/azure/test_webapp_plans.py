@@ -79,6 +79,11 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
         {"slots": False, "model": "b"},
         [*BEGUN, "change put-site-net", "check check-net", CHECK, PROVE, CLEAR],
     ),
+    "a tier without slots takes the slot away": (
+        [{}, {"model": "b"}],
+        {"model": "b", "sku": "B1"},
+        ["delete delete-slot-next", "change put-app-service-plan-net", CHECK],
+    ),
     "no version but one is kept": (
         [{}],
         {"model": "b", "keep": 1},
