@@ -10,8 +10,10 @@ from opdeploy.fields import (
     GROUP,
     IDENTITY,
     NAME,
+    PLAN,
     REGION,
     REGISTRY,
+    SETTING,
     SUBNET,
     VAULT,
     Address,
@@ -21,6 +23,11 @@ from opdeploy.fields import (
 from opdeploy.frozen import Frozen
 
 PORT = 8000
+PlanSize = Literal[
+    "B1", "B2", "B3", "S1", "S2", "S3",
+    "P0v3", "P1v3", "P2v3", "P3v3", "P1mv3", "P2mv3", "P3mv3", "P4mv3", "P5mv3",
+]  # fmt: skip
+"""Of an App Service plan that is made."""
 HOST = "127.0.0.1"
 
 
@@ -162,6 +169,27 @@ class OnAci(Frozen):
     ] = None
 
 
+class OnWebApp(Frozen):
+    """As an Azure web app."""
+
+    plan: Annotated[
+        str | None, Field(pattern=PLAN, max_length=400, description="Id of a Linux plan; one is made if not given.")
+    ] = None
+    sku: Annotated[
+        PlanSize | None, Field(description="Size of the plan; the smallest of Premium v3 that fits if not given.")
+    ] = None
+    instances: Annotated[int | None, Field(ge=1, le=30, description="Machines of the plan; 1 if not given.")] = None
+    slots: Annotated[
+        bool | None,
+        Field(description="Try a new version in a slot and swap it in, where the plan has slots; true if not given."),
+    ] = None
+    always_on: Annotated[bool | None, Field(description="Keep it running without requests; true if not given.")] = None
+    app_settings: Annotated[
+        dict[Annotated[str, Field(pattern=SETTING, max_length=200)], str],
+        Field(default_factory=dict, description="More variables of the container; plans show them, so no secrets."),
+    ]
+
+
 class Deploy(Frozen):
     """Where and under what name it is deployed; OPDEPLOY_… variables override it, and options override both."""
 
@@ -184,6 +212,7 @@ class Deploy(Frozen):
     kubernetes: Annotated[OnKubernetes, Field(default_factory=OnKubernetes, description="On a Kubernetes cluster.")]
     azure: Annotated[OnAzure, Field(default_factory=OnAzure, description="In an Azure subscription.")]
     aci: Annotated[OnAci, Field(default_factory=OnAci, description="As an Azure container group.")]
+    webapp: Annotated[OnWebApp, Field(default_factory=OnWebApp, description="As an Azure web app.")]
     state: Annotated[
         OneLine | None,
         Field(

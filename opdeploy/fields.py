@@ -16,6 +16,8 @@ ADDRESS = r"^(localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)
 GROUP = r"^[A-Za-z0-9_()-]([A-Za-z0-9_().-]*[A-Za-z0-9_()-])?$"
 _ID = r"^/subscriptions/[0-9A-Fa-f-]{36}/resourceGroups/[A-Za-z0-9_().-]+/providers/"
 IDENTITY = _ID + r"Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9_-]+$"
+PLAN = _ID + r"Microsoft\.Web/serverfarms/[A-Za-z0-9_-]+$"
+SETTING = r"^[A-Za-z_][A-Za-z0-9_.:-]*$"
 SUBNET = _ID + r"Microsoft\.Network/virtualNetworks/[A-Za-z0-9_.-]+/subnets/[A-Za-z0-9_.-]+$"
 VAULT = r"^([A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+/?)$"
 """Names and ids of Azure (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, read
@@ -30,6 +32,8 @@ HINTS = {
     DURATION: "write a time such as 90s, 15m, 4h or 7d",
     GROUP: "write letters, digits and any of -_.(), and no period at its end",
     IDENTITY: "write the id of a user-assigned identity, as az identity show tells it",
+    PLAN: "write the id of a Linux plan, as az appservice plan show tells it",
+    SETTING: "write the name of a variable, such as LOG_LEVEL",
     SUBNET: "write the id of a subnet, as az network vnet subnet show tells it",
     VAULT: "write the name of a Key Vault, or its address, such as https://me.vault.azure.net",
     REGION: "write an Azure region as Azure does, such as westeurope",

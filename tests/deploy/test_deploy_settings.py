@@ -34,6 +34,7 @@ class Values(NamedTuple):
 
 
 ONE_LINE = "two\nlines"
+WEB = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/a/providers/Microsoft.Web/serverfarms"
 SETTINGS: dict[str, Values] = {
     "target": Values("vm", "aci", "aci", ONE_LINE, Chosen(target="local"), "local"),
     "name": Values("of-file", "2026", "2026", "../x", Chosen(name="Of_Option"), "Of_Option"),
@@ -69,6 +70,12 @@ SETTINGS: dict[str, Values] = {
     "azure.location": Values("westeurope", "northeurope", "northeurope", "West Europe"),
     "azure.key_vault": Values("keys", "https://keys.vault.azure.net", "https://keys.vault.azure.net", "a.b"),
     "azure.tags": Values({"a": "b"}, "c=d,e=f=g", {"c": "d", "e": "f=g"}, ""),
+    "webapp.plan": Values(f"{WEB}/a", f"{WEB}/b", f"{WEB}/b", "b"),
+    "webapp.sku": Values("B1", "P0v3", "P0v3", "P9v9"),
+    "webapp.instances": Values(2, "3", 3, "0"),
+    "webapp.slots": Values(file=True, text="false", read=False, wrong="some"),
+    "webapp.always_on": Values(file=True, text="false", read=False, wrong="some"),
+    "webapp.app_settings": Values({"A": "b"}, "C=d,E=f=g", {"C": "d", "E": "f=g"}, "1=2"),
     "state": Values("kept", "null", "null", ONE_LINE, Chosen(state="elsewhere"), "elsewhere"),
 }
 WITH_OPTION = {path: values for path, values in SETTINGS.items() if values.option}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.clients.azure.sites import Switches
 from opdeploy.targets.azure.compare import refs, resolved
 from opdeploy.targets.azure.kinds import GROUP, kind_of
 from opdeploy.targets.azure.record import Kept, Made
@@ -28,6 +29,8 @@ class Making:
         self._by = by
         self.push = registries.push
         self.build = registries.build
+        switches = Switches(arm)
+        self.start, self.swap = switches.start, switches.swap
         self._remove = registries.remove
 
     def put(self, *, resource: str, body: Mapping[str, Any], api_key: str | None = None) -> None:

@@ -11,7 +11,7 @@ from opdeploy.clients.azure import seen
 from opdeploy.clients.azure.asking import asked
 from opdeploy.clients.azure.keys import Keys
 from opdeploy.clients.azure.notes import keeps
-from opdeploy.clients.azure.runs import runs
+from opdeploy.clients.azure.runs import facts, runs
 from opdeploy.errors import InputError, OpdeployError, unknown_key
 from opdeploy.targets.azure.before import to_ask
 from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
@@ -146,12 +146,12 @@ class Place:
 
     def _facts(self, at: Where) -> dict[str, JsonValue]:
         home = self._arm.find(at.group_id)
-        facts: dict[str, JsonValue] = {"builds": "here" if self._images.builds_here else "registry"}
+        found: dict[str, JsonValue] = {"builds": "here" if self._images.builds_here else "registry"}
         if home:
             is_own = (home.get("tags") or {}).get(NAME) == at.deployment
-            facts["group"] = {"own": is_own, "location": home["location"]}
-        facts["registry"] = self._registry()
-        return facts
+            found["group"] = {"own": is_own, "location": home["location"]}
+        found["registry"] = self._registry()
+        return found | facts(self._arm, self._whole, at)
 
     def _registry(self) -> dict[str, JsonValue] | None:
         """Return what is known of the registry that is named; None where it is none of the subscription's."""
@@ -169,6 +169,9 @@ class Place:
     def obstacles(self, wanted: Wanted) -> Iterator[str]:
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
         yield from (item.text for item in self._found(wanted) if item.stops)
+        how = self._how()
+        if how:
+            yield from how.obstacles(wanted, facts(self._arm, self._whole, self.where(wanted.deployment)))
         yield from self._keyless()
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pydantic import JsonValue
 
     from opdeploy.clients.azure.arm import Arm
+    from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Found, State
     from opdeploy.targets.azure.names import Where
 
@@ -61,5 +64,14 @@ class Runs(Protocol):
 def runs(arm: Arm, target: str) -> Runs:
     """Return what runs versions on a platform."""
     from opdeploy.clients.azure.group import Groups
+    from opdeploy.clients.azure.sites import Sites
 
-    return {"aci": Groups}[target](arm)
+    made: dict[str, Callable[[Arm], Runs]] = {"aci": Groups, "webapp": Sites}
+    return made[target](arm)
+
+
+def facts(arm: Arm, settings: Deploy, at: Where) -> dict[str, JsonValue]:
+    """Return what a platform has that a plan depends on."""
+    from opdeploy.clients.azure import sites
+
+    return sites.facts(arm, settings, at) if settings.target == "webapp" else {}
