@@ -7,18 +7,35 @@ from pydantic import Field
 from opdeploy.fields import (
     DNS_LABEL,
     DNS_NAME,
+    ENVIRONMENT,
     GROUP,
     IDENTITY,
     NAME,
     REGION,
     REGISTRY,
     SUBNET,
+    WORKSPACE,
     Address,
     OneLine,
     Port,
 )
 from opdeploy.frozen import Frozen
 
+Profile = Literal[
+    "Consumption",
+    "Consumption-GPU-NC8as-T4",
+    "Consumption-GPU-NC24-A100",
+    "D4",
+    "D8",
+    "D16",
+    "D32",
+    "E4",
+    "E8",
+    "E16",
+    "E32",
+    "NC24-A100",
+]
+"""Workload profiles of Container Apps; opdeploy/targets/container_apps/sizes.py has their sizes."""
 PORT = 8000
 HOST = "127.0.0.1"
 
@@ -157,6 +174,45 @@ class OnAci(Frozen):
     ] = None
 
 
+class OnContainerApps(Frozen):
+    """As an Azure container app."""
+
+    environment: Annotated[
+        str | None,
+        Field(pattern=ENVIRONMENT, max_length=400, description="Id of the environment; one is made if not given."),
+    ] = None
+    profile: Annotated[
+        Profile | None,
+        Field(description="Workload profile; Consumption if not given, and its T4 where hardware.gpu is required."),
+    ] = None
+    cpus: Annotated[float | None, Field(ge=0.25, le=32, description="Processors of a replica; 1 if not given.")] = None
+    min_replicas: Annotated[
+        int | None, Field(ge=0, le=1000, description="Replicas at least; 0 if not given, which costs a cold start.")
+    ] = None
+    max_replicas: Annotated[
+        int | None, Field(ge=1, le=1000, description="Replicas at most; 10 if not given, and 1 on a GPU.")
+    ] = None
+    concurrency: Annotated[
+        int | None, Field(ge=1, le=10000, description="Requests at once in a replica before another; 10 if not given.")
+    ] = None
+    cool_down_s: Annotated[
+        int | None, Field(ge=1, le=86400, description="Seconds without a request before the last one goes; 300.")
+    ] = None
+    external: Annotated[
+        bool | None, Field(description="Reached from outside its environment; true if not given.")
+    ] = None
+    subnet: Annotated[
+        str | None,
+        Field(pattern=SUBNET, max_length=400, description="Id of a subnet for the environment, whose network alone "
+        "reaches it then."),
+    ] = None
+    workspace: Annotated[
+        str | None,
+        Field(pattern=WORKSPACE, max_length=400, description="Id of the Log Analytics workspace that keeps its logs, or "
+        "own for one that is made; none if not given."),
+    ] = None
+
+
 class Deploy(Frozen):
     """Where and under what name it is deployed; OPDEPLOY_… variables override it, and options override both."""
 
@@ -179,6 +235,9 @@ class Deploy(Frozen):
     kubernetes: Annotated[OnKubernetes, Field(default_factory=OnKubernetes, description="On a Kubernetes cluster.")]
     azure: Annotated[OnAzure, Field(default_factory=OnAzure, description="In an Azure subscription.")]
     aci: Annotated[OnAci, Field(default_factory=OnAci, description="As an Azure container group.")]
+    container_apps: Annotated[
+        OnContainerApps, Field(default_factory=OnContainerApps, description="As an Azure container app.")
+    ]
     state: Annotated[OneLine | None, Field(description="Folder of journals and caches; .opdeploy if not given.")] = None
 
     @property

@@ -144,7 +144,7 @@ class Place:
             is_own = (home.get("tags") or {}).get(NAME) == at.deployment
             facts["group"] = {"own": is_own, "location": home["location"]}
         facts["registry"] = self._registry()
-        return facts
+        return {**facts, **self._runs.facts(at, self._whole)}
 
     def _registry(self) -> dict[str, JsonValue] | None:
         """Return what is known of the registry that is named; None where it is none of the subscription's."""
@@ -167,6 +167,7 @@ class Place:
         home = self._arm.find(at.group_id)
         if home and (home.get("properties") or {}).get("provisioningState") == "Deleting":
             yield f"resource group {at.group}: is being removed; wait until it is gone, or take another"
+        yield from self._runs.obstacles(at, wanted)
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:
         """Yield what may not be enough, or is not there."""
@@ -245,6 +246,6 @@ class Place:
         """Write the artefact that a server holds below a folder, in one called `model`."""
         self._images.artefact(self._runs.image(self._last(), name), folder)
 
-    def api_key(self, deployment: str) -> str | None:  # noqa: ARG002 - Azure tells no secret of what runs
-        """Return the API key of a deployment: that of the environment, where one is there."""
-        return self._key
+    def api_key(self, deployment: str) -> str | None:
+        """Return the API key of a deployment: that of the environment, else that of what runs, where Azure tells it."""
+        return self._key or self._runs.api_key(self.where(deployment))

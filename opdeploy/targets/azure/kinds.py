@@ -28,6 +28,8 @@ class Kind(NamedTuple):
     """The version of its interface."""
     sdk: Sdk | None = None
     """What carries it; where it is not given, the operations for any resource of azure-mgmt-resource."""
+    keys: str | None = None
+    """What one posts to, to be told its keys."""
 
     @property
     def provider(self) -> str:
@@ -54,6 +56,11 @@ KINDS = {
             "2023-05-01",
             Sdk("containerinstance", "ContainerInstanceManagementClient", "container_groups"),
         ),
+        # Those of Container Apps and Log Analytics are of the published schemas, read 2026-11-26. A workspace is asked for
+        # its keys as learn.microsoft.com/rest/api/loganalytics/shared-keys/get-shared-keys has it.
+        Kind("container app", "Microsoft.App/containerApps", "2026-01-01"),
+        Kind("container app environment", "Microsoft.App/managedEnvironments", "2026-01-01"),
+        Kind("log workspace", "Microsoft.OperationalInsights/workspaces", "2025-07-01", keys="sharedKeys"),
         Kind("role assignment", "Microsoft.Authorization/roleAssignments", "2022-04-01"),
         Kind("identity", "Microsoft.ManagedIdentity/userAssignedIdentities", "2024-11-30"),
         Kind("container registry", "Microsoft.ContainerRegistry/registries", "2025-11-01"),

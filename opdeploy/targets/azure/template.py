@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.targets.azure.compare import REF, SECRET, secrets
+from opdeploy.targets.azure.compare import KEYS, REF, SECRET, secrets
 from opdeploy.targets.azure.kinds import GROUP, KINDS, PROVIDERS, group_of, kind_of, names_of, type_of
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ def _expressed(value: Any, others: set[str], needed: set[str]) -> Any:  # noqa: 
             needed.update({value[REF]} if value[REF].lower() in others else ())
             kind = kind_of(value[REF])
             return f"[reference({_inner(value[REF])}, '{kind.api if kind else ''}', 'full').{value['path']}]"
+        if KEYS in value:
+            needed.update({value[KEYS]} if value[KEYS].lower() in others else ())
+            kind = kind_of(value[KEYS])
+            return f"[listKeys({_inner(value[KEYS])}, '{kind.api if kind else ''}').{value['path']}]"
         return {_expressed(key, others, needed): _expressed(item, others, needed) for key, item in value.items()}
     if isinstance(value, list):
         return [_expressed(item, others, needed) for item in value]
