@@ -12,11 +12,11 @@ from tests.arm import engine, identities
 from tests.arm.answers import Answer, Ending, refused
 from tests.arm.fronts import Front
 from tests.arm.kinds import ASYNC, IDENTITY, LOCATION, Kind, Resource
-from tests.arm.machines import Machine, Probe, Spec
+from tests.arm.machines import Container, Machine, Probe, Spec
 from tests.arm.registries import may_pull
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tests.arm.arm import Arm
     from tests.arm.kinds import Action, Request, Route
@@ -224,9 +224,10 @@ def _made_app(arm: Arm, app: Resource) -> None:
         app.private["turn"] = itertools.count()
         app.private["front"] = Front(arm.authority, address, lambda: _behind(arm, app.id))
         arm.machines.at_end(app.private["front"].close)
-    if last is None or last["template"] != template:
-        suffix = template.get("revisionSuffix") or secrets.token_hex(4)[:7]
-        name = f"{app.name}--{suffix}"
+    suffix = template.get("revisionSuffix")
+    is_known = suffix and f"{app.name}--{suffix}" in revisions  # then nothing is made (azure-container-apps issue 650)
+    if not is_known and (last is None or last["template"] != template):
+        name = f"{app.name}--{suffix or secrets.token_hex(4)[:7]}"
         revisions[name] = {"template": copy.deepcopy(template), "active": True, "created": "2026-11-26T12:00:00+00:00"}
         _start(arm, app, name)
     if app.properties["configuration"]["activeRevisionsMode"] == "Single":
@@ -235,7 +236,15 @@ def _made_app(arm: Arm, app: Resource) -> None:
 
 
 def _ending(arm: Arm, app: Resource) -> Ending | None:
-    """Return how a change ends whose image cannot be had."""
+    """Return how a change ends whose revision another one is, or whose image cannot be had."""
+    template = app.properties["template"]
+    known = app.private.get("revisions", {}).get(f"{app.name}--{template.get('revisionSuffix')}")
+    if known and known["template"] != template:
+        message = f"Failed to provision revision for container app '{app.name}'. Error details: The following "
+        message += "field(s) are either invalid or missing. Field 'template.revisionsuffix' is invalid with details: "
+        return Ending(
+            "ContainerAppOperationError", f"{message}'Invalid value: revision with suffix already exists.'"
+        )
     registries = {
         each.get("server", "").lower(): each for each in app.properties["configuration"].get("registries") or []
     }
@@ -263,6 +272,9 @@ def _start(arm: Arm, app: Resource, name: str) -> None:
     specs = list(_specs(arm, app, revision["template"], inside))
     folder = arm.folder / "apps" / inside
     revision["active"] = True
+    if "front" not in revision and app.properties["configuration"].get("ingress"):
+        revision["front"] = Front(arm.authority, arm.machines.address(), lambda: _alone(arm, app.id, name))
+        arm.machines.at_end(revision["front"].close)
     revision["machine"] = arm.machines.start(folder, inside, specs, policy="Always", pace=arm.pace)
 
 
@@ -313,6 +325,15 @@ def _behind(arm: Arm, path: str) -> tuple[str, int] | None:
     return None
 
 
+def _alone(arm: Arm, path: str, name: str) -> tuple[str, int] | None:
+    """Return where a revision answers at its own address."""
+    app = arm.find(path)
+    machine: Machine | None = app.private["revisions"][name].get("machine") if app else None
+    if app is None or machine is None or not machine.ready:
+        return None
+    return machine.address, app.properties["configuration"]["ingress"].get("targetPort") or 80
+
+
 def _view_app(_arm: Arm, app: Resource) -> dict[str, Any]:
     own = copy.deepcopy(app.properties)
     revisions = app.private.get("revisions", {})
@@ -332,6 +353,8 @@ def _view_app(_arm: Arm, app: Resource) -> dict[str, Any]:
 def _gone_app(_arm: Arm, app: Resource) -> None:
     for each in app.private.get("revisions", {}).values():
         _end(each)
+        if "front" in each:
+            each["front"].close()
     if "front" in app.private:
         app.private["front"].close()
 
@@ -349,6 +372,8 @@ def _revision(app: Resource, name: str) -> dict[str, Any]:
         "trafficWeight": _weights(app)[name], "replicas": 1 if machine else 0, "healthState": health,
         "provisioningState": "Provisioned", "runningState": running,
     }  # fmt: skip
+    if "front" in revision:
+        own["fqdn"] = revision["front"].name
     return {"id": f"{app.id}/revisions/{name}", "name": name, "type": f"{app.kind.type}/revisions", "properties": own}
 
 
@@ -382,11 +407,40 @@ def _replicas(arm: Arm, app: Resource, request: Request, names: tuple[str, ...])
     live = machine.containers if machine else []
     told = [
         {"name": each.spec.name, "ready": each.ready, "started": True, "restartCount": each.restarts,
-         "runningState": each.state["state"], "runningStateDetails": each.state.get("detailStatus", "")}
+         "runningState": each.state["state"], "runningStateDetails": _details(each),
+         "logStreamEndpoint": f"{arm.url}{app.id}/revisions/{names[0]}/replicas/{names[0]}-0/containers/"
+                              f"{each.spec.name}/logstream"}
         for each in live
     ]  # fmt: skip
     replica = {"name": f"{names[0]}-0", "properties": {"runningState": "Running", "containers": told}}
     return engine.listed(arm, request, [replica] if machine else [])
+
+
+def _details(container: Container) -> str:
+    """Return what is told of a container that does not run."""
+    if container.state["state"] == "Terminated":
+        return f"Container terminated with exit code '{container.state['exitCode']}'"
+    return str(container.state.get("detailStatus", ""))
+
+
+def _token(_arm: Arm, app: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:
+    token = app.private.setdefault("token", secrets.token_hex(16))
+    return Answer(200, {"location": app.body["location"], "properties": {"token": token}})
+
+
+def stream(arm: Arm, path: str, query: Mapping[str, str], authorization: str) -> Answer | None:
+    """Answer with what a container wrote, which the data plane tells to who shows the app's token; None for others."""
+    if not path.endswith("/logstream"):
+        return None
+    resource, _, rest = path.partition("/revisions/")
+    app = arm.find(resource)
+    if app is None or authorization != f"Bearer {app.private.get('token')}":
+        return Answer(401, {"error": "invalid token"})
+    machine: Machine | None = app.private["revisions"][rest.split("/")[0]].get("machine")
+    live = next((each for each in machine.containers if each.spec.name == rest.split("/")[-2]), None) if machine else None
+    lines = live.text().splitlines(keepends=True) if live else []
+    tail = "".join(lines[-int(query.get("tailLines", "20")) :]) if lines else ""
+    return Answer(200, tail.encode(), {"Content-Type": "text/plain"})
 
 
 def _secrets(_arm: Arm, app: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:
@@ -437,6 +491,7 @@ APP_ACTIONS: dict[str, Action] = {
     "POST revisions/*/restart": _activate,
     "GET revisions/*/replicas": _replicas,
     "POST listSecrets": _secrets,
+    "POST getAuthtoken": _token,
 }
 ENVIRONMENT = Kind(
     type="Microsoft.App/managedEnvironments",

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import trustme
 
 from tests.arm.answers import Answer, Drop, Ending, Refused, error, malformed
+from tests.arm.apps import stream
 from tests.arm.arm import Arm
 from tests.arm.blobs import blob
 from tests.arm.kinds import Request
@@ -112,6 +113,8 @@ class Handler(BaseHTTPRequestHandler):
                     arm, self.command, path, query, headers, content
                 ):
                     return found
+                if told := stream(arm, path, query, headers.get("authorization", "")):
+                    return told
                 check_token(arm, headers.get("authorization", ""))
                 if isinstance(body, bytes):
                     raise malformed("Unexpected character encountered while parsing value")
