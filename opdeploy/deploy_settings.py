@@ -198,18 +198,25 @@ class OnContainerApps(Frozen):
     cool_down_s: Annotated[
         int | None, Field(ge=1, le=86400, description="Seconds without a request before the last one goes; 300.")
     ] = None
-    external: Annotated[
-        bool | None, Field(description="Reached from outside its environment; true if not given.")
-    ] = None
+    external: Annotated[bool | None, Field(description="Reached from outside its environment; true if not given.")] = (
+        None
+    )
     subnet: Annotated[
         str | None,
-        Field(pattern=SUBNET, max_length=400, description="Id of a subnet for the environment, whose network alone "
-        "reaches it then."),
+        Field(
+            pattern=SUBNET,
+            max_length=400,
+            description="Id of a subnet for the environment, whose network alone reaches it then.",
+        ),
     ] = None
     workspace: Annotated[
         str | None,
-        Field(pattern=WORKSPACE, max_length=400, description="Id of the Log Analytics workspace that keeps its logs, or "
-        "own for one that is made; none if not given."),
+        Field(
+            pattern=WORKSPACE,
+            max_length=400,
+            description="Id of the Log Analytics workspace that keeps its logs, or "
+            "own for one that is made; none if not given.",
+        ),
     ] = None
 
 

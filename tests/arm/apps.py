@@ -242,9 +242,7 @@ def _ending(arm: Arm, app: Resource) -> Ending | None:
     if known and known["template"] != template:
         message = f"Failed to provision revision for container app '{app.name}'. Error details: The following "
         message += "field(s) are either invalid or missing. Field 'template.revisionsuffix' is invalid with details: "
-        return Ending(
-            "ContainerAppOperationError", f"{message}'Invalid value: revision with suffix already exists.'"
-        )
+        return Ending("ContainerAppOperationError", f"{message}'Invalid value: revision with suffix already exists.'")
     registries = {
         each.get("server", "").lower(): each for each in app.properties["configuration"].get("registries") or []
     }
@@ -437,7 +435,9 @@ def stream(arm: Arm, path: str, query: Mapping[str, str], authorization: str) ->
     if app is None or authorization != f"Bearer {app.private.get('token')}":
         return Answer(401, {"error": "invalid token"})
     machine: Machine | None = app.private["revisions"][rest.split("/")[0]].get("machine")
-    live = next((each for each in machine.containers if each.spec.name == rest.split("/")[-2]), None) if machine else None
+    live = (
+        next((each for each in machine.containers if each.spec.name == rest.split("/")[-2]), None) if machine else None
+    )
     lines = live.text().splitlines(keepends=True) if live else []
     tail = "".join(lines[-int(query.get("tailLines", "20")) :]) if lines else ""
     return Answer(200, tail.encode(), {"Content-Type": "text/plain"})

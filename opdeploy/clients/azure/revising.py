@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.clients.azure.apps import Apps
 from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.errors import OpdeployError
 from opdeploy.targets.azure.compare import resolved
@@ -43,8 +43,7 @@ class Revising:
         try:
             self._arm.put(resource, resolved(dict(body), {}, {"api-key": api_key or ""}))
         except RefusedError as error:
-            for line in Apps(self._arm).evidence(resource, revision, _LOG_LINES):
-                error.add_note(line)
+            self._explain(error, revision)
             raise
 
     def serve(self, *, resource: str, body: Mapping[str, Any], number: int) -> None:
@@ -75,6 +74,12 @@ class Revising:
         except RefusedError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
+
+    def _explain(self, error: RefusedError, revision: str) -> None:
+        """Add what the server of a revision wrote to an error."""
+        with suppress(OpdeployError):  # where there is none of it, or nobody may read it
+            for line in self._place.logs(revision, _LOG_LINES):
+                error.add_note(line)
 
     def _noted(self, record: Record, resource: str, body: Mapping[str, Any]) -> None:
         """Note what an app is to be, before it is: so it is known however this ends."""

@@ -94,8 +94,9 @@ def _spelt(text: str, where: str) -> str:
 
 
 def resolved(body: Any, properties: Mapping[str, Mapping[str, Any]], secrets: Mapping[str, str]) -> Any:  # noqa: ANN401
-    """Return a body with what stands for something else replaced: for properties and keys of other resources, which
-    `properties` has by their ids and by what is asked for them, and for secrets.
+    """Return a body with what stands for something else replaced.
+
+    `properties` has other resources by their ids, and their keys by what is asked for them.
     """
     if isinstance(body, dict):
         if SECRET in body:

@@ -56,8 +56,8 @@ KINDS = {
             "2023-05-01",
             Sdk("containerinstance", "ContainerInstanceManagementClient", "container_groups"),
         ),
-        # Those of Container Apps and Log Analytics are of the published schemas, read 2026-11-26. A workspace is asked for
-        # its keys as learn.microsoft.com/rest/api/loganalytics/shared-keys/get-shared-keys has it.
+        # Those of Container Apps and Log Analytics are of the published schemas, read 2026-11-26. A workspace is asked
+        # for its keys as learn.microsoft.com/rest/api/loganalytics/shared-keys/get-shared-keys has it.
         Kind("container app", "Microsoft.App/containerApps", "2026-01-01"),
         Kind("container app environment", "Microsoft.App/managedEnvironments", "2026-01-01"),
         Kind("log workspace", "Microsoft.OperationalInsights/workspaces", "2025-07-01", keys="sharedKeys"),

@@ -53,14 +53,8 @@ def _expressed(value: Any, others: set[str], needed: set[str]) -> Any:  # noqa: 
     if isinstance(value, dict):
         if SECRET in value:
             return f"[parameters('{_parameter(value[SECRET])}')]"
-        if REF in value:
-            needed.update({value[REF]} if value[REF].lower() in others else ())
-            kind = kind_of(value[REF])
-            return f"[reference({_inner(value[REF])}, '{kind.api if kind else ''}', 'full').{value['path']}]"
-        if KEYS in value:
-            needed.update({value[KEYS]} if value[KEYS].lower() in others else ())
-            kind = kind_of(value[KEYS])
-            return f"[listKeys({_inner(value[KEYS])}, '{kind.api if kind else ''}').{value['path']}]"
+        if value.keys() & {REF, KEYS}:
+            return _told(value, others, needed)
         return {_expressed(key, others, needed): _expressed(item, others, needed) for key, item in value.items()}
     if isinstance(value, list):
         return [_expressed(item, others, needed) for item in value]
@@ -68,6 +62,17 @@ def _expressed(value: Any, others: set[str], needed: set[str]) -> Any:  # noqa: 
         needed.add(value)
         return _id(value)
     return f"[{value}" if isinstance(value, str) and value.startswith("[") else value  # else it were an expression
+
+
+def _told(value: dict[str, str], others: set[str], needed: set[str]) -> str:
+    """Return the expression for a property, or a key, of another resource."""
+    resource = value.get(REF) or value[KEYS]
+    needed.update({resource} if resource.lower() in others else ())
+    kind = kind_of(resource)
+    api = kind.api if kind else ""
+    if REF in value:
+        return f"[reference({_inner(resource)}, '{api}', 'full').{value['path']}]"
+    return f"[listKeys({_inner(resource)}, '{api}').{value['path']}]"
 
 
 def _id(resource: str) -> str:

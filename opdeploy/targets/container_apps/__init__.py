@@ -1,7 +1,7 @@
 """Azure Container Apps: an app, whose revisions are the versions. Pure.
 
-A new revision gets no requests until it has given the golden answers at an address of its own; then it gets all. What ran
-before is deactivated and kept: a rollback activates it, and sends the requests back.
+A new revision gets no requests until it has given the golden answers at an address of its own; then it gets all. What
+ran before is deactivated and kept: a rollback activates it, and sends the requests back.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from opdeploy.targets.container_apps.bodies import (
     APP,
     ENVIRONMENT,
     REVISION,
-    TARGET as ID,
     around,
     beside,
     numbered,
@@ -31,6 +30,9 @@ from opdeploy.targets.container_apps.bodies import (
     revision_of,
     runs,
     settled,
+)
+from opdeploy.targets.container_apps.bodies import (
+    TARGET as ID,
 )
 from opdeploy.targets.container_apps.sizes import profile
 from opdeploy.targets.engine.steps import clear_here
@@ -188,7 +190,7 @@ def _between(before: dict[str, Any], after: dict[str, Any]) -> tuple[Change, ...
 
 
 def _deactivated(observed: Observed, app: str, but: str, *, strangers: bool = False) -> Iterator[Step]:
-    """Yield the steps that end every revision but one: those of other versions, and on demand those that others made."""
+    """Yield the steps that end every revision but one: of other versions, and on demand what others made."""
     for found in observed.found:
         if found.kind != REVISION or found.name == but or not found.properties.get("active"):
             continue

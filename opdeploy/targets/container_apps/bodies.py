@@ -200,7 +200,7 @@ def numbered(body: dict[str, Any], number: int, revision: str) -> dict[str, Any]
 
 
 def settled(body: dict[str, Any]) -> dict[str, Any]:
-    """Return what is of the app itself, without what is of a revision: so it is noted, and held against what is there."""
+    """Return what is of the app itself and not of a revision: so it is noted, and held against what is there."""
     kept = {key: value for key, value in body["properties"].items() if key != "template"}
     return {**body, "properties": kept}
 

@@ -47,14 +47,14 @@ GPU: Profile = "Consumption-GPU-NC8as-T4"
 GPU_REGIONS: dict[Profile, str] = {
     "Consumption-GPU-NC8as-T4": (
         "australiaeast, brazilsouth, canadacentral, centralindia, eastus, francecentral, italynorth, japaneast, "
-        "northcentralus, southcentralus, southeastasia, southindia, swedencentral, uksouth, westeurope, westus, westus2, "
-        "westus3"
+        "northcentralus, southcentralus, southeastasia, southindia, swedencentral, uksouth, westeurope, westus, "
+        "westus2, westus3"
     ),
     "Consumption-GPU-NC24-A100": (
         "australiaeast, brazilsouth, canadacentral, eastus, italynorth, swedencentral, uksouth, westus, westus3"
     ),
 }
-"""Where those with a GPU were offered on 2026-04-17 (microsoft/azure-container-apps, region-features.json): a way out."""
+"""Where those with a GPU were offered on 2026-04-17 (microsoft/azure-container-apps, region-features.json)."""
 
 
 class Replica(NamedTuple):
@@ -89,8 +89,8 @@ def replica(wanted: Wanted) -> Replica:
         )
     if memory_gib > size.memory_gib:
         raise InputError(
-            f"hardware.memory_gb: {wanted.memory_gb:g} GB are more than a replica on {name} has: {size.memory_gib} GiB; "
-            f"take less, or {_larger(cpus, memory_gib, gpu=size.gpu)}"
+            f"hardware.memory_gb: {wanted.memory_gb:g} GB are more than a replica on {name} has: "
+            f"{size.memory_gib} GiB; take less, or {_larger(cpus, memory_gib, gpu=size.gpu)}"
         )
     if size.gpu:
         return Replica(size.cpus, f"{size.memory_gib}Gi")
@@ -114,9 +114,7 @@ def replicas(settings: OnContainerApps, *, gpu: bool) -> tuple[int, int]:
 def _larger(cpus: float, memory_gib: float, *, gpu: bool) -> str:
     """Say which profile would do."""
     fitting = (
-        name
-        for name, size in SIZES.items()
-        if size.cpus >= cpus and size.memory_gib >= memory_gib and size.gpu == gpu
+        name for name, size in SIZES.items() if size.cpus >= cpus and size.memory_gib >= memory_gib and size.gpu == gpu
     )
     name = next(fitting, None)
     return f"deploy.container_apps.profile {name}" if name else "another platform: no profile has that much"
