@@ -114,6 +114,7 @@ class Arm:
         self.principal_writes = 0
         self.token_s = 3600
         self.pace = 1.0
+        self.no_gpu = False
         self.restricted: set[str] = set()
         self.run_command: Callable[[str, str], tuple[str, str]] = lambda _machine, _script: ("", "")
         self.unseen: dict[str, int] = {}

@@ -14,6 +14,7 @@ from tests.arm import (
     deployments,
     engine,
     identities,
+    lists,
     networks,
     registries,
     roles,
@@ -88,7 +89,7 @@ def _typed(arm: Arm, request: Request, ending: Ending | None) -> Answer:
         code, what = "InvalidResourceType", "/".join(request.path.types)
         message = f"The resource type '{what}' could not be found in the namespace '{request.path.namespace}' for api "
         raise refused(404, code, f"{message}version '{request.version}'.")
-    _check_right(arm, about, request, owner is not None, count)
+    _check_right(arm, about, request, count, acts=owner is not None)
     _check_place(arm, about, request)
     engine.check_version(about, request)
     if owner:
@@ -97,7 +98,7 @@ def _typed(arm: Arm, request: Request, ending: Ending | None) -> Answer:
     if len(request.path.names) < len(request.path.types):
         if request.method != "GET":
             raise refused(405, "MethodNotAllowed", f"The HTTP method '{request.method}' is not allowed here.")
-        return engine.collection(arm, kind, request)
+        return lists.collection(arm, kind, request)
     return _resource(arm, kind, request, ending)
 
 
@@ -127,7 +128,7 @@ def _action(arm: Arm, owner: Kind, request: Request, count: int) -> Answer:
     raise refused(404, code, f"The resource type '{owner.short}/{rest}' has no such operation '{request.method}'.")
 
 
-def _check_right(arm: Arm, kind: Kind, request: Request, acts: bool, count: int) -> None:  # noqa: FBT001
+def _check_right(arm: Arm, kind: Kind, request: Request, count: int, *, acts: bool) -> None:
     """Refuse what the one who signed in may not do; lists leave out what may not be read instead."""
     if len(request.path.names) < len(request.path.types) and not acts:
         return
@@ -157,7 +158,8 @@ def _check_place(arm: Arm, kind: Kind, request: Request) -> None:
     if request.method != "PUT":
         return
     parent = engine.resource_id(request, len(path.names) - 1) if len(path.names) > 1 else path.scope
-    if (len(path.names) > 1 or path.names and "/providers/" in path.scope.lower()) and arm.find(parent) is None:  # noqa: RUF021
+    has_parent = len(path.names) > 1 or "/providers/" in path.scope.lower()
+    if has_parent and arm.find(parent) is None:
         child = f"{path.namespace}/{'/'.join(path.segments[:-2])}"
         message = (
             f"Failed to perform '{request.method}' on resource(s) of type '{kind.type}', because the parent resource "

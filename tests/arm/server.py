@@ -17,11 +17,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import trustme
 
 from tests.arm.answers import Answer, Drop, Ending, Refused, error, malformed
-from tests.arm.apps import stream
 from tests.arm.arm import Arm
 from tests.arm.blobs import blob
 from tests.arm.kinds import Request
 from tests.arm.paths import parse
+from tests.arm.revisions import stream
 from tests.arm.routing import answer
 from tests.arm.signin import check_token, signed_in
 
