@@ -17,7 +17,7 @@ from opdeploy.targets.azure.names import completed, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -44,7 +44,6 @@ class Place:
         images: Registries,
         *,
         key: str | None = None,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Take a connection, the settings, the platform, where images are, and a known API key."""
         self._arm = arm
@@ -53,7 +52,6 @@ class Place:
         self._key = key
         self._images = images
         self._runs = runs(arm, target)
-        self._sleep = sleep
         self._notes = Notes(arm)
         self._whole = settings
         self._at: Where | None = None
@@ -186,7 +184,7 @@ class Place:
             return held
         self._make_group(at)
         self._notes.write(at.lock, lock.model_dump_json())
-        self._sleep(_SETTLED_S)
+        time.sleep(_SETTLED_S)
         return self._held(at) or lock
 
     def unlock(self, deployment: str, lock: Lock) -> None:
