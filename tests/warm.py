@@ -46,6 +46,8 @@ LOADED = (
 """What is loaded before a command begins, where it is installed."""
 _SHORTER = {
     "opdeploy.clients.azure.place": {"_SETTLED_S": 0.05},
+    "opdeploy.clients.azure.apps": {"_LOOKS_S": 0.2},
+    "opdeploy.clients.azure.revising": {"_BETWEEN_S": 0.05},
     "opdeploy.clients.azure.registry": {"_BETWEEN_S": 0.05},
     "opdeploy.deploy.checks": {"_LOAD_S": 0.2},
 }

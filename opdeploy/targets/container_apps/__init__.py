@@ -142,8 +142,6 @@ class ContainerApps(AzureTarget):
     def drift(self, observed: Observed) -> Iterator[Found]:
         """Yield what is not as it was made, and what is missing, as it should be."""
         yield from super().drift(observed)
-        if observed.of(APP, observed.deployment) is None:
-            yield Found(kind=APP, name=observed.deployment, wanted={"exists": True}, properties={"exists": False})
         current = observed.current.resource if observed.current else None
         for found in observed.found:
             if found.kind == REVISION:
