@@ -245,7 +245,13 @@ class Deploy(Frozen):
     container_apps: Annotated[
         OnContainerApps, Field(default_factory=OnContainerApps, description="As an Azure container app.")
     ]
-    state: Annotated[OneLine | None, Field(description="Folder of journals and caches; .opdeploy if not given.")] = None
+    state: Annotated[
+        OneLine | None,
+        Field(
+            description="Folder of journals and caches; .opdeploy if not given. Or a container of Blob Storage, by its "
+            "address, that keeps the records and locks of deployments in Azure."
+        ),
+    ] = None
 
     @property
     def listening(self) -> Listening:

@@ -49,7 +49,18 @@ class There(NamedTuple):
 
 @contextmanager
 def place(found: Settings, making: Making | None = None) -> Iterator[There]:
-    """Give where deployments live, on the platform that is chosen; `making` says what an image would be built of."""
+    """Give where deployments live, on the platform that is chosen; `making` says what an image would be built of.
+
+    Raises InputError for a container of blobs as the state of what is not in Azure.
+    """
+    from opdeploy.deploy.prepare import AZURE
+    from opdeploy.errors import InputError
+
+    if found.is_shared and found.deploy.target not in AZURE:
+        raise InputError(
+            f"{found.given('state')} {found.deploy.state} keeps deployments of Azure alone; name a folder for "
+            f"{found.deploy.target or 'local'}"
+        )
     with _PLACES[found.deploy.target or "local"](found, making) as there:
         yield there
 

@@ -155,7 +155,7 @@ def test_drift_is_named_and_repaired(project: Clouded) -> None:
     ingress = own.properties["configuration"]["ingress"]
     ingress["external"] = False
     by_hand = "net--canary"
-    first, = own.private["revisions"].values()
+    (first,) = own.private["revisions"].values()
     own.private["revisions"][by_hand] = {"template": first["template"], "active": True, "created": "2026"}
     ingress["traffic"] = [{**ingress["traffic"][0], "weight": 60}, {"revisionName": by_hand, "weight": 40}]
     told = project.run("diff")
@@ -250,9 +250,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("chosen", "said"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_is_refused_before_anything_is_made(
-    project: Clouded, chosen: dict[str, Any], said: str
-) -> None:
+def test_what_cannot_be_is_refused_before_anything_is_made(project: Clouded, chosen: dict[str, Any], said: str) -> None:
     """Each is a line that says what to do, and nothing was written."""
     profiles = [{"name": "Consumption", "workloadProfileType": "Consumption"}]
     path = made(project.arm, ENVIRONMENTS, "shared", {"properties": {"workloadProfiles": profiles}})
@@ -275,7 +273,9 @@ def test_a_gpu_that_is_not_to_be_had_is_told(project: Clouded) -> None:
     told: list[str] = []
     while not told and time.monotonic() < until:
         shown = project.run("status", "-o", "json")
-        told = [line for line in json.loads(shown.out)["events"] if "AssigningReplica" in line] if not shown.code else []
+        told = (
+            [line for line in json.loads(shown.out)["events"] if "AssigningReplica" in line] if not shown.code else []
+        )
     command.kill()
     command.ended()
     assert told, "nothing was said of it"

@@ -78,6 +78,7 @@ class Arm:
     def patch(self, resource: str, body: Mapping[str, Any]) -> None:
         """Change what a body has of a resource, and wait until it is so; raises RefusedError where Azure refuses."""
         kind = _kind(resource)
+        self.settled(resource)
         with explained(f"{kind.name} {name_of(resource)} was not changed"):
             self.session.operations(None).begin_update_by_id(
                 resource, json.dumps(body).encode(), api_version=kind.api, content_type="application/json", cls=_nothing

@@ -29,6 +29,7 @@ class Making:
         self._by = by
         self.push = registries.push
         self.build = registries.build
+        self._remove = registries.remove
         revising = Revising(arm, place)
         self.revise, self.serve = revising.revise, revising.serve
         self.activate, self.deactivate = revising.activate, revising.deactivate
@@ -68,8 +69,10 @@ class Making:
             record = record.with_version(kept.model_copy(update={"proven": True}))
         self._place.keep(record.model_copy(update={"current": number}))
 
-    def forget(self, *, numbers: list[int]) -> None:
-        """Drop versions from the record."""
+    def forget(self, *, numbers: list[int], images: list[str] | None = None) -> None:
+        """Remove images, and drop versions from the record: last, for it says which they are."""
+        for image in images or ():
+            self._remove(image)
         record = self._record()
         versions = tuple(item for item in record.versions if item.number not in numbers)
         self._place.keep(record.model_copy(update={"versions": versions}))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from opdeploy.clients.azure import seen
-from opdeploy.clients.azure.notes import Notes
+from opdeploy.clients.azure.notes import keeps
 from opdeploy.clients.azure.runs import runs
-from opdeploy.deployment import Lock
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
 from opdeploy.targets.azure.names import completed, tags, where
@@ -25,12 +23,9 @@ if TYPE_CHECKING:
     from opdeploy.clients.azure.arm import Arm
     from opdeploy.clients.azure.registry import Registries
     from opdeploy.deploy_settings import Deploy
-    from opdeploy.deployment import Observed
+    from opdeploy.deployment import Lock, Observed
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.base import Wanted
-
-_SETTLED_S = 2.0
-"""Seconds after which whoever took a lock at the same moment has written it, too."""
 
 
 class Place:
@@ -52,7 +47,7 @@ class Place:
         self._key = key
         self._images = images
         self._runs = runs(arm, target)
-        self._notes = Notes(arm)
+        self._notes = keeps(arm, settings.state)
         self._whole = settings
         self._at: Where | None = None
         """Where the deployment is that was looked at last."""
@@ -105,11 +100,11 @@ class Place:
         record = self.record(deployment)
         there = seen.resources(self._arm, at, record)
         found = seen.observed(at, target, record, there, self._runs)
-        return found.model_copy(update={"lock": self._held(at), "facts": {**found.facts, **self._facts(at)}})
+        return found.model_copy(update={"lock": self._notes.held(at), "facts": {**found.facts, **self._facts(at)}})
 
     def record(self, deployment: str) -> Record | None:
         """Return the record of a deployment; None where there is none."""
-        text = self._notes.read(self.where(deployment).note)
+        text = self._notes.read(self.where(deployment))
         try:
             return Record.model_validate_json(text) if text else None
         except ValidationError:
@@ -119,7 +114,7 @@ class Place:
 
     def keep(self, record: Record) -> None:
         """Write the record of a deployment."""
-        self._notes.write(self.where(record.deployment).note, record.model_dump_json())
+        self._notes.write(self.where(record.deployment), record.model_dump_json())
 
     def known(self) -> Record:
         """Return the record of the deployment that was looked at last, which may be one with nothing in it."""
@@ -128,7 +123,7 @@ class Place:
 
     def close(self) -> None:
         """Drop the record of the deployment that was looked at last."""
-        self._notes.drop(self._last().note)
+        self._notes.drop(self._last())
 
     def _last(self) -> Where:
         if self._at is None:
@@ -175,32 +170,25 @@ class Place:
     # The lock
 
     def lock(self, deployment: str, lock: Lock) -> Lock:
-        """Take the lock of a deployment, and return the lock that holds.
-
-        It is written, and looked at again when whoever wrote one at the same moment has done so: the last one holds.
-        """
+        """Take the lock of a deployment, and return the lock that holds."""
         at = self.where(deployment)
-        if held := self._held(at):
+        if held := self._notes.held(at):
             return held
-        self._make_group(at)
-        self._notes.write(at.lock, lock.model_dump_json())
-        time.sleep(_SETTLED_S)
-        return self._held(at) or lock
+        if self._notes.in_group:
+            self._make_group(at)
+        return self._notes.take(at, lock)
 
     def unlock(self, deployment: str, lock: Lock) -> None:
         """Give a lock back, unless another is in its place; a group that was made for it alone goes with it."""
         at = self.where(deployment)
-        held = self._held(at)
-        if held is None or held.process != lock.process:
-            return
-        if self._has_made == at.group_id and self._is_empty(at):
+        if self._has_made == at.group_id and self._is_mine(at, lock) and self._is_empty(at):
             self._arm.delete(at.group_id)
         else:
-            self._notes.drop(at.lock)
+            self._notes.give_back(at, lock)
 
-    def _held(self, at: Where) -> Lock | None:
-        text = self._notes.read(at.lock)
-        return Lock.model_validate_json(text) if text else None
+    def _is_mine(self, at: Where, lock: Lock) -> bool:
+        held = self._notes.held(at)
+        return held is not None and held.process == lock.process
 
     def _make_group(self, at: Where) -> None:
         if self._arm.find(at.group_id) is None:
@@ -211,7 +199,7 @@ class Place:
     def _is_empty(self, at: Where) -> bool:
         """Tell whether nothing was made in a group but what keeps the lock."""
         path = f"{at.group_id}/resources"
-        return self._notes.read(at.note) is None and not any(self._arm.every(path, KINDS["resource group"].api))
+        return self._notes.read(at) is None and not any(self._arm.every(path, KINDS["resource group"].api))
 
     # Servers
 

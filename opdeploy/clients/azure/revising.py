@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.errors import OpdeployError
 from opdeploy.targets.azure.compare import resolved
-from opdeploy.targets.azure.kinds import KINDS, name_of
+from opdeploy.targets.azure.kinds import KINDS
 from opdeploy.targets.azure.record import Made
 from opdeploy.targets.container_apps.bodies import APP, settled
 
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from opdeploy.targets.azure.record import Record
 
 _API = KINDS[APP].api
-_BETWEEN_S = 2.0
-_BUSY_S = 1200.0
-"""Seconds that an operation of somebody else may take, such as one that an interrupted command began."""
 _LOG_LINES = 20
 
 
@@ -39,7 +35,6 @@ class Revising:
     def revise(self, *, resource: str, body: Mapping[str, Any], revision: str, api_key: str | None = None) -> None:
         """Have an app make a revision; where that fails, the error has what its server wrote."""
         self._noted(self._place.known(), resource, settled(dict(body)))
-        self._idle(resource)
         try:
             self._arm.put(resource, resolved(dict(body), {}, {"api-key": api_key or ""}))
         except RefusedError as error:
@@ -54,7 +49,6 @@ class Revising:
             properties = {**body["properties"], "template": kept.body["properties"]["template"]}
             record = record.with_version(kept.model_copy(update={"body": {**body, "properties": properties}}))
         self._noted(record, resource, body)
-        self._idle(resource)
         properties = body["properties"]
         configuration = {key: value for key, value in properties["configuration"].items() if key != "secrets"}
         changed = {"workloadProfileName": properties["workloadProfileName"], "configuration": configuration}
@@ -63,12 +57,12 @@ class Revising:
 
     def activate(self, *, resource: str, revision: str) -> None:
         """Start a revision again."""
-        self._idle(resource)
+        self._arm.settled(resource)
         self._arm.ask("POST", f"{resource}/revisions/{revision}/activate", _API)
 
     def deactivate(self, *, resource: str, revision: str) -> None:
         """End a revision, and keep it; one that is not there any more is no error."""
-        self._idle(resource)
+        self._arm.settled(resource)
         try:
             self._arm.ask("POST", f"{resource}/revisions/{revision}/deactivate", _API)
         except RefusedError as error:
@@ -84,11 +78,3 @@ class Revising:
     def _noted(self, record: Record, resource: str, body: Mapping[str, Any]) -> None:
         """Note what an app is to be, before it is: so it is known however this ends."""
         self._place.keep(record.with_made(Made(id=resource, body=dict(body))))
-
-    def _idle(self, resource: str) -> None:
-        """Wait until nothing is being done to an app any more."""
-        until = time.monotonic() + _BUSY_S
-        while ((self._arm.find(resource) or {}).get("properties") or {}).get("provisioningState") == "InProgress":
-            if time.monotonic() > until:
-                raise OpdeployError(f"{APP} {name_of(resource)}: is being changed by somebody; try again later")
-            time.sleep(_BETWEEN_S)

@@ -110,20 +110,14 @@ def proven(deployment: str, number: int, before: int | None) -> Step:
     )
 
 
-def forget(deployment: str, numbers: Sequence[int]) -> Step:
-    """Return the step that drops versions from the record."""
+def forget(deployment: str, numbers: Sequence[int], images: Sequence[str] = ()) -> Step:
+    """Return the step that drops versions from the record, and removes images which no other has."""
     which = ", ".join(map(str, numbers))
-    dropped: list[JsonValue] = [*numbers]
-    return Step(
-        id="forget",
-        title=f"keep no record of version {which} any more",
-        action="delete",
-        kind="note",
-        name=deployment,
-        call="azure.forget",
-        args={"numbers": dropped},
-        cleanup=True,
-    )
+    also = f", and remove {', '.join(images)}" if images else ""
+    args: dict[str, JsonValue] = {"numbers": [*numbers], **({"images": [*images]} if images else {})}
+    title = f"keep no record of version {which} any more{also}"
+    more = {"id": "forget", "action": "delete", "timeout_s": GONE_S, "cleanup": True}
+    return act(("note", deployment), "azure.forget", title, args, **more)
 
 
 def check_server(kind: str, name: str, number: int, ready_s: float) -> Step:

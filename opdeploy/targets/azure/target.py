@@ -13,7 +13,7 @@ from opdeploy.targets.engine import making
 from opdeploy.targets.engine.steps import HERE, clear_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from pydantic import JsonValue
 
@@ -114,6 +114,19 @@ def is_keyed(observed: Observed, number: int) -> bool:
     """Tell whether a version asks for an API key."""
     found = observed.of(VERSION, kept(observed.deployment, number))
     return found is not None and found.properties.get("keyed") is True
+
+
+def forgotten(observed: Observed, numbers: Collection[int], image: str = "") -> Iterator[Step]:
+    """Yield the step after which versions are kept no longer, with their images in the deployment's own registry.
+
+    What another version has stays, and so does `image`, that of a version which is made now.
+    """
+    own = {item.name.lower() for item in observed.found if item.kind == "container registry"}
+    gone = {item.image for item in observed.versions if item.number in numbers}
+    stay = {image, *(item.image for item in observed.versions if item.number not in numbers)}
+    if numbers:
+        images = sorted(name for name in gone - stay if name.partition(".")[0].lower() in own)
+        yield steps.forget(observed.deployment, sorted(numbers), images)
 
 
 def old(observed: Observed, number: int, keep: int) -> list[int]:
