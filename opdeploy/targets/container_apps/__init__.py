@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from opdeploy.deployment import Found
 from opdeploy.errors import InputError
 from opdeploy.plan import Change, fingerprint
 from opdeploy.targets.azure import steps as azure
 from opdeploy.targets.azure.compare import flat
 from opdeploy.targets.azure.names import of_version, where
 from opdeploy.targets.azure.shared import Resource, shared
-from opdeploy.targets.azure.target import AzureTarget, is_keyed, kept_as, old, version_of
+from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, version_of
 from opdeploy.targets.base import Reach
 from opdeploy.targets.container_apps import steps
 from opdeploy.targets.container_apps.bodies import (
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from opdeploy.deployment import Observed, Version
+    from opdeploy.deployment import Found, Observed, Version
     from opdeploy.plan import Plan, Step
     from opdeploy.targets.base import Wanted
 
@@ -90,18 +89,18 @@ class ContainerApps(AzureTarget):
         app = Resource(APP, where(wanted.settings, name).id(APP, name), body)
         _require_same_place(app, observed)
         noted = version_of(wanted, number, config, app)
-        yield from self.ground(wanted, observed, None if version else noted)
-        if version and made_by != _made_by(observed, version):  # what ran it does not run any more
+        is_proven = version is not None and version.proven  # of any other the image may never have been built
+        yield from self.ground(wanted, observed, None if is_proven else noted)
+        if version and is_proven and made_by != _made_by(observed, version):  # what ran it does not run any more
             yield azure.begun(name, noted)
         for resource in around(wanted, observed):
             yield from azure.put(resource, observed.of(resource.kind, resource.id.rpartition("/")[2]))
         yield from _taken_over(observed, app, number, wanted.ready_s)
         yield azure.check_endpoint(APP, name, number, auth=wanted.keyed, settles_s=_SETTLES_S)
-        if not (version and version.current and version.proven):
+        if not (version and version.current and is_proven and made_by == _made_by(observed, version)):
             yield azure.proven(name, number, observed.current.number if observed.current else None)
         yield from _deactivated(observed, app.id, made_by, strangers=True)
-        if gone := old(observed, number, wanted.keep):
-            yield azure.forget(name, gone)
+        yield from forgotten(observed, old(observed, number, wanted.keep), wanted.image)
         if version is None and observed.versions:
             yield clear_here(name, wanted.image)
 
@@ -128,7 +127,7 @@ class ContainerApps(AzureTarget):
             yield azure.proven(observed.deployment, to, current.number if current else None)
         yield from _deactivated(observed, app.id, revision_of(app.body, observed.deployment))
         if undone and undone.unproven and undone.version not in {to, None}:
-            yield azure.forget(observed.deployment, [undone.version or 0])
+            yield from forgotten(observed, {undone.version or 0})
 
     def reach(self, observed: Observed, to: int) -> Reach:
         """Tell who reaches a kept version once it answers again."""
