@@ -135,7 +135,8 @@ def test_a_first_version_with_wrong_answers_leaves_nothing(project: Clouded) -> 
     """Nothing ran before, and what was made is removed."""
     project.model(seed=0, wrong=2)
     done = project.deploy()
-    assert done.code == 5, done.err
+    assert done.code in {1, 5}, done.err  # the server finds it, too: then its exit code may be told, or not
+    assert "golden answers" in done.err
     assert project.left() == []
 
 
@@ -159,6 +160,52 @@ def test_a_server_that_does_not_start_is_told_with_its_log(project: Clouded) -> 
     assert "model.onnx" in done.err
     assert "version 1 answers as before" in done.err
     assert active(project) == ["v1"]
+
+
+def test_a_rollback_sends_the_requests_back(project: Clouded) -> None:
+    """The old revision is activated, asked, and gets the requests; the other is kept, and may come back, too."""
+    assert project.deploy().code == 0
+    project.model(seed=1)
+    assert project.deploy().code == 0
+    back = project.run("rollback", "--yes")
+    assert back.code == 0, back.err
+    assert traffic(project) == [("v1", 100)]
+    assert active(project) == ["v1"]
+    assert project.run("diff").code == 0
+    forward = project.run("rollback", "--yes", "--to", "2")
+    assert forward.code == 0, forward.err
+    assert traffic(project) == [("v2", 100)]
+    assert len(app(project).private["revisions"]) == 2
+    again = project.deploy()
+    assert again.code == 0, again.err
+    assert "nothing has changed" in again.err
+
+
+def test_a_rollback_to_a_revision_that_is_gone_makes_it_again(project: Clouded) -> None:
+    """Azure keeps a hundred of them: what the record has of the version is enough."""
+    assert project.deploy().code == 0
+    project.model(seed=1)
+    assert project.deploy().code == 0
+    found = app(project).private["revisions"]
+    first = next(iter(found))
+    found.pop(first)
+    back = project.run("rollback", "--yes")
+    assert back.code == 0, back.err
+    assert [*found][-1] == first
+    assert traffic(project) == [("v1", 100)]
+    assert project.versions() == {1: ("running", True), 2: ("stopped", False)}
+
+
+def test_only_so_many_versions_are_kept(project: Clouded) -> None:
+    """The oldest is dropped from the record, with its image."""
+    project.workload(keep=2)
+    for seed in range(3):
+        project.model(seed=seed)
+        done = project.deploy()
+        assert done.code == 0, done.err
+    assert project.versions() == {2: ("stopped", False), 3: ("running", True)}
+    assert active(project) == ["v3"]
+    assert project.run("rollback", "--yes", "--to", "1").code == 3
 
 
 def test_drift_is_named_and_repaired(project: Clouded) -> None:
@@ -282,10 +329,8 @@ def test_a_gpu_that_is_not_to_be_had_is_told(project: Clouded) -> None:
     until = time.monotonic() + 60
     told: list[str] = []
     while not told and time.monotonic() < until:
-        shown = project.run("status", "-o", "json")
-        told = (
-            [line for line in json.loads(shown.out)["events"] if "AssigningReplica" in line] if not shown.code else []
-        )
+        shown = project.run("status", "-o", "json").out  # which is not ready
+        told = [line for line in json.loads(shown)["events"] if "AssigningReplica" in line] if shown else []
     command.kill()
     command.ended()
     assert told, "nothing was said of it"
