@@ -18,6 +18,7 @@ from tests.azure.apps_imagined import NAME, SUBSCRIPTION, Imagined, wanted
 
 if TYPE_CHECKING:
     from opdeploy.plan import Plan
+    from opdeploy.targets.container_apps.sizes import Size
 
 TARGET = targets.find("container-apps")
 GROUND = ["resource group", "note", "container registry", "identity", "role assignment", "image"]
@@ -236,14 +237,12 @@ PAIRS: dict[str, tuple[float, float | None, float, str]] = {
 @pytest.mark.parametrize(("memory_gb", "cpus", "gets", "memory"), PAIRS.values(), ids=PAIRS)
 def test_consumption_has_pairs(memory_gb: float, cpus: float | None, gets: float, memory: str) -> None:
     """A replica gets the smallest that has enough of both: GB are 10^9 bytes, Gi are 2^30."""
-    chosen = {} if cpus is None else {"cpus": cpus}
-    assert replica(wanted(memory_gb=memory_gb, **chosen)) == (gets, memory)
+    assert replica(wanted(memory_gb=memory_gb, cpus=cpus)) == (gets, memory)
 
 
-@pytest.mark.parametrize("name", [name for name, size in SIZES.items() if size.gpu])
-def test_a_gpu_comes_with_all_of_its_node(name: str) -> None:
+@pytest.mark.parametrize(("name", "size"), [item for item in SIZES.items() if item[1].gpu])
+def test_a_gpu_comes_with_all_of_its_node(name: str, size: Size) -> None:
     """There is no part of one."""
-    size = SIZES[name]
     assert replica(wanted(gpu=True, profile=name)) == (size.cpus, f"{size.memory_gib}Gi")
 
 
