@@ -37,7 +37,7 @@ from opdeploy.targets.container_apps.sizes import profile
 from opdeploy.targets.engine.steps import clear_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pydantic import JsonValue
 
@@ -169,14 +169,14 @@ def _taken_over(observed: Observed, app: Resource, number: int, ready_s: float) 
         if not found.properties.get("active"):
             yield steps.activate(app.id, wanted)
             is_asked = True
-        asks_for = azure.changes(settled(app.body), there)
+        asks_for = azure.changes(settled(app.body), there) or _between(before, settled(app.body))
     if is_asked:
         yield azure.check_server(REVISION, wanted, number, ready_s + _ON_THE_WAY_S)
     if asks_for:
         yield steps.serve(Resource(APP, app.id, settled(app.body)), number, asks_for)
 
 
-def _between(before: dict[str, Any], after: dict[str, Any]) -> tuple[Change, ...]:
+def _between(before: Mapping[str, Any], after: dict[str, Any]) -> tuple[Change, ...]:
     """Return what differs between two bodies."""
     was, will = flat(before), flat(after)
     return tuple(
