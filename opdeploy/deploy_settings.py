@@ -11,6 +11,7 @@ from opdeploy.fields import (
     GROUP,
     IDENTITY,
     NAME,
+    PROFILE,
     REGION,
     REGISTRY,
     SUBNET,
@@ -21,21 +22,6 @@ from opdeploy.fields import (
 )
 from opdeploy.frozen import Frozen
 
-Profile = Literal[
-    "Consumption",
-    "Consumption-GPU-NC8as-T4",
-    "Consumption-GPU-NC24-A100",
-    "D4",
-    "D8",
-    "D16",
-    "D32",
-    "E4",
-    "E8",
-    "E16",
-    "E32",
-    "NC24-A100",
-]
-"""Workload profiles of Container Apps; opdeploy/targets/container_apps/sizes.py has their sizes."""
 PORT = 8000
 HOST = "127.0.0.1"
 
@@ -182,8 +168,11 @@ class OnContainerApps(Frozen):
         Field(pattern=ENVIRONMENT, max_length=400, description="Id of the environment; one is made if not given."),
     ] = None
     profile: Annotated[
-        Profile | None,
-        Field(description="Workload profile; Consumption if not given, and its T4 where hardware.gpu is required."),
+        str | None,
+        Field(
+            pattern=PROFILE,
+            description="Workload profile; Consumption if not given, and its T4 where hardware.gpu is required.",
+        ),
     ] = None
     cpus: Annotated[float | None, Field(ge=0.25, le=32, description="Processors of a replica; 1 if not given.")] = None
     min_replicas: Annotated[

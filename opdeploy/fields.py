@@ -18,6 +18,7 @@ _ID = r"^/subscriptions/[0-9A-Fa-f-]{36}/resourceGroups/[A-Za-z0-9_().-]+/provid
 IDENTITY = _ID + r"Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9_-]+$"
 SUBNET = _ID + r"Microsoft\.Network/virtualNetworks/[A-Za-z0-9_.-]+/subnets/[A-Za-z0-9_.-]+$"
 ENVIRONMENT = _ID + r"Microsoft\.App/managedEnvironments/[A-Za-z0-9-]+$"
+PROFILE = r"^(Consumption(-GPU-NC8as-T4|-GPU-NC24-A100)?|[DE](4|8|16|32)|NC24-A100)$"
 WORKSPACE = r"^own$|" + _ID + r"Microsoft\.OperationalInsights/workspaces/[A-Za-z0-9-]+$"
 """Names and ids of Azure (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, read
 2026-11-26)."""
@@ -32,6 +33,8 @@ HINTS = {
     GROUP: "write letters, digits and any of -_.(), and no period at its end",
     IDENTITY: "write the id of a user-assigned identity, as az identity show tells it",
     ENVIRONMENT: "write the id of a Container Apps environment, as az containerapp env show tells it",
+    PROFILE: "write Consumption, D4 to D32, E4 to E32, or with a GPU Consumption-GPU-NC8as-T4, "
+    "Consumption-GPU-NC24-A100 or NC24-A100",
     WORKSPACE: "write own, or the id of a Log Analytics workspace, as az monitor log-analytics workspace show tells it",
     SUBNET: "write the id of a subnet, as az network vnet subnet show tells it",
     REGION: "write an Azure region as Azure does, such as westeurope",

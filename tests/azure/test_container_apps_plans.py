@@ -151,6 +151,19 @@ def test_a_version_that_failed_gets_another_revision() -> None:
     assert not planned(made, {"bundle": "2" * 64}).changes
 
 
+def test_a_switch_that_was_refused_leaves_no_drift() -> None:
+    """It was noted what the app was to be, and it is not: the return puts the note right."""
+    made = deployed({})
+    plan = planned(made, {"bundle": "2" * 64})
+    made.carry_out(step for step in plan.steps if step.call in {"azure.note", "azure.revise"})
+    (refused,) = (step for step in plan.steps if step.call == "azure.serve")
+    resource, body = refused.args["resource"], refused.args["body"]
+    made.made[str(resource)] = body  # type: ignore[assignment]  # a body
+    made.carry_out(TARGET.back(made.observe(), 1, plan))
+    assert [*TARGET.drift(made.observe())] == []
+    assert not planned(made, {}).changes
+
+
 def test_a_revision_that_fails_is_made_anew() -> None:
     """The same version runs as another revision; the one that fails is deactivated."""
     made = deployed({})

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
-    from opdeploy.deploy_settings import OnContainerApps, Profile
+    from opdeploy.deploy_settings import OnContainerApps
     from opdeploy.targets.base import Wanted
 
-CONSUMPTION: Profile = "Consumption"
+CONSUMPTION = "Consumption"
 _GIB = 2**30 / 1e9
 _STEP = 0.25
 """Processors between two sizes of a replica on Consumption, each with twice as many GiB."""
@@ -27,7 +27,7 @@ class Size(NamedTuple):
     """Whether it is paid by the node, which several replicas share."""
 
 
-SIZES: dict[Profile, Size] = {
+SIZES: dict[str, Size] = {
     "Consumption": Size(4, 8),
     "Consumption-GPU-NC8as-T4": Size(8, 56, gpu=True),
     "Consumption-GPU-NC24-A100": Size(24, 220, gpu=True),
@@ -42,9 +42,9 @@ SIZES: dict[Profile, Size] = {
     "NC24-A100": Size(24, 220, gpu=True, dedicated=True),
 }
 """learn.microsoft.com/azure/container-apps/workload-profiles-overview, "Profile types", read 2026-11-26."""
-GPU: Profile = "Consumption-GPU-NC8as-T4"
+GPU = "Consumption-GPU-NC8as-T4"
 """The smallest that has one."""
-GPU_REGIONS: dict[Profile, str] = {
+GPU_REGIONS: dict[str, str] = {
     "Consumption-GPU-NC8as-T4": (
         "australiaeast, brazilsouth, canadacentral, centralindia, eastus, francecentral, italynorth, japaneast, "
         "northcentralus, southcentralus, southeastasia, southindia, swedencentral, uksouth, westeurope, westus, "
@@ -65,7 +65,7 @@ class Replica(NamedTuple):
     """As Azure writes it, such as 1.5Gi."""
 
 
-def profile(settings: OnContainerApps, *, gpu: bool) -> Profile:
+def profile(settings: OnContainerApps, *, gpu: bool) -> str:
     """Return the profile that is chosen."""
     return settings.profile or (GPU if gpu else CONSUMPTION)
 
