@@ -11,7 +11,7 @@ from opdeploy.errors import OpdeployError
 from opdeploy.targets.azure.compare import resolved
 from opdeploy.targets.azure.kinds import KINDS
 from opdeploy.targets.azure.record import Made
-from opdeploy.targets.container_apps.bodies import APP, settled
+from opdeploy.targets.container_apps.bodies import APP, patched, settled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,11 +49,7 @@ class Revising:
             properties = {**body["properties"], "template": kept.body["properties"]["template"]}
             record = record.with_version(kept.model_copy(update={"body": {**body, "properties": properties}}))
         self._noted(record, resource, body)
-        properties = body["properties"]
-        configuration = {key: value for key, value in properties["configuration"].items() if key != "secrets"}
-        changed = {"workloadProfileName": properties["workloadProfileName"], "configuration": configuration}
-        whose = {"identity": body["identity"]} if "identity" in body else {}
-        self._arm.patch(resource, {"tags": body["tags"], **whose, "properties": changed})
+        self._arm.patch(resource, patched(dict(body)))
 
     def activate(self, *, resource: str, revision: str) -> None:
         """Start a revision again."""

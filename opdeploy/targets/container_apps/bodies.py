@@ -205,6 +205,15 @@ def settled(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "properties": kept}
 
 
+def patched(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what changes an app to be as a body says; its secrets, which are not known then, stay as they are."""
+    own = body["properties"]
+    configuration = {key: value for key, value in own["configuration"].items() if key != "secrets"}
+    changed = {"workloadProfileName": own["workloadProfileName"], "configuration": configuration}
+    whose = {"identity": body["identity"]} if "identity" in body else {}
+    return {"tags": body["tags"], **whose, "properties": changed}
+
+
 def beside(body: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
     """Return the body of an app that gets a new revision, while all else that users notice stays as it is there."""
     configuration = body["properties"]["configuration"]
