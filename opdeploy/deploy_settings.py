@@ -7,15 +7,18 @@ from pydantic import Field
 from opdeploy.fields import (
     DNS_LABEL,
     DNS_NAME,
+    ENVIRONMENT,
     GROUP,
     IDENTITY,
     NAME,
     PLAN,
+    PROFILE,
     REGION,
     REGISTRY,
     SETTING,
     SUBNET,
     VAULT,
+    WORKSPACE,
     Address,
     OneLine,
     Port,
@@ -190,6 +193,55 @@ class OnWebApp(Frozen):
     ]
 
 
+class OnContainerApps(Frozen):
+    """As an Azure container app."""
+
+    environment: Annotated[
+        str | None,
+        Field(pattern=ENVIRONMENT, max_length=400, description="Id of the environment; one is made if not given."),
+    ] = None
+    profile: Annotated[
+        str | None,
+        Field(
+            pattern=PROFILE,
+            description="Workload profile; Consumption if not given, and its T4 where hardware.gpu is required.",
+        ),
+    ] = None
+    cpus: Annotated[float | None, Field(ge=0.25, le=32, description="Processors of a replica; 1 if not given.")] = None
+    min_replicas: Annotated[
+        int | None, Field(ge=0, le=1000, description="Replicas at least; 0 if not given, which costs a cold start.")
+    ] = None
+    max_replicas: Annotated[
+        int | None, Field(ge=1, le=1000, description="Replicas at most; 10 if not given, and 1 on a GPU.")
+    ] = None
+    concurrency: Annotated[
+        int | None, Field(ge=1, le=10000, description="Requests at once in a replica before another; 10 if not given.")
+    ] = None
+    cool_down_s: Annotated[
+        int | None, Field(ge=1, le=86400, description="Seconds without a request before the last one goes; 300.")
+    ] = None
+    external: Annotated[bool | None, Field(description="Reached from outside its environment; true if not given.")] = (
+        None
+    )
+    subnet: Annotated[
+        str | None,
+        Field(
+            pattern=SUBNET,
+            max_length=400,
+            description="Id of a subnet for the environment, whose network alone reaches it then.",
+        ),
+    ] = None
+    workspace: Annotated[
+        str | None,
+        Field(
+            pattern=WORKSPACE,
+            max_length=400,
+            description="Id of the Log Analytics workspace that keeps its logs, or "
+            "own for one that is made; none if not given.",
+        ),
+    ] = None
+
+
 class Deploy(Frozen):
     """Where and under what name it is deployed; OPDEPLOY_… variables override it, and options override both."""
 
@@ -213,6 +265,9 @@ class Deploy(Frozen):
     azure: Annotated[OnAzure, Field(default_factory=OnAzure, description="In an Azure subscription.")]
     aci: Annotated[OnAci, Field(default_factory=OnAci, description="As an Azure container group.")]
     webapp: Annotated[OnWebApp, Field(default_factory=OnWebApp, description="As an Azure web app.")]
+    container_apps: Annotated[
+        OnContainerApps, Field(default_factory=OnContainerApps, description="As an Azure container app.")
+    ]
     state: Annotated[
         OneLine | None,
         Field(

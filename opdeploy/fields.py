@@ -20,6 +20,9 @@ PLAN = _ID + r"Microsoft\.Web/serverfarms/[A-Za-z0-9_-]+$"
 SETTING = r"^[A-Za-z_][A-Za-z0-9_.:-]*$"
 SUBNET = _ID + r"Microsoft\.Network/virtualNetworks/[A-Za-z0-9_.-]+/subnets/[A-Za-z0-9_.-]+$"
 VAULT = r"^([A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+/?)$"
+ENVIRONMENT = _ID + r"Microsoft\.App/managedEnvironments/[A-Za-z0-9-]+$"
+PROFILE = r"^(Consumption(-GPU-NC8as-T4|-GPU-NC24-A100)?|[DE](4|8|16|32)|NC24-A100)$"
+WORKSPACE = r"^own$|" + _ID + r"Microsoft\.OperationalInsights/workspaces/[A-Za-z0-9-]+$"
 """Names and ids of Azure (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, read
 2026-11-26)."""
 HINTS = {
@@ -34,6 +37,10 @@ HINTS = {
     IDENTITY: "write the id of a user-assigned identity, as az identity show tells it",
     PLAN: "write the id of a Linux plan, as az appservice plan show tells it",
     SETTING: "write the name of a variable, such as LOG_LEVEL",
+    ENVIRONMENT: "write the id of a Container Apps environment, as az containerapp env show tells it",
+    PROFILE: "write Consumption, D4 to D32, E4 to E32, or with a GPU Consumption-GPU-NC8as-T4, "
+    "Consumption-GPU-NC24-A100 or NC24-A100",
+    WORKSPACE: "write own, or the id of a Log Analytics workspace, as az monitor log-analytics workspace show tells it",
     SUBNET: "write the id of a subnet, as az network vnet subnet show tells it",
     VAULT: "write the name of a Key Vault, or its address, such as https://me.vault.azure.net",
     REGION: "write an Azure region as Azure does, such as westeurope",

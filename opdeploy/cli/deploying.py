@@ -155,7 +155,7 @@ def _exposed(found: Settings, deploy: Deploy) -> tuple[str, str]:
         key = "service_type" if chosen.service_type not in {None, "ClusterIP"} else key
         said = f"{found.given(f'kubernetes.{key}')} {getattr(chosen, key)}"
         return said, "give hostname, ingress_class or gateway_class, and tls_secret of deploy.kubernetes"
-    if deploy.target in AZURE:
+    if deploy.target in AZURE:  # those that answer over TLS let nobody on the way read along
         return (
             "a container group has a public address",
             "name a subnet with --set aci.subnet=ID, which alone reaches it",

@@ -216,5 +216,13 @@ def _builds_here(deploy: Deploy, engine: Callable[[], object]) -> bool:
     return True
 
 
-_PLACES = {"local": _local, "vm": _vm, "aks-cpu": _cluster, "aks-gpu": _cluster, "aci": _azure, "webapp": _azure}
+_PLACES = {
+    "local": _local,
+    "vm": _vm,
+    "aks-cpu": _cluster,
+    "aks-gpu": _cluster,
+    "aci": _azure,
+    "webapp": _azure,
+    "container-apps": _azure,
+}
 """What gives the place, by the platform's id."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LOG_LINES = 200
 _ENDPOINT_S = 60.0
 """Seconds within which the endpoint must be ready once the server behind it is."""
-_BETWEEN_S = 1.0
+_BETWEEN_S = 0.5
 _LOAD_S = 1.0
 _CONNECTIONS = 4
 _PATIENCE_S = 30.0
@@ -131,10 +131,13 @@ class Checks:
             where = _golden(server, tried)
         return {"ready_s": round(seconds, 2), "golden": where}
 
-    def endpoint(self, front: str, name: str, version: int, *, auth: bool) -> dict[str, JsonValue]:
+    def endpoint(
+        self, front: str, name: str, version: int, *, auth: bool, settles_s: float = 0.0
+    ) -> dict[str, JsonValue]:
         """See that the endpoint is that of a version, hold its answers against the golden ones, and load it shortly.
 
-        `auth` tells whether the version asks for an API key. Raises what `server` raises.
+        `auth` tells whether the version asks for an API key; what leads there may lead to another for some seconds.
+        Raises what `server` raises.
         """
         key = self._key() if auth else None
         asked, server = (Server(self._servers, each, key) for each in (front, name))
@@ -142,6 +145,10 @@ class Checks:
         with explained(server, "the endpoint was asked"), self._subject(name) as tried:
             wait_until_ready(asked, _ENDPOINT_S)
             told = answers.about(asked.address)
+            until = time.monotonic() + settles_s
+            while told.version != str(version) and time.monotonic() < until:
+                time.sleep(_BETWEEN_S)
+                told = answers.about(asked.address)
             if told.version != str(version):
                 raise OpdeployError(f"the endpoint {_others(told.version, version)}")
             where = _golden(asked, tried)

@@ -22,6 +22,8 @@ from opdeploy.targets.azure.shared import registry
 from opdeploy.targets.azure.target import AzureTarget
 from opdeploy.targets.azure.template import template
 from opdeploy.targets.base import Wanted, is_beyond, is_public, reached
+from opdeploy.targets.container_apps.bodies import TARGET as CONTAINER_APPS
+from opdeploy.targets.container_apps.sizes import SIZES
 from opdeploy.targets.engine.names import repository
 from opdeploy.targets.kubernetes.values import NAMESPACE, TEMPLATES, check, values
 
@@ -41,7 +43,7 @@ _TAG = 12
 """Digits of the bundle's digest that name an image."""
 CLUSTER = frozenset(kubernetes.TARGET.ids)
 """Platforms that are clusters of Kubernetes."""
-AZURE = frozenset({"aci", "webapp"})
+AZURE = frozenset({"aci", CONTAINER_APPS, "webapp"})
 """Platforms of Azure, which are made through its Resource Manager."""
 _WHEELS = "build/wheels/"
 IMAGE = "image/"
@@ -78,6 +80,10 @@ def on_gpu(platform: str, settings: Deploy, workload: Workload) -> bool:
     """Tell whether a deployment is to compute on a GPU."""
     if platform == "vm":
         return workload.hardware.gpu == "required" if settings.vm.gpu is None else settings.vm.gpu
+    if platform == CONTAINER_APPS and settings.container_apps.profile:
+        return SIZES[settings.container_apps.profile].gpu
+    if platform == CONTAINER_APPS:
+        return workload.hardware.gpu == "required"
     return platform == "aks-gpu"
 
 
@@ -207,6 +213,9 @@ def exposure(settings: Deploy) -> tuple[bool, bool]:
     """Tell whether a deployment is reached from anywhere, and whether what is on the way can read along then."""
     if settings.target == "webapp":
         return True, True
+    if settings.target == CONTAINER_APPS:
+        apps = settings.container_apps
+        return apps.external is not False and apps.subnet is None, True
     if settings.target in AZURE:
         return settings.aci.subnet is None, False
     if settings.target not in CLUSTER:

@@ -35,6 +35,10 @@ class Values(NamedTuple):
 
 ONE_LINE = "two\nlines"
 WEB = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/a/providers/Microsoft.Web/serverfarms"
+_ID = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/g/providers"
+_ENVIRONMENT = f"{_ID}/Microsoft.App/managedEnvironments/b"
+_SUBNET = f"{_ID}/Microsoft.Network/virtualNetworks/n/subnets/s"
+_WORKSPACE = f"{_ID}/Microsoft.OperationalInsights/workspaces/w"
 SETTINGS: dict[str, Values] = {
     "target": Values("vm", "aci", "aci", ONE_LINE, Chosen(target="local"), "local"),
     "name": Values("of-file", "2026", "2026", "../x", Chosen(name="Of_Option"), "Of_Option"),
@@ -76,6 +80,16 @@ SETTINGS: dict[str, Values] = {
     "webapp.slots": Values(file=True, text="false", read=False, wrong="some"),
     "webapp.always_on": Values(file=True, text="false", read=False, wrong="some"),
     "webapp.app_settings": Values({"A": "b"}, "C=d,E=f=g", {"C": "d", "E": "f=g"}, "1=2"),
+    "container_apps.environment": Values(f"{_ID}/Microsoft.App/managedEnvironments/a", _ENVIRONMENT, _ENVIRONMENT, "a"),
+    "container_apps.profile": Values("D4", "Consumption", "Consumption", "D5"),
+    "container_apps.cpus": Values(1, "1.5", 1.5, "0"),
+    "container_apps.min_replicas": Values(1, "0", 0, "-1"),
+    "container_apps.max_replicas": Values(3, "4", 4, "0"),
+    "container_apps.concurrency": Values(20, "30", 30, "0"),
+    "container_apps.cool_down_s": Values(60, "600", 600, "0"),
+    "container_apps.external": Values(file=True, text="false", read=False, wrong="some"),
+    "container_apps.subnet": Values(_SUBNET, _SUBNET, _SUBNET, "a"),
+    "container_apps.workspace": Values("own", _WORKSPACE, _WORKSPACE, "mine"),
     "state": Values("kept", "null", "null", ONE_LINE, Chosen(state="elsewhere"), "elsewhere"),
 }
 WITH_OPTION = {path: values for path, values in SETTINGS.items() if values.option}

@@ -78,6 +78,15 @@ class Arm:
                 )
             poller.result()
 
+    def patch(self, resource: str, body: Mapping[str, Any]) -> None:
+        """Change what a body has of a resource, and wait until it is so; raises RefusedError where Azure refuses."""
+        kind = _kind(resource)
+        self.settled(resource)
+        with explained(f"{kind.name} {name_of(resource)} was not changed"):
+            self.session.operations(None).begin_update_by_id(
+                resource, json.dumps(body).encode(), api_version=kind.api, content_type="application/json", cls=_nothing
+            ).result()
+
     def delete(self, resource: str) -> None:
         """Remove a resource, and wait until it is gone; none is no error."""
         kind = _kind(resource)

@@ -11,7 +11,7 @@ from opdeploy.clients.azure import seen
 from opdeploy.clients.azure.asking import asked
 from opdeploy.clients.azure.keys import Keys
 from opdeploy.clients.azure.notes import keeps
-from opdeploy.clients.azure.runs import facts, runs
+from opdeploy.clients.azure.runs import runs
 from opdeploy.errors import InputError, OpdeployError, unknown_key
 from opdeploy.targets.azure.before import to_ask
 from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
@@ -50,9 +50,9 @@ class Place:
         self._arm = arm
         self._settings = settings
         self._target = target
-        self._keys = Keys(arm.session, target, key)
         self._images = images
         self._runs = runs(arm, target)
+        self._keys = Keys(arm.session, target, key, self._runs.api_key)
         self._notes = keeps(arm, settings.state)
         self._whole = settings
         self._at: Where | None = None
@@ -151,7 +151,7 @@ class Place:
             is_own = (home.get("tags") or {}).get(NAME) == at.deployment
             found["group"] = {"own": is_own, "location": home["location"]}
         found["registry"] = self._registry()
-        return found | facts(self._arm, self._whole, at)
+        return found | self._runs.facts(at, self._whole)
 
     def _registry(self) -> dict[str, JsonValue] | None:
         """Return what is known of the registry that is named; None where it is none of the subscription's."""
@@ -169,9 +169,11 @@ class Place:
     def obstacles(self, wanted: Wanted) -> Iterator[str]:
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
         yield from (item.text for item in self._found(wanted) if item.stops)
+        at = self.where(wanted.deployment)
+        yield from self._runs.obstacles(at, wanted)
         how = self._how()
         if how:
-            yield from how.obstacles(wanted, facts(self._arm, self._whole, self.where(wanted.deployment)))
+            yield from how.obstacles(wanted, self._runs.facts(at, self._whole))
         yield from self._keyless()
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:
@@ -283,7 +285,7 @@ class Place:
     # The API key
 
     def api_key(self, deployment: str) -> str | None:
-        """Return the API key of a deployment: that of the environment, else that of its Key Vault."""
+        """Return the API key of a deployment: of the environment, else of its Key Vault, else where Azure tells it."""
         at = self.where(deployment)
         vault = self._whole.azure.key_vault
         record = None if vault else self.record(deployment)

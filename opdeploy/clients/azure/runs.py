@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Found, State
     from opdeploy.targets.azure.names import Where
+    from opdeploy.targets.base import Wanted
 
 
 class Running(NamedTuple):
@@ -60,18 +61,26 @@ class Runs(Protocol):
     def image(self, at: Where, name: str) -> str:
         """Return the image that a server runs."""
 
+    # What not every platform has.
+
+    def facts(self, at: Where, settings: Deploy) -> dict[str, JsonValue]:  # noqa: ARG002 - of those that have some
+        """Return what the platform has that a plan depends on."""
+        return {}
+
+    def obstacles(self, at: Where, wanted: Wanted) -> Iterator[str]:  # noqa: ARG002 - of those that look for some
+        """Yield what would keep a deployment from being made, a sentence each with what to do."""
+        yield from ()
+
+    def api_key(self, at: Where) -> str | None:  # noqa: ARG002 - of those that tell it
+        """Return the API key of what runs, where the platform tells it."""
+        return None
+
 
 def runs(arm: Arm, target: str) -> Runs:
     """Return what runs versions on a platform."""
+    from opdeploy.clients.azure.apps import Apps
     from opdeploy.clients.azure.group import Groups
     from opdeploy.clients.azure.sites import Sites
 
-    made: dict[str, Callable[[Arm], Runs]] = {"aci": Groups, "webapp": Sites}
-    return made[target](arm)
-
-
-def facts(arm: Arm, settings: Deploy, at: Where) -> dict[str, JsonValue]:
-    """Return what a platform has that a plan depends on."""
-    from opdeploy.clients.azure import sites
-
-    return sites.facts(arm, settings, at) if settings.target == "webapp" else {}
+    found: dict[str, Callable[[Arm], Runs]] = {"aci": Groups, "container-apps": Apps, "webapp": Sites}
+    return found[target](arm)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opdeploy.clients.azure.group import new
 from opdeploy.clients.azure.refused import RefusedError, explained
-from opdeploy.clients.azure.runs import Running
+from opdeploy.clients.azure.runs import Running, Runs
 from opdeploy.errors import NotFoundError, OpdeployError
 from opdeploy.targets.azure.kinds import KINDS, kind_of, names_of
 from opdeploy.targets.azure.record import NAME
@@ -41,7 +41,7 @@ _WINDOW = 2000
 """Lines of a log that are compared with those seen before."""
 
 
-class Sites:
+class Sites(Runs):
     """Sites, by their names; the slot, by its own."""
 
     tls = True
@@ -131,6 +131,23 @@ class Sites:
             yield from new(seen, now)
             seen = now
 
+    def facts(self, at: Where, settings: Deploy) -> dict[str, JsonValue]:
+        """Return what is known of the plan that is named, or that the site is on, and what others have of our names."""
+        site, own = self._arm.find(at.id(SITE, at.deployment)), self._arm.find(at.id(PLAN, at.deployment))
+        taken: list[JsonValue] = [
+            kind for kind, item in ((SITE, site), (PLAN, own)) if item and not _is_ours(item, at.deployment)
+        ]
+        named = settings.webapp.plan or (site["properties"].get("serverFarmId") if site else None)
+        found = self._arm.find(named) if named else None
+        if found is None:
+            return {"taken": taken}
+        told: dict[str, JsonValue] = {
+            "size": str((found.get("sku") or {}).get("name")),
+            "linux": (found.get("properties") or {}).get("reserved") is True,
+            "location": str(found.get("location")),
+        }
+        return {"taken": taken, "plan": told}
+
 
 class _Look(NamedTuple):
     """A look at a log."""
@@ -195,24 +212,6 @@ class Switches:
             if time.monotonic() > until:
                 raise refused
             time.sleep(_BETWEEN_S)
-
-
-def facts(arm: Arm, settings: Deploy, at: Where) -> dict[str, JsonValue]:
-    """Return what is known of the plan that is named, or that the site is on, and what others have of our names."""
-    site, own = arm.find(at.id(SITE, at.deployment)), arm.find(at.id(PLAN, at.deployment))
-    taken: list[JsonValue] = [
-        kind for kind, item in ((SITE, site), (PLAN, own)) if item and not _is_ours(item, at.deployment)
-    ]
-    named = settings.webapp.plan or (site["properties"].get("serverFarmId") if site else None)
-    found = arm.find(named) if named else None
-    if found is None:
-        return {"taken": taken}
-    told: dict[str, JsonValue] = {
-        "size": str((found.get("sku") or {}).get("name")),
-        "linux": (found.get("properties") or {}).get("reserved") is True,
-        "location": str(found.get("location")),
-    }
-    return {"taken": taken, "plan": told}
 
 
 def _is_ours(found: Mapping[str, Any], deployment: str) -> bool:

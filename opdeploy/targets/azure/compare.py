@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.targets.azure.kinds import kind_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -26,6 +28,11 @@ _BY = "name"
 def ref(resource: str, path: str) -> dict[str, JsonValue]:
     """Return what stands for a property of another resource, which is known when that has been made."""
     return {REF: resource, "path": path}
+
+
+def keys(resource: str, path: str) -> dict[str, JsonValue]:
+    """Return what stands for a key of another resource, which no plan and no note holds."""
+    return {KEYS: resource, "path": path}
 
 
 def secret(name: str) -> dict[str, JsonValue]:
@@ -55,7 +62,7 @@ def _leaves(value: object, path: str) -> Iterator[tuple[str, Any]]:
 def _pairs(value: object, actual: object, path: str) -> Iterator[tuple[str, Any, Any]]:
     """Yield path, value and actual value of each leaf of a body."""
     if isinstance(value, dict):
-        if value.keys() & {REF, SECRET}:
+        if value.keys() & {REF, SECRET, KEYS}:
             return
         theirs = {str(key).lower(): item for key, item in actual.items()} if isinstance(actual, dict) else {}
         for key, item in value.items():
@@ -90,12 +97,15 @@ def _spelt(text: str, where: str) -> str:
 
 
 def resolved(body: Any, properties: Mapping[str, Mapping[str, Any]], secrets: Mapping[str, str]) -> Any:  # noqa: ANN401
-    """Return a body with what stands for properties of other resources, by their ids, and for secrets, replaced."""
+    """Return a body with what stands for something else replaced.
+
+    `properties` has other resources by their ids, and their keys by what is asked for them.
+    """
     if isinstance(body, dict):
         if SECRET in body:
             return secrets[body[SECRET]]
-        if REF in body:
-            value: Any = properties[body[REF]]
+        if body.keys() & {REF, KEYS}:
+            value: Any = properties[body[REF] if REF in body else asked_for(body[KEYS])]
             for key in body["path"].split("."):
                 value = value[key]
             return value
@@ -103,6 +113,13 @@ def resolved(body: Any, properties: Mapping[str, Mapping[str, Any]], secrets: Ma
     if isinstance(body, list):
         return [resolved(item, properties, secrets) for item in body]
     return body
+
+
+def asked_for(resource: str) -> str:
+    """Return the path at which a resource tells its keys."""
+    kind = kind_of(resource)
+    assert kind  # noqa: S101 - what has keys is of a kind that is known
+    return f"{resource}/{kind.keys}"
 
 
 def refs(body: object) -> set[str]:

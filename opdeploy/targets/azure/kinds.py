@@ -34,6 +34,8 @@ class Kind(NamedTuple):
     """What carries it; where it is not given, the operations for any resource of azure-mgmt-resource."""
     apart: tuple[str, str] | None = None
     """A property of which only parts are told with the resource, and the path below its id at which all of it is."""
+    keys: str | None = None
+    """What one posts to, to be told its keys."""
 
     @property
     def provider(self) -> str:
@@ -73,6 +75,11 @@ KINDS = {
         ),
         Kind("site", "Microsoft.Web/sites", "2025-05-01", _WEB, _CONFIGURED),
         Kind("app service plan", "Microsoft.Web/serverfarms", "2025-05-01", _PLANS),
+        # Those of Container Apps and Log Analytics are of the published schemas, read 2026-11-26. A workspace is asked
+        # for its keys as learn.microsoft.com/rest/api/loganalytics/shared-keys/get-shared-keys has it.
+        Kind("container app", "Microsoft.App/containerApps", "2026-01-01"),
+        Kind("container app environment", "Microsoft.App/managedEnvironments", "2026-01-01"),
+        Kind("log workspace", "Microsoft.OperationalInsights/workspaces", "2025-07-01", keys="sharedKeys"),
         Kind("role assignment", "Microsoft.Authorization/roleAssignments", "2022-04-01"),
         Kind("identity", "Microsoft.ManagedIdentity/userAssignedIdentities", "2024-11-30"),
         Kind("container registry", "Microsoft.ContainerRegistry/registries", "2025-11-01"),

@@ -83,7 +83,7 @@ def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Itera
         return
     puller = identity(wanted)
     if puller == at.identity:
-        yield Resource("identity", puller, dict(base))
+        yield Resource("identity", puller, {**base, "properties": {}})
         role = REPOSITORY_READER if found.by_attributes else ACR_PULL
         definition = f"/subscriptions/{at.subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
         right: dict[str, JsonValue] = {

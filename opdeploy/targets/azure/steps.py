@@ -142,8 +142,9 @@ def check_server(kind: str, name: str, number: int, ready_s: float, *, is_awaite
     )
 
 
-def check_endpoint(kind: str, name: str, number: int, *, auth: bool) -> Step:
-    """Return the step that asks the endpoint."""
+def check_endpoint(kind: str, name: str, number: int, *, auth: bool, settles_s: float = 0.0) -> Step:
+    """Return the step that asks the endpoint, which may go on for some seconds with the version that was before."""
+    settling: dict[str, JsonValue] = {"settles_s": settles_s} if settles_s else {}
     return Step(
         id="check",
         title="ask the endpoint for the golden answers, and load it shortly",
@@ -151,7 +152,7 @@ def check_endpoint(kind: str, name: str, number: int, *, auth: bool) -> Step:
         kind=kind,
         name=name,
         call="check.endpoint",
-        args={"front": name, "name": name, "version": number, "auth": auth},
+        args={"front": name, "name": name, "version": number, "auth": auth, **settling},
         timeout_s=300,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.targets.azure.compare import REF, SECRET, secrets
+from opdeploy.targets.azure.compare import KEYS, REF, SECRET, secrets
 from opdeploy.targets.azure.kinds import GROUP, KINDS, PROVIDERS, group_of, kind_of, names_of, type_of
 from opdeploy.targets.azure.planned import waits
 from opdeploy.targets.azure.requests import SCHEMA
@@ -53,10 +53,8 @@ def _expressed(value: Any, others: set[str], needed: set[str]) -> Any:  # noqa: 
     if isinstance(value, dict):
         if SECRET in value:
             return f"[parameters('{_parameter(value[SECRET])}')]"
-        if REF in value:
-            needed.update({value[REF]} if value[REF].lower() in others else ())
-            kind = kind_of(value[REF])
-            return f"[reference({_inner(value[REF])}, '{kind.api if kind else ''}', 'full').{value['path']}]"
+        if value.keys() & {REF, KEYS}:
+            return _told(value, others, needed)
         return {_expressed(key, others, needed): _expressed(item, others, needed) for key, item in value.items()}
     if isinstance(value, list):
         return [_expressed(item, others, needed) for item in value]
@@ -70,6 +68,17 @@ def _whole(item: Resource) -> str:
     """Return the expression for the id of a resource that belongs to another."""
     scope, _, own = item.id.rpartition(PROVIDERS)
     return f"[extensionResourceId({_inner(scope)}, '{KINDS[item.kind].type}', {_quoted(own.rpartition('/')[2])})]"
+
+
+def _told(value: dict[str, str], others: set[str], needed: set[str]) -> str:
+    """Return the expression for a property, or a key, of another resource."""
+    resource = value.get(REF) or value[KEYS]
+    needed.update({resource} if resource.lower() in others else ())
+    kind = kind_of(resource)
+    api = kind.api if kind else ""
+    if REF in value:
+        return f"[reference({_inner(resource)}, '{api}', 'full').{value['path']}]"
+    return f"[listKeys({_inner(resource)}, '{api}').{value['path']}]"
 
 
 def _id(resource: str) -> str:
