@@ -149,11 +149,13 @@ class Place:
     def _registry(self) -> dict[str, JsonValue] | None:
         """Return what is known of the registry that is named; None where it is none of the subscription's."""
         server = (self._whole.registry or "").partition("/")[0]
+        if not server:
+            return None
         scope = f"/subscriptions/{self._arm.session.subscription}"
         path = f"{scope}/providers/Microsoft.ContainerRegistry/registries"
         for item in self._arm.every(path, KINDS["container registry"].api):
             properties = item.get("properties") or {}
-            if server and properties.get("loginServer", "").lower() == server.lower():
+            if properties.get("loginServer", "").lower() == server.lower():
                 return {"id": item["id"], "server": server, "mode": properties.get("roleAssignmentMode")}
         return None
 

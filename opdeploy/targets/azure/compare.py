@@ -13,6 +13,8 @@ REF = "$ref"
 """The key of what stands for a property of another resource: its id, with the `path` to the property beside it."""
 SECRET = "$secret"  # noqa: S105 - no secret
 """The key of what stands for a secret: its name."""
+_UNTOLD = {"customData"}
+"""Keys of what Azure takes and never returns (Microsoft.Compute/virtualMachines)."""
 _GROWS = "agentPoolProfiles"
 """A list to which resources of their own add items."""
 _BY = "name"
@@ -54,6 +56,8 @@ def _pairs(value: object, actual: object, path: str) -> Iterator[tuple[str, Any,
             return
         theirs = {str(key).lower(): item for key, item in actual.items()} if isinstance(actual, dict) else {}
         for key, item in value.items():
+            if key in _UNTOLD:
+                continue
             yield from _pairs(item, theirs.get(key.lower()), f"{path}.{key}" if path else key)
         if not value:
             yield path, {}, {} if isinstance(actual, dict) else None

@@ -1,0 +1,340 @@
+"""Deployments on a machine that is made in Azure: what is in Azure, and what is on the machine, as one."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from opdeploy.clients.azure.offered import offered
+from opdeploy.clients.azure.place import Place
+from opdeploy.clients.azure.reached import public_key
+from opdeploy.clients.azure.signed import signed_in_from
+from opdeploy.deployment import Found
+from opdeploy.errors import OpdeployError, TransientError
+from opdeploy.targets.azure.first_boot import BEFORE
+from opdeploy.targets.azure.kinds import KINDS, name_of
+from opdeploy.targets.azure.machine import DISK, KIND, RULES, RUNNING, fixed, names
+from opdeploy.targets.azure.names import where
+from opdeploy.targets.azure.record import Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from opdeploy.clients.azure.arm import Arm
+    from opdeploy.clients.azure.reached import Way
+    from opdeploy.clients.azure.registry import Registries
+    from opdeploy.clients.docker.elsewhere import Elsewhere
+    from opdeploy.clients.docker.engine import Engine
+    from opdeploy.deploy_settings import Deploy
+    from opdeploy.deployment import Observed
+    from opdeploy.targets.azure.names import Where
+    from opdeploy.targets.base import Wanted
+
+_API = KINDS[KIND].api
+_KEY = re.compile(r"^ssh-ed25519 [A-Za-z0-9+/]+={0,2}", re.MULTILINE)
+_TELL = {"commandId": "RunShellScript", "script": ["cat /etc/ssh/ssh_host_ed25519_key.pub"]}
+"""Run by the machine's agent (learn.microsoft.com/azure/virtual-machines/linux/run-command, of 2025-08-18, read
+2026-11-26)."""
+_FIRST = "cloud-init status --long"
+_GPU = f"nvidia-smi -L >/dev/null && ! cmp -s /proc/sys/kernel/random/boot_id {BEFORE}"
+"""Whether the driver works, and the machine has started since it was installed."""
+_SAID = "sudo -n tail -n 20 /var/log/cloud-init-output.log"
+_STATUS = re.compile(r"^status: (\w+)", re.MULTILINE)
+_BETWEEN_S = 5.0
+
+
+class MachinePlace(Place):
+    """A subscription, and the machine that a deployment has there."""
+
+    def __init__(self, arm: Arm, settings: Deploy, images: Registries, way: Way, *, key: str | None = None) -> None:
+        """Take a connection, the settings, where images are, the way to the machine, and a known API key."""
+        super().__init__(arm, settings, "vm", images, key=key)
+        self.way = way
+        self._chosen = settings
+
+    def completed(self, deployment: str) -> Deploy:
+        """Return the settings with what is not named in them: where in Azure, and from where SSH is let in.
+
+        Where the machine is reached as it is, that stays; else it is the address that the user signed in from.
+        """
+        settings = super().completed(deployment).model_copy(update={"registry": self._chosen.registry})
+        self._whole = settings
+        if settings.vm.ssh_from or settings.vm.subnet:
+            return settings
+        source = self._let_in(deployment, settings)
+        return settings.model_copy(update={"vm": settings.vm.model_copy(update={"ssh_from": source})})
+
+    def _let_in(self, deployment: str, settings: Deploy) -> str | None:
+        self._at = at = where(settings, deployment)
+        record = self.record(deployment)
+        body = record.body(names(at)[RULES]) if record else None
+        before = str(body["properties"]["securityRules"][0]["properties"]["sourceAddressPrefix"]) if body else None
+        is_reached = before is not None and self._engine_of(at)[1] is None
+        return before if is_reached else signed_in_from(self._arm.session) or before
+
+    # What is there
+
+    def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:
+        """Return everything that belongs to a deployment: in Azure, and on its machine where that is reached."""
+        found = super().observe(target, deployment)
+        at = self.where(deployment)
+        there = found.of(KIND, deployment)
+        machine = self.machine()
+        facts: dict[str, JsonValue] = {"machine": None}
+        if machine:
+            facts["machine"] = "ready" if machine.ready else "known"
+        if self._makes and not there:
+            facts["ssh_key"] = public_key(self._chosen.vm)
+        found = found.model_copy(
+            update={"found": (*self._disk(at, found), *self._with_state(found)), "facts": {**found.facts, **facts}}
+        )
+        if there is None or machine is None:
+            return found
+        host, why = self._engine_of(at)
+        if host is None:
+            unreached = why if machine.ready else None  # on one that never was ready, nothing runs
+            events = (why,) if why else ()
+            return found.model_copy(update={"unreached": unreached, "events": events})
+        inside = host.observe(target, deployment, pushed=pushed)
+        return inside.model_copy(
+            update={
+                "found": (*found.found, *inside.found),
+                "facts": {**inside.facts, **found.facts},
+                "lock": found.lock or inside.lock,
+            }
+        )
+
+    @property
+    def at(self) -> Where:
+        """Where the deployment is that was looked at last."""
+        return self._last()
+
+    def machine(self) -> Machine | None:
+        """Return what is known of the machine that is there; None where none is, or nothing is known of it."""
+        known = self.known().machine
+        found = self._arm.find(names(self._last())[KIND]) if known else None
+        is_same = known and (found or {}).get("properties", {}).get("vmId") == known.id
+        return known if is_same else None
+
+    def host(self) -> Elsewhere:
+        """Return the engine of the machine; raises OpdeployError where it is not reached."""
+        found, why = self._engine_of(self._last())
+        if found is None:
+            raise OpdeployError(why or "the machine is not reached; see opdeploy status")
+        return found
+
+    def engine(self) -> Engine:
+        """Return the engine that images are brought to; raises OpdeployError where it is not reached."""
+        self.host()
+        machine = self.machine()
+        assert machine  # noqa: S101 - for mypy
+        return self.way.engine(self._last(), machine)
+
+    @property
+    def _makes(self) -> bool:
+        return self.way.makes
+
+    def _engine_of(self, at: Where) -> tuple[Elsewhere | None, str | None]:
+        """Return the machine's engine, or why it is not reached."""
+        machine = self.machine()
+        if machine is None:
+            return None, f"{at.deployment}: its machine is not known yet; deploy again"
+        try:
+            return self.way.host(at, machine), None
+        except OpdeployError as error:
+            self.way.close()
+            return None, str(error)
+
+    def _disk(self, at: Where, found: Observed) -> Iterator[Found]:
+        """Yield the machine's disk, which Azure made with it, and which has no tag."""
+        disk = names(at)[DISK]
+        if not found.of(DISK, name_of(disk)) and self._arm.find(disk):
+            yield Found(kind=DISK, name=name_of(disk), made={"id": disk})
+
+    def _with_state(self, found: Observed) -> Iterator[Found]:
+        for item in found.found:
+            if item.kind != KIND:
+                yield item
+            else:
+                state = power(self._arm, str(item.made["id"]))
+                yield item.model_copy(update={"properties": {**item.properties, "state": state}})
+
+    # What stands in the way
+
+    def obstacles(self, wanted: Wanted) -> Iterator[str]:
+        """Yield what would keep a deployment from being made, a sentence each with what to do."""
+        at = self.where(wanted.deployment)
+        yield from super().obstacles(wanted)
+        vm = wanted.settings.vm
+        if not vm.subnet and not vm.ssh_from:
+            yield (
+                "deploy.vm.ssh_from: Azure does not tell from which address you sign in; say which one SSH is let in "
+                "from: --set vm.ssh_from=ADDRESS"
+            )
+        record = self.record(wanted.deployment)
+        made = record.body(names(at)[KIND]) if record else None
+        yield from fixed(wanted, made) if made else ()
+        yield from offered(self._arm, wanted, is_there=self.machine() is not None).obstacles
+        if self.machine():
+            host, _ = self._engine_of(at)
+            yield from host.obstacles(wanted) if host else ()
+
+    def shortages(self, wanted: Wanted) -> Iterator[str]:
+        """Yield what may not be enough, or is not there."""
+        yield from super().shortages(wanted)
+        at = self.where(wanted.deployment)
+        yield from offered(self._arm, wanted, is_there=self.machine() is not None).remarks
+        source = wanted.settings.vm.ssh_from
+        if source:
+            yield f"SSH is let in from {source} alone: another address with --set vm.ssh_from=ADDRESS"
+        if self.machine():
+            host, _ = self._engine_of(at)
+            yield from host.shortages(wanted) if host else ()
+
+    # Servers, all of which are on the machine
+
+    def address(self, name: str) -> tuple[str, int]:
+        """Return host and port at which a server is reached, through SSH."""
+        return self.host().address(name)
+
+    def exit_code(self, name: str) -> int | None:
+        """Return how a server ended; None while it runs."""
+        return self.host().exit_code(name)
+
+    def out_of_memory(self, name: str) -> bool:
+        """Tell whether a server was ended because its memory was used up."""
+        return self.host().out_of_memory(name)
+
+    def logs(self, name: str, tail: int) -> list[str]:
+        """Return the last lines that a server wrote."""
+        return self.host().logs(name, tail)
+
+    def follow(self, name: str, tail: int) -> Iterator[str]:
+        """Yield the last lines that a server wrote, and what it writes until it ends."""
+        return self.host().follow(name, tail)
+
+    def artefact(self, name: str, folder: Path) -> None:
+        """Write the artefact that a server holds below a folder, in one called `model`."""
+        self.host().artefact(name, folder)
+
+    def api_key(self, deployment: str) -> str | None:
+        """Return the API key of a deployment, as the machine's engine has it."""
+        if self._at is None or not self.machine():
+            return self._key
+        host, _ = self._engine_of(self._last())
+        return (host.api_key(deployment) if host else None) or self._key
+
+
+class MachineMaking:
+    """What the steps of plans call to have a machine ready; every method may be called again."""
+
+    def __init__(self, arm: Arm, place: MachinePlace, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Take a connection, and the place that knows the machine."""
+        self._arm = arm
+        self._place = place
+        self._sleep = sleep
+
+    def start(self, *, resource: str) -> None:
+        """Start a machine that was stopped."""
+        self._place.way.close()
+        self._arm.act(resource, "start")
+
+    def learn(self, *, resource: str, user: str, port: int) -> None:
+        """Have Azure tell the host key of a machine, and note it: it is what SSH must show from now on."""
+        told = self._arm.act(resource, "runCommand", _TELL) or {}
+        said = "\n".join(str(item.get("message")) for item in told.get("value") or ())
+        found = _KEY.search(said)
+        there = self._arm.find(resource)
+        if found is None or there is None:
+            raise OpdeployError(
+                f"{name_of(resource)}: its agent does not tell its host key: {' '.join(said.split())[:300]}; deploy again"
+            )
+        machine = Machine(id=there["properties"]["vmId"], host_key=found[0], user=user, port=port)
+        self._place.keep(self._place.known().model_copy(update={"machine": machine}))
+
+    def ready(self, *, gpu: bool, ready_s: float) -> dict[str, JsonValue]:
+        """Wait until a machine's first start has ended, and its engine answers.
+
+        Raises OpdeployError where that failed, with what it wrote, or takes too long.
+        """
+        started = time.monotonic()
+        while True:
+            self._place.way.close()  # who logged in before the first start had ended is not in its group docker yet
+            why = self._waits(gpu=gpu)
+            if why is None:
+                break
+            if time.monotonic() - started > ready_s:
+                raise OpdeployError(f"the machine was not ready within {ready_s / 60:g} minutes: {why}")
+            self._sleep(_BETWEEN_S)
+        record = self._place.known()
+        if record.machine:
+            self._place.keep(record.model_copy(update={"machine": record.machine.model_copy(update={"ready": True})}))
+        return {"ready_s": round(time.monotonic() - started, 1)}
+
+    def again(self) -> None:
+        """Raise OpdeployError: what runs on a machine is known once it is reached, and a plan is made of that."""
+        raise OpdeployError("the machine is reached now; run the same command again, which sees what runs on it")
+
+    def _waits(self, *, gpu: bool) -> str | None:
+        """Say what a machine is not ready for yet; raises OpdeployError where its first start failed."""
+        machine = self._place.machine()
+        if machine is None:
+            raise TransientError("the machine is not there yet; deploy again")
+        at = self._place.at
+        try:
+            connection = self._place.way.connection(at, machine)
+            first = connection.run(_FIRST)
+            status = _STATUS.search(first.out)
+            word = status[1] if status else "unknown"
+            if word == "error":
+                error = OpdeployError(f"{at.deployment}: cloud-init failed on the machine; see its log above")
+                for line in (*first.out.splitlines(), *connection.run(_SAID).out.splitlines()):
+                    error.add_note(line)
+                raise _FailedError(error)
+            if word not in {"done", "degraded"}:
+                return f"cloud-init says: {word}; see cloud-init status --long there"
+            if gpu and connection.run(_GPU).code:
+                return "the driver of the GPU does not answer; see nvidia-smi there"
+            self._place.way.close()
+            self._place.way.host(at, machine)
+        except _FailedError as failed:
+            raise failed.error from None
+        except OpdeployError as error:
+            return str(error)
+        return None
+
+
+class _FailedError(Exception):
+    """What does not pass by waiting."""
+
+    def __init__(self, error: OpdeployError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Lazily:
+    """What steps call on a machine's engine, which is there once the machine is."""
+
+    def __init__(self, give: Callable[[], object]) -> None:
+        """Take what gives it."""
+        self._give = give
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """Return a method that asks for it when it is called."""
+
+        def call(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - what the method takes and returns
+            return getattr(self._give(), name)(*args, **more)
+
+        return call
+
+
+def power(arm: Arm, machine: str) -> str:
+    """Return whether a machine runs: running, stopped, deallocated or another word of Azure's."""
+    view = arm.ask("GET", f"{machine}/instanceView", _API) or {}
+    codes = [str(item.get("code")) for item in view.get("statuses") or ()]
+    states = [code.removeprefix("PowerState/") for code in codes if code.startswith("PowerState/")]
+    return states[0] if states else RUNNING
