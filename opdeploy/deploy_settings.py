@@ -55,7 +55,8 @@ class OnVm(Frozen):
         Field(description="Build the image here and send it, or on the machine; here if not given."),
     ] = None
     size: Annotated[
-        str | None, Field(pattern=SIZE, max_length=64, description="Size of a machine to make in Azure, without a host.")
+        str | None,
+        Field(pattern=SIZE, max_length=64, description="Size of a machine to make in Azure, without a host."),
     ] = None
     priority: Annotated[
         Literal["Regular", "Spot"] | None, Field(description="Spot is cheaper, and stops at any time; Regular.")

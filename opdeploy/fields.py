@@ -66,7 +66,9 @@ def _sources(text: str) -> str:
     try:
         found = ip_network(text)
     except ValueError:
-        raise ValueError(f'"{text}" is no address and no range; write one such as 203.0.113.7 or 203.0.113.0/24') from None
+        raise ValueError(
+            f'"{text}" is no address and no range; write one such as 203.0.113.7 or 203.0.113.0/24'
+        ) from None
     return str(found.network_address) if found.num_addresses == 1 else str(found)
 
 

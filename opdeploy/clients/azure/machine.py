@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from opdeploy.clients.azure.engines import Engines
 from opdeploy.clients.azure.offered import offered
 from opdeploy.clients.azure.place import Place
 from opdeploy.clients.azure.reached import public_key
 from opdeploy.clients.azure.signed import signed_in_from
 from opdeploy.deployment import Found
-from opdeploy.errors import OpdeployError, TransientError
-from opdeploy.targets.azure.first_boot import BEFORE
+from opdeploy.errors import OpdeployError
 from opdeploy.targets.azure.kinds import KINDS, name_of
 from opdeploy.targets.azure.machine import DISK, KIND, RULES, RUNNING, fixed, names
 from opdeploy.targets.azure.names import where
-from opdeploy.targets.azure.record import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -32,19 +29,10 @@ if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
     from opdeploy.targets.azure.names import Where
+    from opdeploy.targets.azure.record import Machine
     from opdeploy.targets.base import Wanted
 
 _API = KINDS[KIND].api
-_KEY = re.compile(r"^ssh-ed25519 [A-Za-z0-9+/]+={0,2}", re.MULTILINE)
-_TELL = {"commandId": "RunShellScript", "script": ["cat /etc/ssh/ssh_host_ed25519_key.pub"]}
-"""Run by the machine's agent (learn.microsoft.com/azure/virtual-machines/linux/run-command, of 2025-08-18, read
-2026-11-26)."""
-_FIRST = "cloud-init status --long"
-_GPU = f"nvidia-smi -L >/dev/null && ! cmp -s /proc/sys/kernel/random/boot_id {BEFORE}"
-"""Whether the driver works, and the machine has started since it was installed."""
-_SAID = "sudo -n tail -n 20 /var/log/cloud-init-output.log"
-_STATUS = re.compile(r"^status: (\w+)", re.MULTILINE)
-_BETWEEN_S = 5.0
 
 
 class MachinePlace(Place):
@@ -52,7 +40,7 @@ class MachinePlace(Place):
 
     def __init__(self, arm: Arm, settings: Deploy, images: Registries, way: Way, *, key: str | None = None) -> None:
         """Take a connection, the settings, where images are, the way to the machine, and a known API key."""
-        super().__init__(arm, settings, "vm", images, key=key)
+        super().__init__(arm, settings, "vm", images, key=key, run=Engines(self.host))
         self.way = way
         self._chosen = settings
 
@@ -197,26 +185,6 @@ class MachinePlace(Place):
 
     # Servers, all of which are on the machine
 
-    def address(self, name: str) -> tuple[str, int]:
-        """Return host and port at which a server is reached, through SSH."""
-        return self.host().address(name)
-
-    def exit_code(self, name: str) -> int | None:
-        """Return how a server ended; None while it runs."""
-        return self.host().exit_code(name)
-
-    def out_of_memory(self, name: str) -> bool:
-        """Tell whether a server was ended because its memory was used up."""
-        return self.host().out_of_memory(name)
-
-    def logs(self, name: str, tail: int) -> list[str]:
-        """Return the last lines that a server wrote."""
-        return self.host().logs(name, tail)
-
-    def follow(self, name: str, tail: int) -> Iterator[str]:
-        """Yield the last lines that a server wrote, and what it writes until it ends."""
-        return self.host().follow(name, tail)
-
     def artefact(self, name: str, folder: Path) -> None:
         """Write the artefact that a server holds below a folder, in one called `model`."""
         self.host().artefact(name, folder)
@@ -227,109 +195,6 @@ class MachinePlace(Place):
             return self._key
         host, _ = self._engine_of(self._last())
         return (host.api_key(deployment) if host else None) or self._key
-
-
-class MachineMaking:
-    """What the steps of plans call to have a machine ready; every method may be called again."""
-
-    def __init__(self, arm: Arm, place: MachinePlace, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Take a connection, and the place that knows the machine."""
-        self._arm = arm
-        self._place = place
-        self._sleep = sleep
-
-    def start(self, *, resource: str) -> None:
-        """Start a machine that was stopped."""
-        self._place.way.close()
-        self._arm.act(resource, "start")
-
-    def learn(self, *, resource: str, user: str, port: int) -> None:
-        """Have Azure tell the host key of a machine, and note it: it is what SSH must show from now on."""
-        told = self._arm.act(resource, "runCommand", _TELL) or {}
-        said = "\n".join(str(item.get("message")) for item in told.get("value") or ())
-        found = _KEY.search(said)
-        there = self._arm.find(resource)
-        if found is None or there is None:
-            raise OpdeployError(
-                f"{name_of(resource)}: its agent does not tell its host key: {' '.join(said.split())[:300]}; deploy again"
-            )
-        machine = Machine(id=there["properties"]["vmId"], host_key=found[0], user=user, port=port)
-        self._place.keep(self._place.known().model_copy(update={"machine": machine}))
-
-    def ready(self, *, gpu: bool, ready_s: float) -> dict[str, JsonValue]:
-        """Wait until a machine's first start has ended, and its engine answers.
-
-        Raises OpdeployError where that failed, with what it wrote, or takes too long.
-        """
-        started = time.monotonic()
-        while True:
-            self._place.way.close()  # who logged in before the first start had ended is not in its group docker yet
-            why = self._waits(gpu=gpu)
-            if why is None:
-                break
-            if time.monotonic() - started > ready_s:
-                raise OpdeployError(f"the machine was not ready within {ready_s / 60:g} minutes: {why}")
-            self._sleep(_BETWEEN_S)
-        record = self._place.known()
-        if record.machine:
-            self._place.keep(record.model_copy(update={"machine": record.machine.model_copy(update={"ready": True})}))
-        return {"ready_s": round(time.monotonic() - started, 1)}
-
-    def again(self) -> None:
-        """Raise OpdeployError: what runs on a machine is known once it is reached, and a plan is made of that."""
-        raise OpdeployError("the machine is reached now; run the same command again, which sees what runs on it")
-
-    def _waits(self, *, gpu: bool) -> str | None:
-        """Say what a machine is not ready for yet; raises OpdeployError where its first start failed."""
-        machine = self._place.machine()
-        if machine is None:
-            raise TransientError("the machine is not there yet; deploy again")
-        at = self._place.at
-        try:
-            connection = self._place.way.connection(at, machine)
-            first = connection.run(_FIRST)
-            status = _STATUS.search(first.out)
-            word = status[1] if status else "unknown"
-            if word == "error":
-                error = OpdeployError(f"{at.deployment}: cloud-init failed on the machine; see its log above")
-                for line in (*first.out.splitlines(), *connection.run(_SAID).out.splitlines()):
-                    error.add_note(line)
-                raise _FailedError(error)
-            if word not in {"done", "degraded"}:
-                return f"cloud-init says: {word}; see cloud-init status --long there"
-            if gpu and connection.run(_GPU).code:
-                return "the driver of the GPU does not answer; see nvidia-smi there"
-            self._place.way.close()
-            self._place.way.host(at, machine)
-        except _FailedError as failed:
-            raise failed.error from None
-        except OpdeployError as error:
-            return str(error)
-        return None
-
-
-class _FailedError(Exception):
-    """What does not pass by waiting."""
-
-    def __init__(self, error: OpdeployError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class Lazily:
-    """What steps call on a machine's engine, which is there once the machine is."""
-
-    def __init__(self, give: Callable[[], object]) -> None:
-        """Take what gives it."""
-        self._give = give
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        """Return a method that asks for it when it is called."""
-
-        def call(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - what the method takes and returns
-            return getattr(self._give(), name)(*args, **more)
-
-        return call
 
 
 def power(arm: Arm, machine: str) -> str:

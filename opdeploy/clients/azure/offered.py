@@ -77,12 +77,9 @@ def _incapable(wanted: Wanted, size: str, can: dict[str, str]) -> Iterator[str]:
         yield f"deploy.vm.size: {size} runs machines of the first generation alone, and the image is for the second"
     if wanted.settings.vm.priority == "Spot" and can.get("LowPriorityCapable", "True") != "True":
         yield f"deploy.vm.priority: {size} cannot be Spot; take Regular, or another size"
-    memory = float(can.get("MemoryGB", "inf"))
-    if memory < wanted.memory_gb + _SYSTEM_GB:
-        yield (
-            f"deploy.vm.size: {size} has {memory:g} GB of memory, and {wanted.memory_gb + _SYSTEM_GB:g} are needed; take a "
-            "larger one"
-        )
+    memory, needed = float(can.get("MemoryGB", "inf")), wanted.memory_gb + _SYSTEM_GB
+    if memory < needed:
+        yield f"deploy.vm.size: {size} has {memory:g} GB of memory, and {needed:g} are needed; take a larger one"
     if wanted.gpu and int(can.get("GPUs", "0")) < 1:
         yield f"deploy.vm.size: {size} has no GPU; take one such as Standard_NC4as_T4_v3"
 
@@ -94,7 +91,8 @@ def _used_up(arm: Arm, path: str, found: dict[str, Any], can: dict[str, str], wa
     for item in arm.every(path, _API):
         name, left = item["name"]["value"], item["limit"] - item["currentValue"]
         if name.lower() in {each.lower() for each in counted} and left < needed:
+            shown = item["name"].get("localizedValue") or name
             yield (
-                f"the quota of {item['name'].get('localizedValue') or name} has {max(0, left)} of {item['limit']} left, and "
-                f"{needed} are needed; ask for more in the portal, or take another size or region"
+                f"the quota of {shown} has {max(0, left)} of {item['limit']} left, and {needed} are needed; ask for "
+                "more in the portal, or take another size or region"
             )

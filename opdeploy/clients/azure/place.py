@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from opdeploy.clients.azure.arm import Arm
     from opdeploy.clients.azure.registry import Registries
+    from opdeploy.clients.azure.runs import Runs
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
     from opdeploy.targets.azure.names import Where
@@ -36,7 +37,7 @@ _SETTLED_S = 2.0
 class Place:
     """A subscription, and what of it is looked at."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it looks at, each by its name
         self,
         arm: Arm,
         settings: Deploy,
@@ -44,15 +45,16 @@ class Place:
         images: Registries,
         *,
         key: str | None = None,
+        run: Runs | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Take a connection, the settings, the platform, where images are, and a known API key."""
+        """Take a connection, the settings, the platform, where images are, a known API key, and what runs versions."""
         self._arm = arm
         self._settings = settings
         self._target = target
         self._key = key
         self._images = images
-        self._runs = runs(arm, target)
+        self._runs = run or runs(arm, target)
         self._sleep = sleep
         self._notes = Notes(arm)
         self._whole = settings

@@ -1,4 +1,4 @@
-"""The way to a machine that was made in Azure: SSH to its address, once its host key is known, and its Docker engine."""
+"""The way to a machine that was made in Azure: SSH, once its host key is known, and its Docker engine."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ _TYPES = {"ssh-ed25519", "ssh-rsa"}
 class Way:
     """The way to one machine, which is taken when something of it is needed."""
 
-    def __init__(
-        self, arm: Arm, vm: OnVm, state: Path, here: Callable[[], Engine], by: str, *, makes: bool
-    ) -> None:
+    def __init__(self, arm: Arm, vm: OnVm, state: Path, here: Callable[[], Engine], by: str, *, makes: bool) -> None:
         """Take a connection to Azure, the settings, the folder of state, what gives the engine here, and who works."""
         self._arm = arm
         self._vm = vm

@@ -9,8 +9,7 @@ BEFORE = "/var/lib/opdeploy-boot"
 """Where the machine notes which of its starts the driver was installed in: it works from the next one on."""
 _KEYRING = "/usr/share/keyrings/nvidia-container-toolkit.gpg"
 _TOOLKIT = "https://nvidia.github.io/libnvidia-container"
-"""Where NVIDIA's packages are (its installation guide for the NVIDIA Container Toolkit, as public scripts follow it, read
-2026-11-26)."""
+"""Where NVIDIA's packages are, as public scripts take them after its installation guide (read 2026-11-26)."""
 _SOURCES = "/etc/apt/sources.list.d/nvidia-container-toolkit.list"
 
 
