@@ -19,6 +19,8 @@ VERSIONS = ("2024-03-01", "2024-07-01", "2024-11-01", "2025-04-01", "2026-03-01"
 DISK_VERSIONS = ("2023-10-02", "2024-03-02", "2025-01-02", *VERSIONS)
 SIZES: dict[str, tuple[str, int, float, int]] = {
     "Standard_B2s": ("standardBSFamily", 2, 4, 0),
+    "Standard_D2s_v3": ("standardDSv3Family", 2, 8, 0),
+    "Standard_D4s_v3": ("standardDSv3Family", 4, 16, 0),
     "Standard_D2s_v5": ("standardDSv5Family", 2, 8, 0),
     "Standard_D4s_v5": ("standardDSv5Family", 4, 16, 0),
     "Standard_D2ps_v5": ("standardDPSv5Family", 2, 8, 0),

@@ -49,7 +49,7 @@ _SSH = """#!/bin/sh
 exec {ssh} -o User=root "$@"
 """
 """Logs in as the user that is there, in the place of the one that Azure would have made."""
-SIZE = "Standard_D2s_v5"
+SIZE = "Standard_D2s_v3"
 
 
 def missing() -> str:
@@ -120,7 +120,7 @@ class Box:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _key(self, name: str) -> None:
-        command = [_found("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name]
+        command = [_found("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name)]
         subprocess.run(command, check=True)
 
 

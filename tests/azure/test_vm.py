@@ -53,9 +53,8 @@ def project(tmp_path: Path, arm: Arm, there: Box, client: sdk.DockerClient) -> I
 
 
 def test_a_first_deployment_makes_a_machine_and_is_removed(project: OnMachine) -> None:
-    """From nothing, with what the machine needs; all commands see both layers; then nothing is left, its disk included."""
+    """From nothing; all commands see both layers; then nothing is left, its disk included."""
     done = project.deploy()
-    print(done.out, done.err)
     assert done.code == 0, done.err
     assert project.versions() == {1: ("running", True)}
     assert project.status()["ready"]
@@ -72,3 +71,118 @@ def test_a_first_deployment_makes_a_machine_and_is_removed(project: OnMachine) -
     assert removed.code == 0, removed.err
     assert project.left() == []
     assert project.run("status").code == 3
+
+
+def test_a_second_version_takes_over_and_goes_back(project: OnMachine) -> None:
+    """On the machine that is there: nothing of Azure is written, unless it is to be another; a rollback, the same."""
+    assert project.deploy().code == 0
+    assert project.since(project.deploy) == []
+    project.model(seed=1)
+    assert project.since(project.deploy) == []
+    assert project.versions() == {1: ("stopped", False), 2: ("running", True)}
+    back = project.run("rollback", "--yes")
+    assert back.code == 0, back.err
+    assert project.versions() == {1: ("running", True), 2: ("stopped", False)}
+
+    project.workload(vm={"size": "Standard_D4s_v3", "listen": "0.0.0.0"})  # noqa: S104 - of the machine
+    project.model(seed=0)
+    changed = project.run("plan", "--base-image", BASE, "--allow-plain-http")
+    assert 'properties.hardwareProfile.vmSize: "Standard_D2s_v3" → "Standard_D4s_v3"' in changed.out
+    assert "properties.securityRules[port].properties.destinationPortRange" in changed.out
+    paths = [item.path for item in project.since(project.deploy)]
+    assert [path.partition("?")[0].rpartition("/")[2] for path in paths] == [f"{project.name}-rules", project.name]
+    assert project.run("diff").code == 0
+
+
+def test_what_fails_ends_on_the_old_version(project: OnMachine) -> None:
+    """Wrong answers of the second version; those of a first one take the machine with them."""
+    project.model(seed=1, wrong=7)
+    wrong = project.deploy()
+    assert wrong.code == 5, wrong.err
+    assert wrong.err.splitlines()[-1].endswith("nothing ran before, and what was made is removed")
+    assert project.left() == []
+    assert project.engine
+    project.engine.remove()  # which went with the machine
+
+    project.model(seed=0)
+    assert project.deploy().code == 0
+    project.model(seed=1, wrong=7)
+    assert project.since(project.deploy) == []
+    assert project.versions() == {1: ("running", True)}
+
+
+def test_drift_is_named_on_both_layers_and_mended(project: OnMachine) -> None:
+    """Each property of what others changed in Azure, and what was stopped on the machine."""
+    assert project.deploy().code == 0
+    rules = project.arm.resource(
+        f"resourceGroups/models/providers/Microsoft.Network/networkSecurityGroups/{project.name}-rules"
+    )
+    rules.properties["securityRules"][0]["properties"]["sourceAddressPrefix"] = "*"
+    assert project.engine
+    project.engine.client.containers.get(f"opdeploy-{project.name}.v1").stop()
+    found = project.run("diff", "-o", "json")
+    assert found.code == 6
+    told = {item["name"]: item for item in found.json}
+    assert (
+        told[f"{project.name}-rules"]["properties"]["properties.securityRules[ssh].properties.sourceAddressPrefix"]
+        == "*"
+    )
+    assert told[f"opdeploy-{project.name}.v1"]["properties"]["state"] == "exited"
+    assert project.deploy().code == 0
+    assert project.run("diff").code == 0
+
+
+def test_a_machine_that_is_not_reached_is_not_taken_for_an_empty_one(project: OnMachine) -> None:
+    """What is known is told, what can be mended is mended, and then the same command sees what runs there."""
+    assert project.deploy().code == 0
+    assert project.box
+    project.arm.resource(project.machine()).private["power"] = "deallocated"
+    project.box.stop()
+    stands = json.loads(project.run("status", "-o", "json").out)
+    assert "no SSH server listens there" in stands["unreached"]
+    assert project.run("diff").code == 6
+    assert "no SSH server listens there" in project.run("rollback", "--yes").err
+
+    def started(_number: int, method: str, path: str) -> None:
+        if method == "POST" and "/start?" in path and project.box:
+            project.box.start()
+
+    project.arm.hook = started
+    mended = project.deploy()
+    assert (mended.code, "run the same command again" in mended.err) == (1, True), mended.err
+    assert project.deploy().code == 0
+    assert project.versions() == {1: ("running", True)}
+
+    project.box.stop()
+    refused = project.deploy()
+    assert (refused.code, "no SSH server listens there" in refused.err) == (1, True), refused.err
+    assert project.run("remove", "--yes").code == 0
+    assert project.left() == []
+
+
+def test_another_host_key_is_refused(project: OnMachine) -> None:
+    """The machine shows the key that Azure tells, or nothing is sent to it; on a first deployment nothing is left."""
+    assert project.box
+    other = (project.box.folder / "other.pub").read_text()
+    project.arm.run_command = lambda _name, _script: (other, "")
+    done = project.run("deploy", "--yes", "--base-image", BASE, before=impatient)
+    assert done.code == 1
+    assert "its host key is not the one that is known" in done.err
+    assert project.left() == []
+
+
+def test_a_first_start_that_fails_leaves_nothing(project: OnMachine) -> None:
+    """What cloud-init says is shown."""
+    assert project.box
+    project.box.first_start("error")
+    done = project.deploy()
+    assert (done.code, "cloud-init failed" in done.err) == (1, True), done.err
+    assert "status: error" in done.err
+    assert project.left() == []
+
+
+def impatient() -> None:
+    """Wait for no machine (in the process of the command)."""
+    from opdeploy.targets.azure import machine
+
+    machine.READY_S = 0.0

@@ -128,6 +128,8 @@ class MachinePlace(Place):
 
     def _engine_of(self, at: Where) -> tuple[Elsewhere | None, str | None]:
         """Return the machine's engine, or why it is not reached."""
+        if self.way.opened or self.way.blocked:
+            return self.way.opened, self.way.blocked
         machine = self.machine()
         if machine is None:
             return None, f"{at.deployment}: its machine is not known yet; deploy again"
@@ -135,7 +137,8 @@ class MachinePlace(Place):
             return self.way.host(at, machine), None
         except OpdeployError as error:
             self.way.close()
-            return None, str(error)
+            self.way.blocked = str(error)
+            return None, self.way.blocked
 
     def _disk(self, at: Where, found: Observed) -> Iterator[Found]:
         """Yield the machine's disk, which Azure made with it, and which has no tag."""
@@ -153,11 +156,19 @@ class MachinePlace(Place):
 
     # What stands in the way
 
+    def _group_state(self, at: Where) -> str | None:
+        found = self._arm.find(at.group_id) or {}
+        state = (found.get("properties") or {}).get("provisioningState")
+        return state if isinstance(state, str) else None
+
     def obstacles(self, wanted: Wanted) -> Iterator[str]:
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
         at = self.where(wanted.deployment)
-        yield from super().obstacles(wanted)
         vm = wanted.settings.vm
+        if not at.location:
+            yield "deploy.azure.location: no region is named; name one with --location, such as westeurope"
+        if self._group_state(at) == "Deleting":
+            yield f"resource group {at.group}: is being removed; wait until it is gone, or take another"
         if not vm.subnet and not vm.ssh_from:
             yield (
                 "deploy.vm.ssh_from: Azure does not tell from which address you sign in; say which one SSH is let in "
@@ -173,8 +184,9 @@ class MachinePlace(Place):
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:
         """Yield what may not be enough, or is not there."""
-        yield from super().shortages(wanted)
         at = self.where(wanted.deployment)
+        if not wanted.settings.azure.owner:
+            yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
         yield from offered(self._arm, wanted, is_there=self.machine() is not None).remarks
         source = wanted.settings.vm.ssh_from
         if source:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opdeploy.errors import nearest
 from opdeploy.targets.azure.kinds import KINDS
-from opdeploy.targets.azure.machine import KIND, OFFER, PUBLISHER, image
+from opdeploy.targets.azure.machine import KIND, NOT_ALLOWED, OFFER, PUBLISHER, USER, image
 from opdeploy.targets.azure.names import where
 from opdeploy.targets.azure.sizes import refusals, remarks
 
@@ -41,9 +41,14 @@ def offered(arm: Arm, wanted: Wanted, *, is_there: bool) -> Offered:
         return Offered(("deploy.vm.size: names no size of a machine; name one: --set vm.size=Standard_D2s_v5",))
     if is_there or not at.location:
         return Offered(remarks=tuple(remarks(size, day)))
-    if refused := refusals(size, day, gpu=wanted.gpu):
+    if refused := [*refusals(size, day, gpu=wanted.gpu), *_nobody(wanted.settings.vm.user)]:
         return Offered(tuple(refused))
     return Offered(tuple(_lacking(arm, wanted, size, at.location)), tuple(remarks(size, day)))
+
+
+def _nobody(user: str | None) -> Iterator[str]:
+    if user and user.lower() in NOT_ALLOWED:
+        yield f"deploy.vm.user: Azure lets nobody be called {user}; take another name, such as {USER}"
 
 
 def _lacking(arm: Arm, wanted: Wanted, size: str, location: str) -> Iterator[str]:

@@ -41,7 +41,10 @@ class Way:
         """Whether something is to be made."""
         self._stack = ExitStack()
         self._connection: ssh.Connection | None = None
-        self._host: Elsewhere | None = None
+        self.opened: Elsewhere | None = None
+        """The machine's engine, where it was reached before."""
+        self.blocked: str | None = None
+        """Why it was not, so that nobody waits for it again."""
         self._engine: Engine | None = None
 
     def connection(self, at: Where, machine: Machine) -> ssh.Connection:
@@ -56,12 +59,12 @@ class Way:
 
     def host(self, at: Where, machine: Machine) -> Elsewhere:
         """Return the machine's engine; raises OpdeployError where none answers."""
-        if self._host is None:
+        if self.opened is None:
             connection = self.connection(at, machine)
             self._engine = self._stack.enter_context(ssh.engine(connection))
             there = ssh.SshMachine(connection)
-            self._host = Elsewhere(self._engine, self._here, self._by, there, makes=self.makes)
-        return self._host
+            self.opened = Elsewhere(self._engine, self._here, self._by, there, makes=self.makes)
+        return self.opened
 
     def engine(self, at: Where, machine: Machine) -> Engine:
         """Return the machine's engine, which images are brought to."""
@@ -71,7 +74,7 @@ class Way:
 
     def close(self) -> None:
         """Log out; the next who needs something logs in again."""
-        self._host = self._engine = self._connection = None
+        self.opened = self._engine = self._connection = self.blocked = None
         self._stack.close()
         self._stack = ExitStack()
 

@@ -29,6 +29,13 @@ TARGET = "vm"
 USER = "azureuser"
 """Who logs in, where no user is named."""
 SSH = 22
+NOT_ALLOWED = frozenset(
+    {"1", "123", "a", "actuser", "adm", "admin", "admin1", "admin2", "administrator", "aspnet", "backup", "console"}
+    | {"david", "guest", "john", "owner", "root", "server", "sql", "support", "support_388945a0", "sys", "test"}
+    | {"test1", "test2", "test3", "user", "user1", "user2", "user3", "user4", "user5"}
+)
+"""Names that Azure takes for nobody who logs in (learn.microsoft.com/rest/api/compute/virtual-machines/
+create-or-update, OSProfile.adminUsername, as Ansible's modules quote it, read 2026-11-26)."""
 PUBLISHER, OFFER = "Canonical", "ubuntu-24_04-lts"
 """Ubuntu 24.04 LTS for the second generation of machines, of which `server` is for x64 and `server-arm64` for ARM
 (Azure/azure-rest-api-specs, arm-compute/quickstart-templates/aliases.json, read 2026-11-26)."""
