@@ -9,7 +9,10 @@ import docker as sdk
 import pytest
 from docker.errors import DockerException, ImageNotFound
 
+from tests.arm import answers
 from tests.azure.boxes import box, missing, on_machine
+from tests.azure.breaking import killed, refused
+from tests.azure.clouded import NOTES
 from tests.deploy.projects import BASE
 
 if TYPE_CHECKING:
@@ -17,8 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.arm.arm import Arm
-    from tests.azure.boxes import Box, OnMachine
+    from tests.arm import answers
+from tests.azure.boxes import Box, OnMachine
 
+DEPLOY = ("deploy", "--yes", "--base-image", BASE)
+NO = answers.error(403, "AuthorizationFailed", "The client does not have authorization to perform action 'x/y/write'.")
+MOST = 40
 pytestmark = pytest.mark.slow  # it builds images
 
 
@@ -86,9 +93,10 @@ def test_a_second_version_takes_over_and_goes_back(project: OnMachine) -> None:
 
     project.workload(vm={"size": "Standard_D4s_v3", "listen": "0.0.0.0"})  # noqa: S104 - of the machine
     project.model(seed=0)
-    changed = project.run("plan", "--base-image", BASE, "--allow-plain-http")
-    assert 'properties.hardwareProfile.vmSize: "Standard_D2s_v3" → "Standard_D4s_v3"' in changed.out
-    assert "properties.securityRules[port].properties.destinationPortRange" in changed.out
+    changed = project.run("plan", "--base-image", BASE, "-o", "json").json["steps"]
+    told = {change["property"]: (change["before"], change["after"]) for step in changed for change in step["changes"]}
+    assert told["properties.hardwareProfile.vmSize"] == ("Standard_D2s_v3", "Standard_D4s_v3")
+    assert told["properties.securityRules[port].properties.sourceAddressPrefix"] == (None, "*")
     paths = [item.path for item in project.since(project.deploy)]
     assert [path.partition("?")[0].rpartition("/")[2] for path in paths] == [f"{project.name}-rules", project.name]
     assert project.run("diff").code == 0
@@ -123,11 +131,11 @@ def test_drift_is_named_on_both_layers_and_mended(project: OnMachine) -> None:
     found = project.run("diff", "-o", "json")
     assert found.code == 6
     told = {item["name"]: item for item in found.json}
-    assert (
-        told[f"{project.name}-rules"]["properties"]["properties.securityRules[ssh].properties.sourceAddressPrefix"]
-        == "*"
-    )
-    assert told[f"opdeploy-{project.name}.v1"]["properties"]["state"] == "exited"
+    open_to = told[f"{project.name}-rules"]["properties"][
+        "properties.securityRules[ssh].properties.sourceAddressPrefix"
+    ]
+    assert open_to == "*"
+    assert told[f"opdeploy-{project.name}.v1"]["properties"]["state"] == "stopped"
     assert project.deploy().code == 0
     assert project.run("diff").code == 0
 
@@ -179,6 +187,49 @@ def test_a_first_start_that_fails_leaves_nothing(project: OnMachine) -> None:
     assert (done.code, "cloud-init failed" in done.err) == (1, True), done.err
     assert "status: error" in done.err
     assert project.left() == []
+
+
+def test_a_first_deployment_that_is_killed_goes_on(project: OnMachine) -> None:
+    """However far it came in Azure: what is there is not made again; a removal too."""
+    killed(project, 3, *DEPLOY)
+    n = len(project.arm.seen)
+    r = project.run(*DEPLOY)
+    print("2nd", r.code, r.err)
+    print([(i.method, i.path[50:150]) for i in project.arm.seen[n:] if i.method != "GET"])
+    times = 0
+    while killed(project, 3, *DEPLOY):  # DBG
+        times += 1
+        assert times < MOST
+    r = project.deploy()
+    print(r.out, r.err)
+    assert times >= 5
+    assert project.deploy().code == 0
+    assert project.versions() == {1: ("running", True)}
+    made = [item.path.partition("?")[0] for item in project.arm.seen if item.method == "PUT" and NOTES not in item.path]
+    twice = [path for path in made if made.count(path) > 2]  # once is killed before it is known that it is made
+    assert twice == []
+    assert project.run("diff").code == 0
+
+    times = 0
+    while killed(project, 2, "remove", "--yes"):
+        times += 1
+        assert times < MOST
+    assert times >= 3
+    project.run("remove", "--yes")
+    assert project.left() == []
+
+
+def test_a_first_deployment_that_is_refused_leaves_nothing(project: OnMachine) -> None:
+    """Whatever of Azure's is refused: the line says what failed, why and what to do, and then it succeeds."""
+    for number in range(MOST):
+        was_refused, done = refused(project, number, NO, *DEPLOY)
+        if done.code == 0:
+            break
+        assert was_refused
+        assert "AuthorizationFailed" in done.err, (number, done.err)
+        assert project.left() == [], (number, done.err)
+    assert number >= 8
+    assert project.versions() == {1: ("running", True)}
 
 
 def impatient() -> None:
