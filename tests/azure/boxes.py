@@ -6,6 +6,7 @@ The stand-in for Azure tells its address and its host key; that it was made and 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.azure.clouded import GROUP, Clouded
-from tests.deploy.projects import BASE, Project, free_port
+from tests.deploy.projects import BASE, Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,12 +61,21 @@ def missing() -> str:
     return "" if os.geteuid() == 0 else "not root"
 
 
+def _port() -> int:
+    """Return a port that no connection of this machine takes meanwhile: their own are above 32767."""
+    while True:
+        port = 20000 + secrets.randbelow(12000)
+        with closing(socket.socket()) as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+
+
 @dataclass
 class Box:
     """The machine: where its SSH server listens, and what its first start has come to."""
 
     folder: Path
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=_port)
     server: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
@@ -181,4 +191,5 @@ def on_machine(folder: Path, arm: Arm, made: Box, client: sdk.DockerClient) -> O
     arm.machines.address = lambda: "127.0.0.1"  # type: ignore[method-assign]
     arm.run_command = lambda _name, _script: (made.host_key, "")
     (folder / "engine").mkdir()
-    return OnMachine(folder, arm, "vm", box=made, engine=Project(folder / "engine", client))
+    engine = Project(folder / "engine", client, port=_port())
+    return OnMachine(folder, arm, "vm", box=made, engine=engine)
