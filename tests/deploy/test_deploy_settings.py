@@ -34,6 +34,8 @@ class Values(NamedTuple):
 
 
 ONE_LINE = "two\nlines"
+_GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/net/providers"
+_SUBNET = f"{_GROUP}/Microsoft.Network/virtualNetworks/net/subnets/models"
 SETTINGS: dict[str, Values] = {
     "target": Values("vm", "aci", "aci", ONE_LINE, Chosen(target="local"), "local"),
     "name": Values("of-file", "2026", "2026", "../x", Chosen(name="Of_Option"), "Of_Option"),
@@ -51,6 +53,12 @@ SETTINGS: dict[str, Values] = {
     "vm.cpus": Values(1, "1.5", 1.5, "none"),
     "vm.gpu": Values(file=True, text="false", read=False, wrong="some"),
     "vm.build": Values("here", "there", "there", "elsewhere"),
+    "vm.size": Values("Standard_D2s_v5", "Standard_NC4as_T4_v3", "Standard_NC4as_T4_v3", "D2s_v5"),
+    "vm.priority": Values("Spot", "Regular", "Regular", "Low"),
+    "vm.disk_gb": Values(64, "128", 128, "29"),
+    "vm.ssh_from": Values("203.0.113.7", "203.0.113.0/24", "203.0.113.0/24", "me"),
+    "vm.clients": Values("203.0.113.7/32", "2001:db8::/32", "2001:db8::/32", "203.0.113.7/24"),
+    "vm.subnet": Values(_SUBNET, _SUBNET, _SUBNET, "/subscriptions/1"),
     "kubernetes.context": Values("kind", "7", "7", ONE_LINE),
     "kubernetes.namespace": Values("models", "7", "7", "Models"),
     "kubernetes.replicas": Values(2, "3", 3, "0"),
