@@ -90,6 +90,9 @@ def _patch_group(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
 
 
 def _get_group(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
+    found = _group(arm, request)
+    if found.operation and found.operation.status == "InProgress":
+        found.operation.look()
     return Answer(200, engine.shown(arm, _group(arm, request)))
 
 
@@ -110,6 +113,7 @@ def _delete_group(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer
     engine.set_state(found, "Deleting")
     operation = Operation(arm.polls, lambda: arm.remove(found), None, lambda: Answer(200), found)
     operation.failed = lambda: engine.set_state(found, "Succeeded")
+    found.operation = operation
     return engine.begin(arm, request, LOCATION, operation)
 
 
