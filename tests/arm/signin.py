@@ -79,6 +79,8 @@ def _token(arm: Arm, tenant: str, form: dict[str, str]) -> Answer:
     until = time.time() + arm.token_s
     claims = {"aud": f"{arm.url}/", "appid": arm.client, "oid": arm.principal, "tid": arm.tenant, "exp": int(until),
               "n": len(arm.tokens)}  # fmt: skip
+    if arm.signed_in_from:
+        claims["ipaddr"] = arm.signed_in_from
     parts = (json.dumps(each).encode() for each in ({"alg": "RS256", "typ": "JWT"}, claims))
     token = ".".join(base64.urlsafe_b64encode(each).rstrip(b"=").decode() for each in (*parts, b"signature"))
     arm.tokens[token] = until
