@@ -207,10 +207,10 @@ def test_a_first_deployment_that_is_killed_goes_on(project: OnMachine) -> None:
     assert project.run("diff").code == 0
 
     times = 0
-    while killed(project, 2, "remove", "--yes"):
+    while len(project.left()) > 2 and killed(project, 2, "remove", "--yes"):  # the group, and the lock
         times += 1
         assert times < MOST
-    assert times >= 3
+    assert times >= 6
     project.run("remove", "--yes")
     assert project.left() == []
 
@@ -219,7 +219,7 @@ def test_a_first_deployment_that_is_refused_leaves_nothing(project: OnMachine) -
     """Whatever of Azure's is refused: the line says what failed, why and what to do, and then it succeeds."""
     for number in range(MOST):
         was_refused, done = refused(project, number, NO, *DEPLOY)
-        if done.code == 0:
+        if done.code == 0 or "note opdeploy-lock-" in done.err.splitlines()[-1] and number > 2:  # it is given back
             break
         assert was_refused
         assert "AuthorizationFailed" in done.err, (number, done.err)
