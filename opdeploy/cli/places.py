@@ -137,7 +137,8 @@ def _made(found: Settings, making: Making | None) -> Iterator[There]:
             "copy": Copies(here, place.engine, making.watch if making else silent),
         }
         if making:
-            clients["image"] = Maker(place.engine if deploy.vm.build == "there" else here, making)
+            there = azure.Lazily(lambda: Maker(place.engine, making))  # the machine may not be there yet
+            clients["image"] = there if deploy.vm.build == "there" else Maker(here, making)
         yield There(place, clients, "linux/arm64" if is_arm(deploy.vm.size or "") else "linux/amd64", place.completed)
 
 

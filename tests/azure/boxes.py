@@ -155,6 +155,8 @@ class OnMachine(Clouded):
     box: Box | None = None
     engine: Project | None = None
     """What is found of it on the engine."""
+    nowhere: bool = False
+    """Whether no engine answers here."""
 
     @property
     def name(self) -> str:
@@ -174,7 +176,7 @@ class OnMachine(Clouded):
     def begin(self, *arguments: str, cwd: Path | None = None, before: Callable[[], Any] | None = None) -> warm.Command:
         """Begin a command, which logs in as the user that is there."""
         assert self.box
-        self.variables = {"PATH": self.box.path}
+        self.variables = {"PATH": self.box.path, **({"DOCKER_HOST": "unix:///nowhere"} if self.nowhere else {})}
         return super().begin(*arguments, cwd=cwd, before=before)
 
     def deploy(self, *more: str) -> Ran:

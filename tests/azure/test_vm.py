@@ -14,6 +14,7 @@ from tests.azure.boxes import box, missing, on_machine
 from tests.azure.breaking import killed, refused
 from tests.azure.clouded import NOTES
 from tests.deploy.projects import BASE
+from tests.wheels import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +122,9 @@ def test_what_fails_ends_on_the_old_version(project: OnMachine) -> None:
 def test_drift_is_named_on_both_layers_and_mended(project: OnMachine) -> None:
     """Each property of what others changed in Azure, and what was stopped on the machine."""
     assert project.deploy().code == 0
+    project.workload(vm={"ssh_from": None})
+    project.arm.signed_in_from = "198.51.100.1"  # SSH is let in, wherever this says that one is
+    assert project.run("plan", "--base-image", BASE, "--detailed-exitcode").code == 0
     rules = project.arm.resource(
         f"resourceGroups/models/providers/Microsoft.Network/networkSecurityGroups/{project.name}-rules"
     )
@@ -172,7 +176,7 @@ def test_another_host_key_is_refused(project: OnMachine) -> None:
     assert project.box
     other = (project.box.folder / "other.pub").read_text()
     project.arm.run_command = lambda _name, _script: (other, "")
-    done = project.run("deploy", "--yes", "--base-image", BASE, before=impatient)
+    done = project.deploy()
     assert done.code == 1
     assert "its host key is not the one that is known" in done.err
     assert project.left() == []
@@ -219,7 +223,7 @@ def test_a_first_deployment_that_is_refused_leaves_nothing(project: OnMachine) -
     """Whatever of Azure's is refused: the line says what failed, why and what to do, and then it succeeds."""
     for number in range(MOST):
         was_refused, done = refused(project, number, NO, *DEPLOY)
-        if done.code == 0 or "note opdeploy-lock-" in done.err.splitlines()[-1] and number > 2:  # it is given back
+        if done.code == 0 or ("note opdeploy-lock-" in done.err.splitlines()[-1] and number > 2):  # it is given back
             break
         assert was_refused
         assert "AuthorizationFailed" in done.err, (number, done.err)
@@ -228,8 +232,15 @@ def test_a_first_deployment_that_is_refused_leaves_nothing(project: OnMachine) -
     assert project.versions() == {1: ("running", True)}
 
 
-def impatient() -> None:
-    """Wait for no machine (in the process of the command)."""
-    from opdeploy.targets.azure import machine
-
-    machine.READY_S = 0.0
+def test_the_machine_builds(project: OnMachine, root: Path, tmp_path: Path) -> None:
+    """Once it is there: no Docker is needed here."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    fetch(root, wheels, ("server", "cpu"))
+    project.workload(vm={"build": "there"})
+    project.nowhere = True
+    done = project.deploy("--wheels", str(wheels))
+    assert done.code == 0, done.err
+    assert project.status()["ready"]
+    assert project.run("remove", "--yes").code == 0
+    assert project.left() == []

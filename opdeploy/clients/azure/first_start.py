@@ -6,6 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.clients.ssh import UntrustedError
 from opdeploy.errors import OpdeployError, TransientError
 from opdeploy.targets.azure.first_boot import BEFORE
 from opdeploy.targets.azure.kinds import name_of
@@ -50,10 +51,12 @@ class MachineMaking:
     def start(self, *, resource: str) -> None:
         """Start a machine that was stopped."""
         self._place.way.close()
+        self._arm.settled(resource)
         self._arm.act(resource, "start")
 
     def learn(self, *, resource: str, user: str, port: int) -> None:
         """Have Azure tell the host key of a machine, and note it: it is what SSH must show from now on."""
+        self._arm.settled(resource)  # where a command was killed that made it
         told = self._arm.act(resource, "runCommand", _TELL) or {}
         said = "\n".join(str(item.get("message")) for item in told.get("value") or ())
         found = _KEY.search(said)
@@ -95,7 +98,7 @@ class MachineMaking:
             if why is None:
                 way.close()  # who logged in before the first start had ended is not in its group docker yet
                 way.host(at, machine)
-        except FirstStartError:
+        except (FirstStartError, UntrustedError):
             raise
         except OpdeployError as error:
             return str(error)

@@ -6,5 +6,16 @@ from opdeploy.clients.ssh.connection import Connection, connected, version
 from opdeploy.clients.ssh.destination import Destination, Known
 from opdeploy.clients.ssh.engine import engine, free_disk
 from opdeploy.clients.ssh.machine import SshMachine
+from opdeploy.clients.ssh.refused import UntrustedError
 
-__all__ = ["Connection", "Destination", "Known", "SshMachine", "connected", "engine", "free_disk", "version"]
+__all__ = [
+    "Connection",
+    "Destination",
+    "Known",
+    "SshMachine",
+    "UntrustedError",
+    "connected",
+    "engine",
+    "free_disk",
+    "version",
+]
