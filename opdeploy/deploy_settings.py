@@ -14,6 +14,7 @@ from opdeploy.fields import (
     REGISTRY,
     SIZE,
     SUBNET,
+    VAULT,
     Address,
     OneLine,
     Port,
@@ -150,6 +151,10 @@ class OnAzure(Frozen):
         Literal["Basic", "Standard", "Premium"] | None,
         Field(description="Of a registry that is made; Basic if not given."),
     ] = None
+    key_vault: Annotated[
+        str | None,
+        Field(pattern=VAULT, max_length=200, description="Key Vault, by name or address, that keeps the API key."),
+    ] = None
     build: Annotated[
         Literal["here", "registry"] | None,
         Field(description="Build the image here, or in the registry; where Docker answers here, if not given."),
@@ -199,7 +204,13 @@ class Deploy(Frozen):
     kubernetes: Annotated[OnKubernetes, Field(default_factory=OnKubernetes, description="On a Kubernetes cluster.")]
     azure: Annotated[OnAzure, Field(default_factory=OnAzure, description="In an Azure subscription.")]
     aci: Annotated[OnAci, Field(default_factory=OnAci, description="As an Azure container group.")]
-    state: Annotated[OneLine | None, Field(description="Folder of journals and caches; .opdeploy if not given.")] = None
+    state: Annotated[
+        OneLine | None,
+        Field(
+            description="Folder of journals and caches; .opdeploy if not given. Or a container of Blob Storage, by its "
+            "address, that keeps the records and locks of deployments in Azure."
+        ),
+    ] = None
 
     @property
     def makes_machine(self) -> bool:

@@ -18,6 +18,7 @@ _ID = r"^/subscriptions/[0-9A-Fa-f-]{36}/resourceGroups/[A-Za-z0-9_().-]+/provid
 IDENTITY = _ID + r"Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9_-]+$"
 SUBNET = _ID + r"Microsoft\.Network/virtualNetworks/[A-Za-z0-9_.-]+/subnets/[A-Za-z0-9_.-]+$"
 SIZE = r"^Standard_[A-Z][A-Za-z0-9_-]*[A-Za-z0-9]$"
+VAULT = r"^([A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+/?)$"
 """Names and ids of Azure (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, read
 2026-11-26)."""
 HINTS = {
@@ -32,6 +33,7 @@ HINTS = {
     IDENTITY: "write the id of a user-assigned identity, as az identity show tells it",
     SUBNET: "write the id of a subnet, as az network vnet subnet show tells it",
     SIZE: "write a size of Azure as Azure does, such as Standard_D2s_v5",
+    VAULT: "write the name of a Key Vault, or its address, such as https://me.vault.azure.net",
     REGION: "write an Azure region as Azure does, such as westeurope",
 }
 """What to write where a pattern does not match."""

@@ -47,9 +47,24 @@ class There(NamedTuple):
     """What returns the settings of a deployment of a name with what the place adds to them."""
 
 
+_API_KEY = "OPDEPLOY_API_KEY"
+"""The variable with the key of a deployment in Azure, which tells no secret of what runs."""
+
+
 @contextmanager
 def place(found: Settings, making: Making | None = None) -> Iterator[There]:
-    """Give where deployments live, on the platform that is chosen; `making` says what an image would be built of."""
+    """Give where deployments live, on the platform that is chosen; `making` says what an image would be built of.
+
+    Raises InputError for a container of blobs as the state of what is not in Azure.
+    """
+    from opdeploy.deploy.prepare import AZURE
+    from opdeploy.errors import InputError
+
+    if found.is_shared and found.deploy.target not in AZURE:
+        raise InputError(
+            f"{found.given('state')} {found.deploy.state} keeps deployments of Azure alone; name a folder for "
+            f"{found.deploy.target or 'local'}"
+        )
     with _PLACES[found.deploy.target or "local"](found, making) as there:
         yield there
 
@@ -112,8 +127,6 @@ def _vm(found: Settings, making: Making | None) -> Iterator[There]:
 @contextmanager
 def _made(found: Settings, making: Making | None) -> Iterator[There]:
     """Give a subscription of Azure, and the Docker engine of a machine that is made there."""
-    import os
-
     from opdeploy.clients import azure, docker
     from opdeploy.clients.docker.copies import Copies
     from opdeploy.clients.docker.images import silent
@@ -129,7 +142,7 @@ def _made(found: Settings, making: Making | None) -> Iterator[There]:
         way = azure.Way(arm, deploy.vm, found.state, here, owner(), makes=making is not None)
         stack.callback(way.close)
         registries = azure.Registries(arm, here, making, builds_here=deploy.vm.build != "there")
-        place = azure.MachinePlace(arm, deploy, registries, way, key=os.environ.get("OPDEPLOY_API_KEY"))
+        place = azure.MachinePlace(arm, deploy, registries, way, key=_key())
         clients: dict[str, object] = {
             "azure": azure.Making(arm, place, registries, owner()),
             "machine": azure.MachineMaking(arm, place),
@@ -188,8 +201,6 @@ def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
 @contextmanager
 def _azure(found: Settings, making: Making | None) -> Iterator[There]:
     """Give a subscription of Azure; images are built by the engine that answers here, else by the registry."""
-    import os
-
     from opdeploy.clients import azure, docker
     from opdeploy.clients.docker.copies import Spare
     from opdeploy.clients.docker.maker import Maker
@@ -202,7 +213,7 @@ def _azure(found: Settings, making: Making | None) -> Iterator[There]:
         arm = azure.Arm(session)
         engine = cache(lambda: stack.enter_context(docker.connected()))
         registries = azure.Registries(arm, engine, making, builds_here=_builds_here(deploy, engine))
-        place = azure.Place(arm, deploy, target, registries, key=os.environ.get("OPDEPLOY_API_KEY"))
+        place = azure.Place(arm, deploy, target, registries, key=_key())
         clients: dict[str, object] = {
             "azure": azure.Making(arm, place, registries, owner()),
             "copy": Spare(engine, target),
@@ -210,6 +221,22 @@ def _azure(found: Settings, making: Making | None) -> Iterator[There]:
         if making:
             clients["image"] = Maker(engine, making)
         yield There(place, clients, "linux/amd64", place.completed)
+
+
+def _key() -> str | None:
+    """Return the API key of the environment; raises InputError for one that no server takes."""
+    import os
+
+    from opdeploy.errors import InputError
+    from opdeploy.serving.settings import check_key
+
+    key = os.environ.get(_API_KEY)
+    if not key:
+        return None
+    check_key(key, _API_KEY)
+    if "," in key:  # which stands between two of them
+        raise InputError(f"{_API_KEY} has a comma; take another key")
+    return key
 
 
 def _builds_here(deploy: Deploy, engine: Callable[[], object]) -> bool:

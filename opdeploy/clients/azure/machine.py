@@ -43,6 +43,7 @@ class MachinePlace(Place):
         super().__init__(arm, settings, "vm", images, key=key, run=Engines(self.host))
         self.way = way
         self._chosen = settings
+        self._given = key
 
     def completed(self, deployment: str) -> Deploy:
         """Return the settings with what is not named in them: where in Azure, and from where SSH is let in.
@@ -204,9 +205,9 @@ class MachinePlace(Place):
     def api_key(self, deployment: str) -> str | None:
         """Return the API key of a deployment, as the machine's engine has it."""
         if self._at is None or not self.machine():
-            return self._key
+            return self._given
         host, _ = self._engine_of(self._last())
-        return (host.api_key(deployment) if host else None) or self._key
+        return (host.api_key(deployment) if host else None) or self._given
 
 
 def power(arm: Arm, machine: str) -> str:
