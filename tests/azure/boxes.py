@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.azure.clouded import GROUP, Clouded
-from tests.deploy.projects import BASE, Project
+from tests.deploy.projects import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from tests import warm
     from tests.arm.arm import Arm
-    from tests.conftest import Ran
 
 NEEDED = ("docker", "ssh", "ssh-keygen", "sshd")
 _SYSTEM = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
@@ -178,10 +177,6 @@ class OnMachine(Clouded):
         assert self.box
         self.variables = {"PATH": self.box.path, **({"DOCKER_HOST": "unix:///nowhere"} if self.nowhere else {})}
         return super().begin(*arguments, cwd=cwd, before=before)
-
-    def deploy(self, *more: str) -> Ran:
-        """Deploy what is in the folder."""
-        return super().deploy("--base-image", BASE, *more)
 
     def machine(self) -> str:
         """Return the path of the machine below its subscription."""

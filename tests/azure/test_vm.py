@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.arm.arm import Arm
     from tests.azure.boxes import Box, OnMachine
 
-DEPLOY = ("deploy", "--yes", "--base-image", BASE)
+DEPLOY = ("deploy", "--yes")
 NO = answers.error(403, "AuthorizationFailed", "The client does not have authorization to perform action 'x/y/write'.")
 MOST = 40
 pytestmark = pytest.mark.slow  # it builds images
@@ -41,6 +41,14 @@ def client() -> Iterator[sdk.DockerClient]:
     found.close()
 
 
+@pytest.fixture(scope="module")
+def wheels(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fetch what images are built of."""
+    folder = tmp_path_factory.mktemp("wheels")
+    fetch(root, folder, ("server", "cpu"))
+    return folder
+
+
 @pytest.fixture
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     """Return what is reached in the place of a machine."""
@@ -51,9 +59,10 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 
 
 @pytest.fixture
-def project(tmp_path: Path, arm: Arm, there: Box, client: sdk.DockerClient) -> Iterator[OnMachine]:
+def project(tmp_path: Path, arm: Arm, there: Box, client: sdk.DockerClient, wheels: Path) -> Iterator[OnMachine]:
     """Return a project of which nothing is left in the end."""
     found = on_machine(tmp_path, arm, there, client)
+    found.more = ("--allow-plain-http", "--base-image", BASE, "--wheels", str(wheels))
     yield found
     assert found.engine
     found.engine.remove()
@@ -195,7 +204,7 @@ def test_a_first_start_that_fails_leaves_nothing(project: OnMachine) -> None:
 def test_a_first_deployment_that_is_killed_goes_on(project: OnMachine) -> None:
     """However far it came in Azure: what is there is not made again; a removal too."""
     times = 0
-    while killed(project, 3, *DEPLOY):
+    while killed(project, 3, *DEPLOY, *project.more):
         times += 1
         assert times < MOST
     assert times >= 5
@@ -222,7 +231,7 @@ def test_a_first_deployment_that_is_killed_goes_on(project: OnMachine) -> None:
 def test_a_first_deployment_that_is_refused_leaves_nothing(project: OnMachine) -> None:
     """Whatever of Azure's is refused: the line says what failed, why and what to do, and then it succeeds."""
     for number in range(MOST):
-        was_refused, done = refused(project, number, NO, *DEPLOY)
+        was_refused, done = refused(project, number, NO, *DEPLOY, *project.more)
         if done.code == 0 or ("note opdeploy-lock-" in done.err.splitlines()[-1] and number > 2):  # it is given back
             break
         assert was_refused
@@ -232,14 +241,11 @@ def test_a_first_deployment_that_is_refused_leaves_nothing(project: OnMachine) -
     assert project.versions() == {1: ("running", True)}
 
 
-def test_the_machine_builds(project: OnMachine, root: Path, tmp_path: Path) -> None:
+def test_the_machine_builds(project: OnMachine) -> None:
     """Once it is there: no Docker is needed here."""
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    fetch(root, wheels, ("server", "cpu"))
     project.workload(vm={"build": "there"})
     project.nowhere = True
-    done = project.deploy("--wheels", str(wheels))
+    done = project.deploy()
     assert done.code == 0, done.err
     assert project.status()["ready"]
     assert project.run("remove", "--yes").code == 0

@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.clients.ssh import UntrustedError
+from opdeploy.clients.ssh import LastingError
 from opdeploy.errors import OpdeployError, TransientError
 from opdeploy.targets.azure.first_boot import BEFORE
 from opdeploy.targets.azure.kinds import name_of
@@ -98,7 +98,7 @@ class MachineMaking:
             if why is None:
                 way.close()  # who logged in before the first start had ended is not in its group docker yet
                 way.host(at, machine)
-        except (FirstStartError, UntrustedError):
+        except (FirstStartError, LastingError):
             raise
         except OpdeployError as error:
             return str(error)

@@ -6,14 +6,14 @@ from opdeploy.clients.ssh.connection import Connection, connected, version
 from opdeploy.clients.ssh.destination import Destination, Known
 from opdeploy.clients.ssh.engine import engine, free_disk
 from opdeploy.clients.ssh.machine import SshMachine
-from opdeploy.clients.ssh.refused import UntrustedError
+from opdeploy.clients.ssh.refused import LastingError
 
 __all__ = [
     "Connection",
     "Destination",
     "Known",
+    "LastingError",
     "SshMachine",
-    "UntrustedError",
     "connected",
     "engine",
     "free_disk",
