@@ -16,12 +16,14 @@ from opdeploy.fields import (
     REGION,
     REGISTRY,
     SETTING,
+    SIZE,
     SUBNET,
     VAULT,
     WORKSPACE,
     Address,
     OneLine,
     Port,
+    Sources,
 )
 from opdeploy.frozen import Frozen
 
@@ -43,7 +45,7 @@ class OnThisMachine(Frozen):
 
 
 class OnVm(Frozen):
-    """On a machine that is reached over SSH."""
+    """On a machine that is reached over SSH: one that is there, or one that is made in Azure."""
 
     host: Annotated[OneLine | None, Field(description="Name or address of the machine.")] = None
     user: Annotated[OneLine | None, Field(description="User to log in as.")] = None
@@ -62,6 +64,24 @@ class OnVm(Frozen):
     build: Annotated[
         Literal["here", "there"] | None,
         Field(description="Build the image here and send it, or on the machine; here if not given."),
+    ] = None
+    size: Annotated[
+        str | None,
+        Field(pattern=SIZE, max_length=64, description="Size of a machine to make in Azure, without a host."),
+    ] = None
+    priority: Annotated[
+        Literal["Regular", "Spot"] | None, Field(description="Spot is cheaper, and stops at any time; Regular.")
+    ] = None
+    disk_gb: Annotated[int | None, Field(ge=30, le=4095, description="Size of its disk; 64 if not given.")] = None
+    ssh_from: Annotated[
+        Sources | None, Field(description="Address or range that SSH is let in from; where you signed in from.")
+    ] = None
+    clients: Annotated[
+        Sources | None, Field(description="Address or range that the port is let in from; any if not given.")
+    ] = None
+    subnet: Annotated[
+        str | None,
+        Field(pattern=SUBNET, max_length=400, description="Id of a subnet to be in, without an address outside of it."),
     ] = None
 
 
@@ -275,6 +295,12 @@ class Deploy(Frozen):
             "address, that keeps the records and locks of deployments in Azure."
         ),
     ] = None
+
+    @property
+    def makes_machine(self) -> bool:
+        """Whether its machine is one that is made in Azure: none is named, and Azure is."""
+        named = self.azure.resource_group, self.azure.location, self.azure.subscription
+        return self.target == "vm" and self.vm.host is None and any(named)
 
     @property
     def listening(self) -> Listening:

@@ -1,6 +1,6 @@
 """Forms that the values of a workload file have, and the types of fields that hold them."""
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -19,6 +19,7 @@ IDENTITY = _ID + r"Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9_
 PLAN = _ID + r"Microsoft\.Web/serverfarms/[A-Za-z0-9_-]+$"
 SETTING = r"^[A-Za-z_][A-Za-z0-9_.:-]*$"
 SUBNET = _ID + r"Microsoft\.Network/virtualNetworks/[A-Za-z0-9_.-]+/subnets/[A-Za-z0-9_.-]+$"
+SIZE = r"^Standard_[A-Z][A-Za-z0-9_-]*[A-Za-z0-9]$"
 VAULT = r"^([A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+/?)$"
 ENVIRONMENT = _ID + r"Microsoft\.App/managedEnvironments/[A-Za-z0-9-]+$"
 PROFILE = r"^(Consumption(-GPU-NC8as-T4|-GPU-NC24-A100)?|[DE](4|8|16|32)|NC24-A100)$"
@@ -42,6 +43,7 @@ HINTS = {
     "Consumption-GPU-NC24-A100 or NC24-A100",
     WORKSPACE: "write own, or the id of a Log Analytics workspace, as az monitor log-analytics workspace show tells it",
     SUBNET: "write the id of a subnet, as az network vnet subnet show tells it",
+    SIZE: "write a size of Azure as Azure does, such as Standard_D2s_v5",
     VAULT: "write the name of a Key Vault, or its address, such as https://me.vault.azure.net",
     REGION: "write an Azure region as Azure does, such as westeurope",
 }
@@ -72,8 +74,20 @@ def _address(host: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
+def _sources(text: str) -> str:
+    """Return an address, or a range of them, as it is usually written."""
+    try:
+        found = ip_network(text)
+    except ValueError:
+        raise ValueError(
+            f'"{text}" is no address and no range; write one such as 203.0.113.7 or 203.0.113.0/24'
+        ) from None
+    return str(found.network_address) if found.num_addresses == 1 else str(found)
+
+
 Amount = Annotated[float, Field(gt=0, le=1e12)]
 Duration = Annotated[str, Field(pattern=DURATION), AfterValidator(_is_long)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Address = Annotated[str, Field(pattern=ADDRESS, max_length=45), AfterValidator(_address)]
+Sources = Annotated[str, Field(max_length=49), AfterValidator(_sources)]
 OneLine = Annotated[str, Field(min_length=1, max_length=400, pattern=ONE_LINE)]

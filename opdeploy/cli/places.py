@@ -88,7 +88,11 @@ def _local(_found: Settings, making: Making | None) -> Iterator[There]:
 
 @contextmanager
 def _vm(found: Settings, making: Making | None) -> Iterator[There]:
-    """Give the Docker engine of a machine that is reached over SSH."""
+    """Give the Docker engine of a machine that is reached over SSH: one that is there, or one that is made in Azure."""
+    if found.deploy.makes_machine:
+        with _made(found, making) as made:
+            yield made
+        return
     from opdeploy.clients import docker, ssh
     from opdeploy.clients.docker.copies import Copies
     from opdeploy.clients.docker.elsewhere import Elsewhere
@@ -111,10 +115,44 @@ def _vm(found: Settings, making: Making | None) -> Iterator[There]:
         there = stack.enter_context(ssh.engine(connection))
         place = Elsewhere(there, here, owner(), ssh.SshMachine(connection), makes=making is not None)
         builder = (lambda: there) if found.deploy.vm.build == "there" else here
-        clients: dict[str, object] = {"docker": place, "copy": Copies(here, there, making.watch if making else silent)}
+        clients: dict[str, object] = {
+            "docker": place,
+            "copy": Copies(here, lambda: there, making.watch if making else silent),
+        }
         if making:
             clients["image"] = Maker(builder, making)
         yield There(place, clients, f"linux/{there.about().architecture}")
+
+
+@contextmanager
+def _made(found: Settings, making: Making | None) -> Iterator[There]:
+    """Give a subscription of Azure, and the Docker engine of a machine that is made there."""
+    from opdeploy.clients import azure, docker
+    from opdeploy.clients.docker.copies import Copies
+    from opdeploy.clients.docker.images import silent
+    from opdeploy.clients.docker.maker import Maker
+    from opdeploy.deploy.locking import owner
+    from opdeploy.targets.azure.sizes import is_arm
+
+    deploy = located(found)
+    with ExitStack() as stack:
+        here = cache(lambda: stack.enter_context(docker.connected()))
+        session = stack.enter_context(azure.connected(deploy.azure.cloud, deploy.azure.subscription))
+        arm = azure.Arm(session)
+        way = azure.Way(arm, deploy.vm, found.state, here, owner(), makes=making is not None)
+        stack.callback(way.close)
+        registries = azure.Registries(arm, here, making, builds_here=deploy.vm.build != "there")
+        place = azure.MachinePlace(arm, deploy, registries, way, key=_key())
+        clients: dict[str, object] = {
+            "azure": azure.Making(arm, place, registries, owner()),
+            "machine": azure.MachineMaking(arm, place),
+            "docker": azure.Lazily(place.host),
+            "copy": Copies(here, place.engine, making.watch if making else silent),
+        }
+        if making:
+            there = azure.Lazily(lambda: Maker(place.engine, making))  # the machine may not be there yet
+            clients["image"] = there if deploy.vm.build == "there" else Maker(here, making)
+        yield There(place, clients, "linux/arm64" if is_arm(deploy.vm.size or "") else "linux/amd64", place.completed)
 
 
 @contextmanager

@@ -201,7 +201,7 @@ def target_of(found: Settings) -> tuple[Profile, Target]:
     profile = load_catalogue().find(name, found.given("target").rstrip(":"))
     if name not in targets.ids():  # where it is, what was deployed can still be removed
         require_alive(profile)
-    return profile, targets.find(name)
+    return profile, targets.find(name, settings=found.deploy)
 
 
 def name_of(found: Settings, name: str | None, profile: Profile) -> str:
@@ -211,7 +211,7 @@ def name_of(found: Settings, name: str | None, profile: Profile) -> str:
     from opdeploy.names import deployment_name
     from opdeploy.workload_file import Given, overridden
 
-    rule = targets.find(profile.id).rule
+    rule = targets.find(profile.id, settings=found.deploy).rule
     if name is not None:
         deploy = overridden(found.deploy, {"name": Given("NAME", name)})
         return deployment_name(deploy, name, profile, rule)

@@ -51,8 +51,12 @@ def local(deploy: Deploy, name: str | None) -> Iterator[Finding]:
 
 
 def vm(deploy: Deploy, name: str | None) -> Iterator[Finding]:
-    """Yield what is found of a machine that SSH reaches, and of its engine."""
+    """Yield what is found of a machine that SSH reaches, and of its engine; of one that is to be made, what is here."""
     from opdeploy.clients import ssh
+
+    if deploy.makes_machine:
+        yield from _to_make(deploy)
+        return
 
     with ExitStack() as stack:
         try:
@@ -64,6 +68,21 @@ def vm(deploy: Deploy, name: str | None) -> Iterator[Finding]:
             return
         yield Finding(f"machine {to.shown}", "ok", "lets in, and its host key is the one that is known")
         yield from _there(deploy, name, connection)
+    if deploy.vm.build != "there":
+        yield from builder(", or build on the machine: --set vm.build=there")
+    yield from registry(deploy)
+
+
+def _to_make(deploy: Deploy) -> Iterator[Finding]:
+    """Yield what is found here of what a machine is made and reached with."""
+    from opdeploy.clients import ssh
+    from opdeploy.clients.azure.reached import public_key
+
+    try:
+        yield Finding("ssh program", "ok", ssh.version())
+        yield Finding("public key", "ok", public_key(deploy.vm).partition(" ")[0])
+    except OpdeployError as error:
+        yield missing("SSH", error)
     if deploy.vm.build != "there":
         yield from builder(", or build on the machine: --set vm.build=there")
     yield from registry(deploy)

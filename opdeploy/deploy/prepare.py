@@ -17,6 +17,7 @@ from opdeploy.plan import fingerprint
 from opdeploy.render import render
 from opdeploy.runtime.package import opened, sha256
 from opdeploy.targets import kubernetes
+from opdeploy.targets.azure import machine
 from opdeploy.targets.azure.names import completed
 from opdeploy.targets.azure.shared import registry
 from opdeploy.targets.azure.target import AzureTarget
@@ -28,7 +29,7 @@ from opdeploy.targets.engine.names import repository
 from opdeploy.targets.kubernetes.values import NAMESPACE, TEMPLATES, check, values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from opdeploy.deploy_settings import Deploy
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from opdeploy.platform import Profile
     from opdeploy.render import Bundle
     from opdeploy.runtime.package import Package
+    from opdeploy.targets.azure.shared import Resource
     from opdeploy.workload import Workload
 
 KEEP = 3
@@ -110,6 +112,8 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
             own = _azure_files(wanted, asked)
         else:
             own = render(asked.profile.id, _context(wanted, asked))
+            if wanted.settings.makes_machine:
+                own["template.json"] = _template(machine.resources(wanted, {}))
         made |= own
         yield Prepared(wanted, settings, made, package)
 
@@ -148,8 +152,12 @@ def _azure_files(wanted: Wanted, asked: Asked) -> dict[str, bytes | Path]:
         "registry_sku": wanted.settings.azure.registry_sku or "Basic",
         "keyed": wanted.keyed,
     }
-    made = json.dumps(template(target.resources(wanted)), indent=2)
-    return {**render("azure", context), "template.json": f"{made}\n".encode()}
+    return {**render("azure", context), "template.json": _template(target.resources(wanted))}
+
+
+def _template(resources: Iterable[Resource]) -> bytes:
+    """Return a template of resources as a file."""
+    return f"{json.dumps(template(resources), indent=2)}\n".encode()
 
 
 def _manifests(wanted: Wanted, asked: Asked, package: Package) -> tuple[dict[str, Any], ...]:
@@ -165,7 +173,8 @@ def _wanted(package: Package, asked: Asked) -> Wanted:
     settings = asked.settings.model_copy(update={"target": asked.profile.id})
     if asked.profile.id in CLUSTER:
         check(settings.kubernetes)
-    name = deployment_name(settings, asked.workload.name, asked.profile, targets.find(asked.profile.id).rule)
+    rule = targets.find(asked.profile.id, settings=settings).rule
+    name = deployment_name(settings, asked.workload.name, asked.profile, rule)
     if asked.profile.id in AZURE:
         settings = completed(settings, name)
     public, tls = exposure(settings)
@@ -242,6 +251,10 @@ def _context(wanted: Wanted, asked: Asked) -> dict[str, object]:
         "cpus": cpus,
         "gpu": wanted.gpu,
         "keyed": wanted.keyed,
+        "made": wanted.settings.makes_machine,
+        "group": quote(wanted.settings.azure.resource_group or f"opdeploy-{wanted.deployment}"),
+        "location": quote(wanted.settings.azure.location or "REGION"),
+        "user": quote(wanted.settings.vm.user or machine.USER),
     }
 
 

@@ -121,6 +121,8 @@ class Arm:
         self.role_reads = 0
         self.principal_writes = 0
         self.token_s = 3600
+        self.signed_in_from: str | None = None
+        """What a token tells of it, where it is that of a user."""
         self.pace = 1.0
         self.no_gpu = False
         self.restricted: set[str] = set()

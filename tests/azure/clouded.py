@@ -41,6 +41,8 @@ class Clouded:
     """The API key that was shown."""
     more: tuple[str, ...] = ("--allow-plain-http",)
     """Options of every deployment."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Of the environment of every command."""
 
     def __post_init__(self) -> None:
         """Write the workload file, and the first model."""
@@ -78,7 +80,7 @@ class Clouded:
         """Begin a command in the folder, or in another."""
         key = {"OPDEPLOY_API_KEY": self.key} if self.key else {}
         where = () if arguments[0] == "apply" else ("--cloud", str(self.arm.cloud_file()))
-        variables = environment(COLUMNS="160", **self.arm.environment(), **key)
+        variables = environment(COLUMNS="160", **self.arm.environment(), **self.variables, **key)
         return warm.Command((*arguments, *where), cwd or self.folder, variables, before)
 
     def deploy(self, *more: str) -> Ran:

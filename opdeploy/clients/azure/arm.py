@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.clients.azure.refused import RefusedError, explained
+from opdeploy.clients.azure.session import POLL_S
 from opdeploy.errors import OpdeployError, TransientError
 from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of, names_of
 
@@ -102,6 +103,22 @@ class Arm:
             else:
                 operations.begin_delete_by_id(resource, api_version=kind.api, cls=_nothing).result()
 
+    def act(self, resource: str, action: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - any JSON
+        """Have a resource do something, and return what came of it once it has; raises RefusedError where it fails."""
+        from azure.core.exceptions import HttpResponseError
+        from azure.core.polling import LROPoller
+        from azure.core.rest import HttpRequest
+        from azure.mgmt.core.polling.arm_polling import ARMPolling
+
+        address = f"{self.session.cloud.resource_manager}{resource}/{action}"
+        request = HttpRequest("POST", address, params={"api-version": _kind(resource).api}, json=body)
+        client = self.session.any._client  # noqa: SLF001 - by which the SDK's own operations send and poll
+        with explained(f"{action} of {name_of(resource)} failed"):
+            begun = client.send_request(request, _return_pipeline_response=True)
+            if begun.http_response.status_code >= _FAILED:
+                raise HttpResponseError(response=begun.http_response)
+            return LROPoller(client, begun, _content, ARMPolling(POLL_S)).result()
+
     def ask(
         self,
         method: str,
@@ -150,6 +167,11 @@ class Arm:
                 raise
         if group is None:
             yield from self.every(f"{scope}/resourcegroups", GROUP.api, query)
+
+
+def _content(answer: Any) -> Any:  # noqa: ANN401 - of azure-core
+    response = answer.http_response
+    return json.loads(response.text()) if response.text() else None
 
 
 def _state(found: Mapping[str, Any]) -> str | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from opdeploy.clients.azure.arm import Arm
     from opdeploy.clients.azure.registry import Registries
+    from opdeploy.clients.azure.runs import Runs
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Lock, Observed
     from opdeploy.targets.azure.names import Where
@@ -45,13 +46,14 @@ class Place:
         images: Registries,
         *,
         key: str | None = None,
+        run: Runs | None = None,
     ) -> None:
-        """Take a connection, the settings, the platform, where images are, and a known API key."""
+        """Take a connection, the settings, the platform, where images are, a known API key, and what runs versions."""
         self._arm = arm
         self._settings = settings
         self._target = target
         self._images = images
-        self._runs = runs(arm, target)
+        self._runs = run or runs(arm, target)
         self._keys = Keys(arm.session, target, key, self._runs.api_key)
         self._notes = keeps(arm, settings.state)
         self._whole = settings
@@ -156,11 +158,13 @@ class Place:
     def _registry(self) -> dict[str, JsonValue] | None:
         """Return what is known of the registry that is named; None where it is none of the subscription's."""
         server = (self._whole.registry or "").partition("/")[0]
+        if not server:
+            return None
         scope = f"/subscriptions/{self._arm.session.subscription}"
         path = f"{scope}/providers/Microsoft.ContainerRegistry/registries"
         for item in self._arm.every(path, KINDS["container registry"].api):
             properties = item.get("properties") or {}
-            if server and properties.get("loginServer", "").lower() == server.lower():
+            if properties.get("loginServer", "").lower() == server.lower():
                 return {"id": item["id"], "server": server, "mode": properties.get("roleAssignmentMode")}
         return None
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _ANY = Sdk("resource.resources", "ResourceManagementClient", "resources")
 """The operations for resources of any kind."""
-_POLL_S = 5
+POLL_S = 5
 """Seconds between two looks at an operation, where Azure does not say when to look."""
 _TRIES = 5
 """Of a request whose answer did not come, or asked for another; with pauses that grow, or as long as was asked for."""
@@ -78,7 +78,7 @@ class Session:
                 base_url=self.cloud.resource_manager,
                 credential_scopes=[f"{self.cloud.audience}/.default"],
                 user_agent=f"opdeploy/{__version__}",
-                polling_interval=_POLL_S,
+                polling_interval=POLL_S,
                 retry_total=_TRIES,
             )
         return self._clients[sdk.package]

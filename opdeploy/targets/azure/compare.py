@@ -17,6 +17,8 @@ SECRET = "$secret"  # noqa: S105 - no secret
 """The key of what stands for a secret: its name."""
 KEYS = "$keys"
 """The key of what stands for a key of another resource, which it tells who asks: its id, with the `path` beside it."""
+_KEPT = {"customData"}
+"""Keys of what Azure takes and never returns (Microsoft.Compute/virtualMachines)."""
 _GROWS = "agentPoolProfiles"
 """A list to which resources of their own add items."""
 _UNTOLD = ".appSettings"
@@ -66,6 +68,8 @@ def _pairs(value: object, actual: object, path: str) -> Iterator[tuple[str, Any,
             return
         theirs = {str(key).lower(): item for key, item in actual.items()} if isinstance(actual, dict) else {}
         for key, item in value.items():
+            if key in _KEPT:
+                continue
             yield from _pairs(item, theirs.get(key.lower()), f"{path}.{key}" if path else key)
         if not value:
             yield path, {}, {} if isinstance(actual, dict) else None

@@ -65,6 +65,13 @@ KINDS = {
             "2023-05-01",
             Sdk("containerinstance", "ContainerInstanceManagementClient", "container_groups"),
         ),
+        # Those of the published schemas of machines and networks, and of disks as templates have them, read 2026-11-26.
+        Kind("virtual machine", "Microsoft.Compute/virtualMachines", "2026-03-01"),
+        Kind("disk", "Microsoft.Compute/disks", "2025-01-02"),
+        Kind("network interface", "Microsoft.Network/networkInterfaces", "2025-07-01"),
+        Kind("public address", "Microsoft.Network/publicIPAddresses", "2025-07-01"),
+        Kind("virtual network", "Microsoft.Network/virtualNetworks", "2025-07-01"),
+        Kind("network security group", "Microsoft.Network/networkSecurityGroups", "2025-07-01"),
         # That of azure-mgmt-web 11.0.1, read 2026-11-26.
         Kind(
             "slot",

@@ -61,6 +61,14 @@ def identity(wanted: Wanted) -> str:
     return wanted.settings.azure.identity or where(wanted.settings, wanted.deployment).identity
 
 
+def home(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
+    """Yield the resource group, unless it was there before the deployment."""
+    at = where(wanted.settings, wanted.deployment)
+    if not _exists(facts, "group"):
+        own = tags(wanted.settings, wanted.deployment, target)
+        yield Resource("resource group", at.group_id, {"location": at.location, "tags": {**own}})
+
+
 def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
     """Yield what is there before anything runs, in the order in which it is made.
 
@@ -69,8 +77,7 @@ def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Itera
     at = where(wanted.settings, wanted.deployment)
     own = tags(wanted.settings, wanted.deployment, target)
     base: dict[str, JsonValue] = {"location": at.location, "tags": {**own}}
-    if not _exists(facts, "group"):
-        yield Resource("resource group", at.group_id, dict(base))
+    yield from home(wanted, target, facts)
     found = registry(wanted, facts)
     if found.is_own:
         body: dict[str, JsonValue] = {

@@ -93,14 +93,19 @@ class AzureTarget:
 
     def teardown(self, observed: Observed) -> Iterator[Step]:
         """Yield the steps that delete everything that the deployment made, and nothing else."""
-        made = [item for item in observed.found if item.made.get("id") and item.kind != VERSION]
-        ordered = steps.order([item for item in made if item.kind != SECRET])
-        yield from (steps.delete(item) for item in ordered if item.kind != GROUP.name)
-        yield from (_dropped(item) for item in made if item.kind == SECRET)
-        if made:  # while there still is something by which an interrupted removal goes on
-            yield clear_here(observed.deployment, None)
-            yield steps.act(("note", observed.deployment), "azure.close", "remove the record", {}, action="delete")
-        yield from (steps.delete(item) for item in ordered if item.kind == GROUP.name)
+        return removed(observed)
+
+
+def removed(observed: Observed) -> Iterator[Step]:
+    """Yield the steps that delete everything that a deployment made in Azure, and nothing else."""
+    made = [item for item in observed.found if item.made.get("id") and item.kind != VERSION]
+    ordered = steps.order([item for item in made if item.kind != SECRET])
+    yield from (steps.delete(item) for item in ordered if item.kind != GROUP.name)
+    yield from (_dropped(item) for item in made if item.kind == SECRET)
+    if made:  # while there still is something by which an interrupted removal goes on
+        yield clear_here(observed.deployment, None)
+        yield steps.act(("note", observed.deployment), "azure.close", "remove the record", {}, action="delete")
+    yield from (steps.delete(item) for item in ordered if item.kind == GROUP.name)
 
 
 def version_of(wanted: Wanted, number: int, config: str, runs: Resource) -> dict[str, JsonValue]:

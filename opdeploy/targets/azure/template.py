@@ -58,8 +58,8 @@ def _expressed(value: Any, others: set[str], needed: set[str]) -> Any:  # noqa: 
         return {_expressed(key, others, needed): _expressed(item, others, needed) for key, item in value.items()}
     if isinstance(value, list):
         return [_expressed(item, others, needed) for item in value]
-    if isinstance(value, str) and value.lower() in others:
-        needed.add(value)
+    if isinstance(value, str) and (owner := _owner(value, others)):
+        needed.add(value[: len(owner)])
         return _id(value)
     return f"[{value}" if isinstance(value, str) and value.startswith("[") else value  # else it were an expression
 
@@ -79,6 +79,11 @@ def _told(value: dict[str, str], others: set[str], needed: set[str]) -> str:
     if REF in value:
         return f"[reference({_inner(resource)}, '{api}', 'full').{value['path']}]"
     return f"[listKeys({_inner(resource)}, '{api}').{value['path']}]"
+
+
+def _owner(resource: str, others: set[str]) -> str | None:
+    """Return the id of the resource that one is, or is a part of, such as a network of a subnet."""
+    return next((item for item in others if f"{resource.lower()}/".startswith(f"{item}/")), None)
 
 
 def _id(resource: str) -> str:
