@@ -260,8 +260,9 @@ def _start(arm: Arm, group: Resource, request: Request, _names: tuple[str, ...])
     return _long(arm, group, request, _made)
 
 
-def _restart(arm: Arm, group: Resource, request: Request, _names: tuple[str, ...]) -> Answer:
-    return _long(arm, group, request, _made)
+def _restart(arm: Arm, group: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:
+    _made(arm, group)
+    return Answer(204)
 
 
 def _stop(arm: Arm, group: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 TYPES = {"string": "String", "int": "Int", "bool": "Bool", "object": "Object", "array": "Array"}
 """How results write the types of outputs."""
+MOST_OUTPUTS = 64
 ACTIVE = (
     "Unable to edit or replace deployment '{name}': previous deployment from '11/26/2026 12:00:00 PM' is still active "
     "(expiration time is '12/3/2026 12:00:00 PM'). Please see https://aka.ms/arm-deploy for usage details."
@@ -26,15 +27,31 @@ def _check(_arm: Arm, _old: Resource | None, new: Resource) -> None:
     if template["resources"]:
         message = "Deployment template validation failed: 'the stand-in makes no resources of templates'."
         raise refused(400, "InvalidTemplate", message)
-    if any("[" in str(each.get("value", "["))[:1] for each in template.get("outputs", {}).values()):
-        message = "Deployment template validation failed: 'the stand-in takes literal texts as outputs only'."
-        raise refused(400, "InvalidTemplate", message)
+    if len(outputs := template.get("outputs", {})) > MOST_OUTPUTS:
+        message = f"The number of template outputs limit exceeded. Limit: {MOST_OUTPUTS} and actual: {len(outputs)}."
+        raise refused(400, "InvalidTemplate", f"Deployment template validation failed: '{message}'.")
+    for each in outputs.values():
+        literal(each["value"])
+
+
+def literal(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return what a literal of a template is: `[[` begins a text with a bracket; raises Refused for an expression."""
+    if isinstance(value, dict):
+        return {name: literal(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [literal(each) for each in value]
+    if not isinstance(value, str) or not (value.startswith("[") and value.endswith("]")):
+        return value
+    if value.startswith("[["):
+        return value[1:]
+    message = "Deployment template validation failed: 'the stand-in evaluates no expressions'."
+    raise refused(400, "InvalidTemplate", message)
 
 
 def _made(_arm: Arm, resource: Resource) -> None:
-    outputs = (resource.properties["template"]).get("outputs", {})
+    outputs = resource.properties["template"].get("outputs", {})
     resource.properties["outputs"] = {
-        name: {"type": TYPES[each["type"].lower()], "value": each["value"]} for name, each in outputs.items()
+        name: {"type": TYPES[each["type"].lower()], "value": literal(each["value"])} for name, each in outputs.items()
     }
 
 

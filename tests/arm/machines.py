@@ -146,9 +146,11 @@ class Machine:
         self._policy = policy
         self._pace = pace
         self._ending = threading.Event()
+        self._started = threading.Event()
         self._kill = False
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
+        self._started.wait()
 
     def stop(self, *, kill: bool = False) -> None:
         """End all of it, and wait for that."""
@@ -172,6 +174,7 @@ class Machine:
             each.event("Pulling", f'pulling image "{each.spec.image}"')
             each.event("Pulled", f'Successfully pulled image "{each.spec.image}"')
             self._start(each)
+        self._started.set()
         while not self._ending.wait(STEP_S):
             for each in self.containers:
                 self._look(each)

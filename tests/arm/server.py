@@ -40,6 +40,7 @@ class Server(ThreadingHTTPServer):
     """Listens on loopback, for one cloud after the other."""
 
     daemon_threads = True
+    request_queue_size = 128
     arm: Arm
 
     def __init__(self) -> None:
