@@ -30,6 +30,7 @@ _PLACE = {
     "resource_group",
     "subscription",
     "cloud",
+    "cluster",
 }
 """Settings that say where a deployment is."""
 
@@ -86,7 +87,7 @@ class Settings(NamedTuple):
         words = []
         for path in settings_of_deploy():
             section, _, key = path.partition(".")
-            if section in {"vm", "kubernetes", "azure"} and key in _PLACE:
+            if section in {"vm", "kubernetes", "azure", "aks"} and key in _PLACE:
                 value = getattr(getattr(self.deploy, section), key)
                 written = getattr(getattr(self.workload.deploy, section), key) if self.workload else None
                 if value not in {None, written} and not self.sources.get(path, "").startswith(VARIABLE):
@@ -183,6 +184,7 @@ def target_of(found: Settings) -> tuple[Profile, Target]:
     from opdeploy import targets
     from opdeploy.catalogue import load_catalogue
     from opdeploy.errors import InputError
+    from opdeploy.targets import aks
 
     name = found.deploy.target
     if name is None:
@@ -193,7 +195,8 @@ def target_of(found: Settings) -> tuple[Profile, Target]:
     profile = load_catalogue().find(name, found.given("target").rstrip(":"))
     if name not in targets.ids():  # where it is, what was deployed can still be removed
         require_alive(profile)
-    return profile, targets.find(name)
+    target: Target = aks.TARGET if aks.in_azure(found.deploy) else targets.find(name)
+    return profile, target
 
 
 def name_of(found: Settings, name: str | None, profile: Profile) -> str:

@@ -16,8 +16,8 @@ from opdeploy.names import deployment_name
 from opdeploy.plan import fingerprint
 from opdeploy.render import render
 from opdeploy.runtime.package import opened, sha256
-from opdeploy.targets import kubernetes
-from opdeploy.targets.azure.names import completed
+from opdeploy.targets import aks, kubernetes
+from opdeploy.targets.azure.names import completed, where
 from opdeploy.targets.azure.shared import registry
 from opdeploy.targets.azure.target import AzureTarget
 from opdeploy.targets.azure.template import template
@@ -100,6 +100,8 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
             if wanted.settings.kubernetes.namespace:  # which may be others' too
                 own.pop(NAMESPACE)
             wanted = wanted.model_copy(update={"manifests": _manifests(wanted, asked, package)})
+            if aks.in_azure(wanted.settings):
+                own["template.json"] = _template(wanted, aks.TARGET)
         elif asked.profile.id in AZURE:
             own = _azure_files(wanted, asked)
         else:
@@ -121,6 +123,13 @@ def require_unchanged(package: Package) -> None:
 def _cluster_files(wanted: Wanted, asked: Asked, package: Package, name: str) -> dict[str, bytes | Path]:
     """Return the files of a cluster, without those of which nothing is left; `name` is that of the image."""
     context = values(wanted, asked.workload.name, asked.workload.stage, name, measured(package))
+    if aks.in_azure(wanted.settings):
+        at = where(wanted.settings, wanted.deployment)
+        context |= {
+            "group": quote(at.group),
+            "location": quote(at.location or "REGION"),
+            "cluster": aks.called(aks.id_of(wanted.settings, wanted.deployment)),
+        }
     return {path: text for path, text in render(TEMPLATES, context).items() if isinstance(text, bytes) and text.strip()}
 
 
@@ -142,8 +151,11 @@ def _azure_files(wanted: Wanted, asked: Asked) -> dict[str, bytes | Path]:
         "registry_sku": wanted.settings.azure.registry_sku or "Basic",
         "keyed": wanted.keyed,
     }
-    made = json.dumps(template(target.resources(wanted)), indent=2)
-    return {**render("azure", context), "template.json": f"{made}\n".encode()}
+    return {**render("azure", context), "template.json": _template(wanted, target)}
+
+
+def _template(wanted: Wanted, target: AzureTarget) -> bytes:
+    return f"{json.dumps(template(target.resources(wanted)), indent=2)}\n".encode()
 
 
 def _manifests(wanted: Wanted, asked: Asked, package: Package) -> tuple[dict[str, Any], ...]:
@@ -159,8 +171,9 @@ def _wanted(package: Package, asked: Asked) -> Wanted:
     settings = asked.settings.model_copy(update={"target": asked.profile.id})
     if asked.profile.id in CLUSTER:
         check(settings.kubernetes)
+        aks.check(settings)
     name = deployment_name(settings, asked.workload.name, asked.profile, targets.find(asked.profile.id).rule)
-    if asked.profile.id in AZURE:
+    if asked.profile.id in AZURE or aks.in_azure(settings):
         settings = completed(settings, name)
     public, tls = exposure(settings)
     return Wanted(

@@ -11,8 +11,8 @@ from opdeploy.errors import InputError, nearest
 if TYPE_CHECKING:
     from opdeploy.targets.base import Target
 
-_SHARED = {"azure", "base", "engine"}
-"""Modules that are no platform's."""
+_SHARED = {"aks", "azure", "base", "engine"}
+"""Modules that are no platform's; `aks` takes the place of that of clusters where Azure has the cluster."""
 
 
 def ids() -> dict[str, str]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from opdeploy.clients.azure.arm import Arm
     from opdeploy.clients.azure.registry import Registries
+    from opdeploy.clients.azure.runs import Runs
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
     from opdeploy.targets.azure.names import Where
@@ -36,7 +37,7 @@ _SETTLED_S = 2.0
 class Place:
     """A subscription, and what of it is looked at."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a place is made of
         self,
         arm: Arm,
         settings: Deploy,
@@ -44,15 +45,19 @@ class Place:
         images: Registries,
         *,
         key: str | None = None,
+        servers: Runs | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Take a connection, the settings, the platform, where images are, and a known API key."""
+        """Take a connection, the settings, the platform, where images are, and a known API key.
+
+        `servers` is what runs versions, where that is not what the platform always runs them with.
+        """
         self._arm = arm
         self._settings = settings
         self._target = target
         self._key = key
         self._images = images
-        self._runs = runs(arm, target)
+        self._runs = servers or runs(arm, target)
         self._sleep = sleep
         self._notes = Notes(arm)
         self._whole = settings
@@ -88,11 +93,17 @@ class Place:
         groups = sorted(
             {name_of(group_of(item["id"])).lower(): name_of(group_of(item["id"])) for item in mine}.values()
         )
+        groups = [name for name in groups if not self._is_managed(name)]
         if len(groups) > 1:
             raise InputError(
                 f"{deployment}: is in several resource groups: {', '.join(groups)}; say which with --resource-group"
             )
         return groups[0] if groups else f"opdeploy-{deployment}"
+
+    def _is_managed(self, group: str) -> bool:
+        """Tell whether a resource made a group for itself, as a cluster does for its nodes, with its own tags."""
+        found = self._arm.find(group_id(self._arm.session.subscription, group))
+        return bool(found and found.get("managedBy"))
 
     # What is there
 

@@ -15,6 +15,8 @@ SECRET = "$secret"  # noqa: S105 - no secret
 """The key of what stands for a secret: its name."""
 _GROWS = "agentPoolProfiles"
 """A list to which resources of their own add items."""
+_MOVES = {"count": "enableAutoScaling"}
+"""Numbers that move by themselves, with what has them do so."""
 _BY = "name"
 """The key by which the items of a list are told apart, where they have it: Azure returns some in another order."""
 
@@ -54,6 +56,8 @@ def _pairs(value: object, actual: object, path: str) -> Iterator[tuple[str, Any,
             return
         theirs = {str(key).lower(): item for key, item in actual.items()} if isinstance(actual, dict) else {}
         for key, item in value.items():
+            if value.get(_MOVES.get(key, "")) is True:
+                continue
             yield from _pairs(item, theirs.get(key.lower()), f"{path}.{key}" if path else key)
         if not value:
             yield path, {}, {} if isinstance(actual, dict) else None

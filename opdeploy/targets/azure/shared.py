@@ -58,11 +58,8 @@ def identity(wanted: Wanted) -> str:
     return wanted.settings.azure.identity or where(wanted.settings, wanted.deployment).identity
 
 
-def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
-    """Yield what is there before anything runs, in the order in which it is made.
-
-    What is named and exists is used as it is: it is not ours to change.
-    """
+def home(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
+    """Yield the resource group and the registry, where they are the deployment's own."""
     at = where(wanted.settings, wanted.deployment)
     own = tags(wanted.settings, wanted.deployment, target)
     base: dict[str, JsonValue] = {"location": at.location, "tags": {**own}}
@@ -76,8 +73,19 @@ def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Itera
             "properties": {"adminUserEnabled": False},
         }
         yield Resource("container registry", at.registry, body)
+
+
+def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
+    """Yield what is there before anything runs, in the order in which it is made.
+
+    What is named and exists is used as it is: it is not ours to change.
+    """
+    yield from home(wanted, target, facts)
+    at = where(wanted.settings, wanted.deployment)
+    found = registry(wanted, facts)
     if found.id is None:
         return
+    base: dict[str, JsonValue] = {"location": at.location, "tags": {**tags(wanted.settings, wanted.deployment, target)}}
     puller = identity(wanted)
     if puller == at.identity:
         yield Resource("identity", puller, dict(base))

@@ -55,7 +55,7 @@ class AzureTarget:
             yield steps.begun(observed.deployment, version)
         yield from _put(needed, observed, is_group=False)
         if version:
-            yield from _image(wanted, registry(wanted, facts), facts)
+            yield from image(wanted, registry(wanted, facts), facts)
 
     def reach(self, observed: Observed, to: int) -> Reach:
         """Tell who reaches a kept version once it answers again."""
@@ -123,7 +123,7 @@ def _put(needed: list[Resource], observed: Observed, *, is_group: bool) -> Itera
             yield from steps.put(resource, observed.of(resource.kind, resource.id.rpartition("/")[2]))
 
 
-def _image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Iterator[Step]:
+def image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Iterator[Step]:
     """Yield the steps that build the image and bring it to its registry."""
     name = wanted.image
     if facts.get("builds") == "registry":
