@@ -31,6 +31,8 @@ LOADED = (
     "azure.mgmt.resource.resources",
     "azure.mgmt.web",
     "docker",
+    "kubernetes.config",
+    "kubernetes.client",
     "jinja2",
     "msal",
     "numpy",
@@ -45,6 +47,7 @@ LOADED = (
 )
 """What is loaded before a command begins, where it is installed."""
 _SHORTER = {
+    "opdeploy.clients.azure.clusters": {"_BETWEEN_S": 0.05},
     "opdeploy.clients.azure.place": {"_SETTLED_S": 0.05},
     "opdeploy.clients.azure.registry": {"_BETWEEN_S": 0.05},
     "opdeploy.deploy.checks": {"_LOAD_S": 0.2},

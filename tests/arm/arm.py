@@ -83,7 +83,8 @@ class Arm:
     that do not find a new resource, by the pattern of its path), `lingering` (lists that still have a deleted one),
     `role_reads` (pulls that a new role assignment does not allow yet), `principal_writes` (role assignments that do
     not find a new identity yet), `token_s`, `pace` (by which the times of probes are multiplied), `registering` (reads
-    that a registration takes), and `hook`, which is called with number, method and path before a request is looked at.
+    that a registration takes), `kubeconfig` (of what is in clusters), and `hook`, which is called with number, method and
+    path before a request is looked at.
     """
 
     def __init__(self, url: str, authority: trustme.CA) -> None:
@@ -114,6 +115,7 @@ class Arm:
         self.principal_writes = 0
         self.token_s = 3600
         self.pace = 1.0
+        self.kubeconfig = ""
         self.unseen: dict[str, int] = {}
         self.hook: Callable[[int, str, str], None] = lambda _number, _method, _path: None
         self._scripted: list[Scripted] = []

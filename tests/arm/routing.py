@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tests.arm import basics, containers, deployments, engine, identities, registries, roles
+from tests.arm import basics, clusters, containers, deployments, engine, identities, registries, roles
 from tests.arm.answers import Answer, Refused, refused
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.arm.arm import Arm
     from tests.arm.kinds import Kind, Request, Resource
 
-MODULES = (basics, containers, deployments, identities, registries, roles)
+MODULES = (basics, clusters, containers, deployments, identities, registries, roles)
 KINDS: dict[str, Kind] = {kind.type.lower(): kind for module in MODULES for kind in module.KINDS}
 VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from opdeploy.deployment import Observed
     from opdeploy.plan import Plan, Step
+    from opdeploy.platform import NameRule
     from opdeploy.targets.azure.shared import Resource
     from opdeploy.targets.base import Reach, Wanted
 
@@ -52,8 +53,8 @@ _WITHIN = _Within()
 class Aks(AzureTarget):
     """A cluster of Azure: one of the deployment's own, or one that is named."""
 
-    ids = IDS
-    rule = RULE
+    ids: tuple[str, ...] = IDS
+    rule: NameRule | None = RULE
 
     def config(self, wanted: Wanted) -> str:
         """Return the digest of everything that decides how a version runs."""
