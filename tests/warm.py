@@ -79,10 +79,14 @@ class Command:
     def ended(self, seconds: float = SECONDS) -> Ran:
         """Wait for its end, and return how it ended."""
         self.process.join(seconds)
-        assert self.process.exitcode is not None, f"goes on after {seconds:g} s"
+        goes_on = self.process.exitcode is None
+        if goes_on:
+            self.kill()
+            self.process.join()
         out, err = (stream.read_text(encoding="utf-8") if stream.exists() else "" for stream in self._streams)
         self._folder.cleanup()
-        return Ran(self.process.exitcode, out, err)
+        assert not goes_on, f"goes on after {seconds:g} s: {out}{err}"
+        return Ran(self.process.exitcode or 0, out, err)
 
     def kill(self) -> None:
         """End it at once."""

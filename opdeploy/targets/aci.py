@@ -22,7 +22,7 @@ from opdeploy.targets.base import Reach
 from opdeploy.targets.engine.steps import clear_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pydantic import JsonValue
 
@@ -37,6 +37,20 @@ _READY_S = 300.0
 """Seconds within which a version that worked once must be ready again."""
 _ON_THE_WAY_S = 300.0
 """Seconds for an image to be pulled, and a host to be found."""
+_FIXED = (
+    ".osType",
+    ".restartPolicy",
+    ".cpu",
+    ".memoryInGB",
+    ".priority",
+    ".sku",
+    ".ipAddress.type",
+    ".subnetIds.length",
+)
+"""Ends of the properties that a group has for good (learn.microsoft.com/azure/container-instances/
+container-instances-update, "Properties that require container delete", read 2026-11-26)."""
+_ENDED = {"failed", "stopped"}
+"""How a group stands that takes no change any more (the same page)."""
 _NUMBER = "OPDEPLOY_VERSION"
 _TRIAL = "-trial"
 
@@ -87,7 +101,14 @@ class Aci(AzureTarget):
     def _taken_over(self, observed: Observed, group: Resource, number: int, ready_s: float) -> Iterator[Step]:
         """Yield the steps after which the group runs a version that is ready and right."""
         name = observed.deployment
-        changed = [*steps.put(group, observed.of(KIND, name), f"run version {number} in {name}")]
+        found = observed.of(KIND, name)
+        title = f"run version {number} in {name}"
+        changed = [*steps.put(group, found, title)]
+        again = _again(found, changed)
+        if again and not changed:
+            changed = [*steps.put(group, None, title)]
+        if found and again:
+            yield steps.delete(found, f", for {again}; nothing answers until it is made again")
         yield from changed
         if changed:
             yield steps.check_server(KIND, name, number, ready_s + _ON_THE_WAY_S)
@@ -109,9 +130,12 @@ class Aci(AzureTarget):
 
     def drift(self, observed: Observed) -> Iterator[Found]:
         """Yield what is not as it was made, and what is missing, as it should be."""
-        yield from super().drift(observed)
-        if observed.of(KIND, observed.deployment) is None:
-            yield Found(kind=KIND, name=observed.deployment, wanted={"exists": True}, properties={"exists": False})
+        yield from super().drift(observed.model_copy(update={"found": tuple(map(_running, observed.found))}))
+
+
+def _running(found: Found) -> Found:
+    """Return a resource as it should be: a group runs."""
+    return found.model_copy(update={"wanted": {**found.wanted, "state": "running"}}) if found.kind == KIND else found
 
 
 def runs(wanted: Wanted, facts: Mapping[str, JsonValue]) -> dict[str, Any]:
@@ -158,6 +182,16 @@ def runs(wanted: Wanted, facts: Mapping[str, JsonValue]) -> dict[str, Any]:
         properties["imageRegistryCredentials"] = [{"server": source.server, "identity": puller}]
         body["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {puller: {}}}
     return body
+
+
+def _again(found: Found | None, changed: Sequence[Step]) -> str:
+    """Say why a group has to be made again and cannot be changed; nothing where it can."""
+    if found is None:
+        return ""
+    if found.properties.get("state") in _ENDED:
+        return "it has ended"
+    fixed = [change.property for step in changed for change in step.changes if change.property.endswith(_FIXED)]
+    return f"{fixed[0]} can be changed in no other way" if fixed else ""
 
 
 def _probe(path: str, port: int, period_s: int, start_s: float) -> dict[str, Any]:

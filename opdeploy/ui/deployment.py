@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _SHOWN = {"state", "role", "front"}
 """Properties that have a column of their own, or none."""
+_DEEPEST = 1
+"""Dots in the names of properties that are shown; `diff` looks at all."""
 
 
 def show_done(console: Console, after: Observed, checks: Checks | None, more: str = "") -> None:
@@ -72,7 +74,7 @@ def show_status(console: Console, observed: Observed, ready: Readiness) -> None:
     console.print()
     table = new_table("what", "name", "state", "as it is")
     for found in observed.found:
-        properties = {name: value for name, value in found.properties.items() if name not in _SHOWN}
+        properties = {name: value for name, value in found.properties.items() if _is_shown(name)}
         words = ", ".join(f"{name} {_shown(name, value)}" for name, value in properties.items() if value is not None)
         _add(table, found.kind, found.name, str(found.properties.get("state") or ""), words)
     console.print(table)
@@ -132,6 +134,10 @@ def _add(table: Table, *cells: str, style: str = "") -> None:
     from rich.text import Text
 
     table.add_row(*(Text(printable(cell)) for cell in cells), style=style)
+
+
+def _is_shown(name: str) -> bool:
+    return name not in _SHOWN and name.count(".") <= _DEEPEST and not name.startswith(("identity.", "tags."))
 
 
 def _shown(name: str, value: object) -> str:

@@ -86,6 +86,20 @@ def unavailable(status: int = 503) -> Answer:
     return error(status, "ServerTimeout", "The request timed out. Please try again later.")
 
 
+def web_error(status: int, code: str, message: str) -> Answer:
+    """Return an error in the form of App Service, which has one of its own."""
+    details = [{"Message": message}, {"Code": code}, {"ErrorEntity": {"Code": code, "Message": message}}]
+    return Answer(status, {"Code": code, "Message": message, "Target": None, "Details": details, "Innererror": None})
+
+
+def no_plan_quota(tier: str = "PremiumV3", required: int = 1) -> Answer:
+    """Return App Service's refusal of a plan that exceeds a quota, which is a 401."""
+    text = (
+        f"Current Limit ({tier} VMs): 0 Current Usage: 0 Amount required for this deployment ({tier} VMs): {required}"
+    )
+    return web_error(401, "Unauthorized", f"Operation cannot be completed without additional quota. {text}")
+
+
 def quota(region: str, name: str = "StandardCores", limit: int = 10, usage: int = 10, requested: int = 1) -> Answer:
     """Return Container Instances' refusal of what exceeds a quota."""
     return error(

@@ -116,6 +116,8 @@ class Arm:
         self.token_s = 3600
         self.pace = 1.0
         self.kubeconfig = ""
+        self.restricted: set[str] = set()
+        self.run_command: Callable[[str, str], tuple[str, str]] = lambda _machine, _script: ("", "")
         self.unseen: dict[str, int] = {}
         self.hook: Callable[[int, str, str], None] = lambda _number, _method, _path: None
         self._scripted: list[Scripted] = []

@@ -57,16 +57,14 @@ class Caller:
         return self._client(ContainerInstanceManagementClient)
 
     @cached_property
-    def web(self) -> WebSiteManagementClient:
+    def web(self) -> Any:  # noqa: ANN401 - its types do not tell that it takes JSON
         """The client of App Service."""
-        found: WebSiteManagementClient = self._client(WebSiteManagementClient)
-        return found
+        return self._client(WebSiteManagementClient)
 
     @cached_property
-    def clusters(self) -> ContainerServiceClient:
+    def clusters(self) -> Any:  # noqa: ANN401 - likewise
         """The client of AKS."""
-        found: ContainerServiceClient = self._client(ContainerServiceClient)
-        return found
+        return self._client(ContainerServiceClient)
 
     def path(self, kind: str, name: str, below: str = "") -> str:
         """Return the id of a resource in the group; `below` is another's id."""

@@ -201,7 +201,7 @@ def _specs(arm: Arm, group: Resource) -> Iterator[Spec]:
             one["name"]: one.get("secureValue") or one.get("value", "") for one in own.get("environmentVariables") or []
         }
         environment = {name: image.placed(value) for name, value in {**image.environment, **given}.items()}
-        words = image.words(own.get("command") or image.command, group.private["address"])
+        words = image.words(own.get("command"), None, group.private["address"])
         probes = (Probe.of(own.get(name), arm.pace) for name in ("livenessProbe", "readinessProbe"))
         yield Spec(each["name"], words, environment, own["image"], *probes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,7 @@ def find(arm: Arm, kind: Kind, request: Request, path: str) -> Resource:
 def shown(arm: Arm, resource: Resource) -> dict[str, Any]:
     """Return what is told of a resource."""
     kind = resource.kind
-    body = without(copy.deepcopy(kind.view(arm, resource)), kind.form)
+    body = without(copy.deepcopy(kind.view(arm, resource)), form_of(kind))
     return {"id": resource.id, "name": resource.name, "type": kind.type, **body}
 
 
@@ -159,7 +160,7 @@ def write(
         if not arm.may(action, scope):
             raise Refused(_linked(arm, action, scope, kind, new))
     kind.check(arm, old, new)
-    if old and only(old.body, kind.form) != only(new.body, kind.form):
+    if old and only(old.body, form_of(kind)) != only(new.body, form_of(kind)):
         status, code, message = kind.unchangeable
         raise refused(status, code, message.format(name=old.name))
     arm.resources[new.id.lower()] = new
@@ -186,6 +187,7 @@ def _carry_out(
         set_state(new, "Succeeded")
         kind.made(arm, new)
 
+    ending = ending or kind.ends(arm, new)
     operation = Operation(arm.polls, finish, ending, lambda: Answer(200, shown(arm, new)), new)
     operation.failed = lambda: set_state(new, "Failed")
     new.operation = operation
@@ -208,7 +210,8 @@ def _linked(arm: Arm, action: str, scope: str, kind: Kind, new: Resource) -> Ans
 def form_of(kind: Kind) -> dict[str, Any]:
     """Return the form of a whole body."""
     common = {"location": str, "tags": TAGS} if kind.tracked else {}
-    return {**ANYWHERE, **common, **kind.form}
+    own = kind.form() if callable(kind.form) else kind.form
+    return {**own, **ANYWHERE, **common}
 
 
 def check_common(kind: Kind, old: Resource | None, body: dict[str, Any], request: Request) -> None:
@@ -280,6 +283,9 @@ def delete(arm: Arm, kind: Kind, request: Request, ending: Ending | None) -> Ans
         if state_of(found) == "Deleting":
             return begin(arm, request, kind.delete or LOCATION, found.operation)
         found.operation.status = "Canceled"
+    if kind.in_use[0] and (users := [each for each in arm.resources.values() if _uses(each, found)]):
+        code, message = kind.in_use
+        raise refused(409, code, message.format(name=found.name, count=len(users), users=users[0].id))
     if kind.delete is None or not kind.delete.header:
         if ending and ending.code:
             raise refused(400, ending.code, ending.message)
@@ -291,6 +297,13 @@ def delete(arm: Arm, kind: Kind, request: Request, ending: Ending | None) -> Ans
     found.operation = operation
     set_state(found, "Deleting")
     return begin(arm, request, kind.delete, operation)
+
+
+def _uses(other: Resource, found: Resource) -> bool:
+    """Tell whether a resource names another that it is not part of."""
+    part = f"{other.id}/".lower().startswith(f"{found.id}/".lower())
+    text = json.dumps(other.body).lower()
+    return not other.deleted and not part and (f'"{found.id}"'.lower() in text or f'"{found.id}/'.lower() in text)
 
 
 def collection(arm: Arm, kind: Kind, request: Request) -> Answer:

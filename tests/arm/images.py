@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 class Image:
     """What a container is started of; absolute paths of its words are below `root`, where they are there."""
 
-    command: tuple[str, ...]
+    entrypoint: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     root: Path | None = None
     port: int | None = None
     digest: str = ""
 
-    def words(self, command: Sequence[str], address: str) -> list[str]:
-        """Return a command as it is run here: at an address of its own, by this interpreter."""
+    def words(self, command: Sequence[str] | None, arguments: Sequence[str] | None, address: str) -> list[str]:
+        """Return what is run here, at an address of its own and by this interpreter.
+
+        A command takes the place of all that the image says, arguments only of its own.
+        """
+        command = [*command, *(arguments or ())] if command else [*self.entrypoint, *(arguments or self.arguments)]
         words = [self.placed(word) if word not in {"0.0.0.0", "::"} else address for word in command]  # noqa: S104
         return [sys.executable if words[0] in {"python", "python3"} else words[0], *words[1:]]
 
@@ -66,7 +71,7 @@ class Images:
             found = self._built(source, "Dockerfile")
         else:
             text = json.dumps([list(source), dict(variables or {})])
-            found = Image(tuple(source), dict(variables or {}), digest=_digest(text.encode()))
+            found = Image(tuple(source), (), dict(variables or {}), digest=_digest(text.encode()))
         self._keep(name, found)
         return found
 
@@ -110,8 +115,8 @@ class Images:
                 setattr(stage, "entrypoint" if word == "ENTRYPOINT" else "command", words)
             elif word == "EXPOSE":
                 stage.port = int(rest.split("/")[0])
-        command = (*stage.entrypoint, *stage.command)
-        return Image(command, stage.environment, stage.root, stage.port, digest or _digest(str(context).encode()))
+        words = tuple(stage.entrypoint), tuple(stage.command)
+        return Image(*words, stage.environment, stage.root, stage.port, digest or _digest(str(context).encode()))
 
 
 def _copy(rest: str, context: Path, stage: _Stage, stages: Mapping[str, _Stage]) -> None:

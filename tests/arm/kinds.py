@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.arm.answers import Answer
+from tests.arm.answers import Answer, Ending
 
 if TYPE_CHECKING:
     from tests.arm.arm import Arm
@@ -67,7 +67,8 @@ class Resource:
     @property
     def properties(self) -> dict[str, Any]:
         """The part of its own."""
-        found: dict[str, Any] = self.body.setdefault("properties", {})
+        found: dict[str, Any] = self.body.get("properties") or {}
+        self.body["properties"] = found
         return found
 
 
@@ -111,6 +112,7 @@ class Kind:
     type: str
     versions: tuple[str, ...]
     form: Any
+    """A form, or what returns one: those that are read from Microsoft's packages are read late."""
     name: str = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
     tracked: bool = True
     """Whether it has a location, tags, and a place in the lists of resources."""
@@ -125,8 +127,12 @@ class Kind:
     """Where the service tells how far it is; empty where it does not."""
     busy: tuple[str, str] = ("Conflict", "The resource '{name}' has another operation in progress.")
     unchangeable: tuple[int, str, str] = (400, "PropertyChangeNotAllowed", "A property cannot be changed.")
+    in_use: tuple[str, str] = ("", "")
+    """The error for a deletion of what another resource names; without one, it is deleted."""
     check: Callable[[Arm, Resource | None, Resource], None] = _no_check
     """Refuses what the form cannot tell, and adds what the service adds."""
+    ends: Callable[[Arm, Resource], Ending | None] = lambda _arm, _resource: None
+    """How a creation or an update fails that was accepted; None where it does not."""
     made: Callable[[Arm, Resource], None] = _nothing
     """Called when a creation or an update ends well."""
     gone: Callable[[Arm, Resource], None] = _nothing

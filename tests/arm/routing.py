@@ -5,7 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tests.arm import basics, clusters, containers, deployments, engine, identities, registries, roles
+from tests.arm import (
+    apps,
+    basics,
+    clusters,
+    computers,
+    containers,
+    deployments,
+    engine,
+    identities,
+    networks,
+    registries,
+    roles,
+    sites,
+)
 from tests.arm.answers import Answer, Refused, refused
 
 if TYPE_CHECKING:
@@ -13,7 +26,7 @@ if TYPE_CHECKING:
     from tests.arm.arm import Arm
     from tests.arm.kinds import Kind, Request, Resource
 
-MODULES = (basics, clusters, containers, deployments, identities, registries, roles)
+MODULES = (apps, basics, clusters, computers, containers, deployments, identities, networks, registries, roles, sites)
 KINDS: dict[str, Kind] = {kind.type.lower(): kind for module in MODULES for kind in module.KINDS}
 VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 

@@ -7,7 +7,6 @@ import io
 import json
 import sys
 import tarfile
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,9 @@ from opdeploy.artifact.samples import Samples
 from opdeploy.image import ImageSettings, bundle
 from opdeploy.runtime.package import opened
 from tests.arm.callers import code_of
+from tests.arm.waiting import SECONDS, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.arm.arm import Arm
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 KIND, VERSION = "Microsoft.ContainerInstance/containerGroups", "2023-05-01"
 TASKS = "2019-06-01-preview"
 PULL, READ = "7f951dda-4ed3-4680-a7ca-43fe172d538d", "b93aa761-3e63-49ed-ac28-beffa264f7ac"
-SECONDS = 30.0
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
@@ -57,15 +55,6 @@ def body(image: str, *, identity: str = "", policy: str = "Always", **container:
         found["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}
         server = image.split("/", maxsplit=1)[0]
         found["properties"]["imageRegistryCredentials"] = [{"server": server, "identity": identity}]
-    return found
-
-
-def until(look: Callable[[], Any], wanted: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - whatever is looked at
-    """Look until it is as wanted, and return it."""
-    deadline = time.monotonic() + SECONDS
-    while not wanted(found := look()):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)
     return found
 
 

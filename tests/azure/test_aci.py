@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.azure.clouded import GROUP
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.azure.clouded import Clouded
+    from tests.conftest import Ran
 
 
 @pytest.fixture
@@ -40,3 +43,68 @@ def test_a_first_deployment_answers_and_is_removed(project: Clouded) -> None:
     assert "is gone" in removed.err
     assert project.left() == []
     assert project.run("status").code == 3
+
+
+def test_what_has_not_changed_is_not_written(project: Clouded) -> None:
+    """No request changes anything but the lock; the endpoint is asked all the same."""
+    assert project.deploy().code == 0
+    again: list[Ran] = []
+    written = project.since(lambda: again.append(project.deploy()))
+    assert again[0].code == 0, again[0].err
+    assert "nothing has changed" in again[0].err
+    assert written == []
+
+
+def test_a_second_version_takes_over(project: Clouded) -> None:
+    """It is tried in a group of its own, which is gone then; the first one is kept in the record."""
+    assert project.deploy().code == 0
+    project.model(seed=1)
+    done = project.deploy()
+    assert done.code == 0, done.err
+    assert project.versions() == {1: ("stopped", False), 2: ("running", True)}
+    assert [name for name in project.left() if "trial" in name] == []
+    assert project.run("diff").code == 0
+
+
+def test_wrong_answers_end_on_the_old_version(project: Clouded) -> None:
+    """The new version is tried, and never asked by anyone else; nothing of it is left."""
+    assert project.deploy().code == 0
+    project.model(seed=1, wrong=2)
+    failed: list[Ran] = []
+    written = project.since(lambda: failed.append(project.deploy()))
+    assert failed[0].code == 5, failed[0].err
+    assert "version 1 answers as before" in failed[0].err
+    assert "containergroups/net?" not in [item.path.lower().rpartition("/providers/")[2][:20] for item in written]
+    assert project.versions() == {1: ("running", True)}
+    assert project.run("diff").code == 0
+    assert [name for name in project.left() if "trial" in name] == []
+
+
+def test_a_first_version_with_wrong_answers_leaves_nothing(project: Clouded) -> None:
+    """What was made is removed."""
+    project.model(seed=1, wrong=2)
+    failed = project.deploy()
+    assert failed.code == 5, failed.err
+    assert project.left() == []
+
+
+def test_drift_is_found_and_mended(project: Clouded) -> None:
+    """What others changed is named property by property, and so is what they removed."""
+    assert project.deploy().code == 0
+    group = project.arm.resource(f"resourceGroups/{GROUP}/providers/Microsoft.ContainerInstance/containerGroups/net")
+    group.body["tags"]["opdeploy-version"] = "7"
+    group.body["properties"]["restartPolicy"] = "Never"
+    changed = project.run("diff", "-o", "json")
+    assert changed.code == 6
+    (found,) = json.loads(changed.out)
+    assert (found["kind"], found["properties"]["properties.restartPolicy"]) == ("container group", "Never")
+    mended = project.deploy()
+    assert mended.code == 0, mended.err
+    assert 'properties.restartPolicy: "Never" → "Always"' in mended.err
+    assert project.run("diff").code == 0
+    project.arm.remove(group)
+    gone = project.run("diff")
+    assert gone.code == 6
+    assert "exists" in gone.out
+    assert project.deploy().code == 0
+    assert project.run("diff").code == 0

@@ -71,9 +71,12 @@ class Groups:
         return found
 
     def exit_code(self, at: Where, name: str) -> int | None:
-        """Return how the server ended; None while it runs, or waits to be started again."""
-        now = _now(self._there(at, name))
-        return int(now.get("exitCode") or 0) if now.get("state") == "Terminated" else None
+        """Return how the server ended, also where it waits to be started again; None while it runs."""
+        found = self._there(at, name)
+        now, before = _now(found), _view(found).get("previousState") or {}
+        if now.get("state") == "Terminated":
+            return int(now.get("exitCode") or 0)
+        return before.get("exitCode") if now.get("state") != "Running" else None
 
     def out_of_memory(self, at: Where, name: str) -> bool:
         """Tell whether the server was ended because its memory was used up."""

@@ -17,7 +17,7 @@ from opdeploy.targets.azure.names import completed, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -46,7 +46,6 @@ class Place:
         *,
         key: str | None = None,
         servers: Runs | None = None,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Take a connection, the settings, the platform, where images are, and a known API key.
 
@@ -58,7 +57,6 @@ class Place:
         self._key = key
         self._images = images
         self._runs = servers or runs(arm, target)
-        self._sleep = sleep
         self._notes = Notes(arm)
         self._whole = settings
         self._at: Where | None = None
@@ -196,7 +194,7 @@ class Place:
             return held
         self._make_group(at)
         self._notes.write(at.lock, lock.model_dump_json())
-        self._sleep(_SETTLED_S)
+        time.sleep(_SETTLED_S)
         return self._held(at) or lock
 
     def unlock(self, deployment: str, lock: Lock) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opdeploy.targets.azure.compare import ref
+from opdeploy.targets.azure.kinds import name_of
 from opdeploy.targets.azure.names import assignment, tags, where
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Resource(NamedTuple):
     kind: str
     id: str
     body: dict[str, Any]
+    purpose: str = ""
+    """What it is made for, in the imperative, where its name does not tell."""
 
 
 class Registry(NamedTuple):
@@ -98,7 +101,8 @@ def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Itera
                 "principalType": "ServicePrincipal",
             }
         }
-        yield Resource("role assignment", assignment(found.id, puller, role), right)
+        purpose = f"let {name_of(puller)} pull from {name_of(found.id)}"
+        yield Resource("role assignment", assignment(found.id, puller, role), right, purpose)
 
 
 def _exists(facts: Mapping[str, JsonValue], what: str) -> bool:

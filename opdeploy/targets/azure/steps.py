@@ -34,7 +34,7 @@ def put(resource: Resource, found: Found | None, title: str = "") -> Iterator[St
     action: Action = "change" if found else "create"
     yield Step(
         id=f"put-{resource.kind}-{name}".replace(" ", "-"),
-        title=title or f"{'change' if found else 'make'} the {resource.kind} {name}",
+        title=title or resource.purpose or f"{'change' if found else 'make'} the {resource.kind} {name}",
         action=action,
         kind=resource.kind,
         name=name,

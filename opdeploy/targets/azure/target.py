@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.deployment import Found
 from opdeploy.errors import NotFoundError
 from opdeploy.targets.azure import steps
-from opdeploy.targets.azure.kinds import GROUP
+from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of
 from opdeploy.targets.azure.shared import Resource, registry, shared
 from opdeploy.targets.engine import making
 from opdeploy.targets.engine.steps import HERE, clear_here
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from opdeploy.deployment import Found, Observed
+    from opdeploy.deployment import Observed
     from opdeploy.plan import Step
     from opdeploy.platform import NameRule
     from opdeploy.targets.azure.shared import Registry
@@ -66,6 +67,12 @@ class AzureTarget:
         for found in observed.found:
             if found.drift() and found.kind != VERSION:
                 yield found
+        missing = observed.facts.get("missing")
+        for resource in missing if isinstance(missing, list) else ():
+            kind = kind_of(str(resource))
+            if kind:
+                name = name_of(str(resource))
+                yield Found(kind=kind.name, name=name, wanted={"exists": True}, properties={"exists": False})
 
     def teardown(self, observed: Observed) -> Iterator[Step]:
         """Yield the steps that delete everything that the deployment made, and nothing else."""

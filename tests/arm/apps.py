@@ -1,0 +1,510 @@
+"""Microsoft.App: environments, and container apps whose revisions run here; and workspaces for their logs."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import secrets
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from tests.arm import engine, identities
+from tests.arm.answers import Answer, Ending, refused
+from tests.arm.fronts import Front
+from tests.arm.kinds import ASYNC, IDENTITY, LOCATION, Kind, Resource
+from tests.arm.machines import Machine, Probe, Spec
+from tests.arm.registries import may_pull
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.arm.arm import Arm
+    from tests.arm.kinds import Action, Request, Route
+
+VERSIONS = ("2023-05-01", "2024-03-01", "2025-01-01", "2025-07-01", "2026-01-01", "2026-07-01")
+IDENTITIES = {
+    **{name: each for name, each in IDENTITY.items() if name != "type"},
+    "type!": ("SystemAssigned", "UserAssigned", "SystemAssigned,UserAssigned", "None"),
+}
+ENVIRONMENT_FORM = {
+    "identity": IDENTITIES,
+    "kind": str,
+    "properties": {
+        "appLogsConfiguration": {
+            "destination": str, "logAnalyticsConfiguration": {"customerId": str, "sharedKey*": str}
+        },
+        "appInsightsConfiguration": {"connectionString*": str},
+        "customDomainConfiguration": object,
+        "daprAIConnectionString*": str,
+        "daprAIInstrumentationKey*": str,
+        "infrastructureResourceGroup=": str,
+        "ingressConfiguration": {
+            "headerCountLimit": int, "requestIdleTimeout": int, "terminationGracePeriodSeconds": int,
+            "workloadProfileName": str,
+        },
+        "peerAuthentication": {"mtls": {"enabled": bool}},
+        "peerTrafficConfiguration": {"encryption": {"enabled": bool}},
+        "publicNetworkAccess": ("Enabled", "Disabled"),
+        "vnetConfiguration=": {
+            "dockerBridgeCidr": str, "infrastructureSubnetId": str, "internal": bool, "platformReservedCidr": str,
+            "platformReservedDnsIP": str,
+        },
+        "workloadProfiles": [
+            {"name!": str, "workloadProfileType!": str, "minimumCount": int, "maximumCount": int, "enableFips": bool}
+        ],
+        "zoneRedundant=": bool,
+        "provisioningState-": str, "defaultDomain-": str, "staticIp-": str, "deploymentErrors-": str,
+        "kedaConfiguration": object, "daprConfiguration": object, "eventStreamEndpoint-": str,
+        "customDomainVerificationId-": str,
+    },
+}  # fmt: skip
+HEADERS = [{"name!": str, "value!": str}]
+PROBE = {
+    "type": ("Liveness", "Readiness", "Startup"),
+    "httpGet": {"host": str, "httpHeaders": HEADERS, "path": str, "port!": int, "scheme": ("HTTP", "HTTPS")},
+    "tcpSocket": {"host": str, "port!": int},
+    "initialDelaySeconds": int, "periodSeconds": int, "timeoutSeconds": int, "failureThreshold": int,
+    "successThreshold": int, "terminationGracePeriodSeconds": int,
+}  # fmt: skip
+CONTAINER = {
+    "name": str, "image": str, "imageType": str, "command": [str], "args": [str],
+    "env": [{"name": str, "value": str, "secretRef": str}],
+    "resources": {"cpu": float, "memory": str, "gpu": float, "ephemeralStorage-": str},
+    "volumeMounts": [{"volumeName": str, "mountPath": str, "subPath": str}],
+}  # fmt: skip
+AUTH = {"auth": [{"secretRef": str, "triggerParameter": str}], "identity": str}
+RULE = {"metadata": {"*": str}, **AUTH}
+TEMPLATE = {
+    "revisionSuffix": str,
+    "terminationGracePeriodSeconds": int,
+    "containers": [{**CONTAINER, "probes": [PROBE]}],
+    "initContainers": [CONTAINER],
+    "scale": {
+        "minReplicas": int, "maxReplicas": int, "cooldownPeriod": int, "pollingInterval": int,
+        "rules": [
+            {"name": str, "http": RULE, "tcp": RULE, "custom": {"type": str, **RULE},
+             "azureQueue": {"accountName": str, "queueName": str, "queueLength": int, **AUTH}}
+        ],
+    },
+    "volumes": [
+        {"name": str, "storageType": ("AzureFile", "EmptyDir", "Secret", "NfsAzureFile"), "storageName": str,
+         "mountOptions": str, "secrets": [{"secretRef": str, "path": str}]}
+    ],
+    "serviceBinds": [{"name": str, "serviceId": str}],
+}  # fmt: skip
+APP_FORM = {
+    "identity": IDENTITIES,
+    "kind": ("workflowapp", "functionapp"),
+    "managedBy": str,
+    "extendedLocation": {"name": str, "type": ("CustomLocation",)},
+    "properties!": {
+        "environmentId=": str,
+        "managedEnvironmentId": str,
+        "workloadProfileName": str,
+        "configuration": {
+            "activeRevisionsMode": ("Multiple", "Single", "Labels"),
+            "secrets": [{"name": str, "value*": str, "identity": str, "keyVaultUrl": str}],
+            "registries": [{"server": str, "username": str, "passwordSecretRef": str, "identity": str}],
+            "ingress": {
+                "external": bool, "targetPort": int, "exposedPort": int,
+                "transport": ("auto", "http", "http2", "tcp"),
+                "traffic": [{"revisionName": str, "weight": int, "latestRevision": bool, "label": str}],
+                "customDomains": [{"name!": str, "bindingType": str, "certificateId": str}],
+                "allowInsecure": bool,
+                "ipSecurityRestrictions": [
+                    {"name!": str, "description": str, "ipAddressRange!": str, "action!": ("Allow", "Deny")}
+                ],
+                "stickySessions": {"affinity": ("sticky", "none")},
+                "clientCertificateMode": ("ignore", "accept", "require"),
+                "corsPolicy": object,
+                "additionalPortMappings": [{"external!": bool, "targetPort!": int, "exposedPort": int}],
+                "fqdn-": str,
+            },
+            "dapr": object, "maxInactiveRevisions": int, "runtime": object, "service": {"type!": str},
+            "identitySettings": [{"identity!": str, "lifecycle": ("None", "Main", "Init", "All")}],
+        },
+        "template": TEMPLATE,
+        "provisioningState-": str, "runningStatus-": str, "latestRevisionName-": str,
+        "latestReadyRevisionName-": str, "latestRevisionFqdn-": str, "customDomainVerificationId-": str,
+        "outboundIpAddresses-": [str], "eventStreamEndpoint-": str, "deploymentErrors-": str,
+        "delegatedIdentities-": object,
+    },
+}  # fmt: skip
+CPUS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.25, 3.5, 3.75, 4.0)
+"""Of an app on the profile Consumption, with twice as many Gi (learn.microsoft.com/azure/container-apps/containers)."""
+PROFILES = {
+    "Consumption": (4, 8, 0), "D4": (4, 16, 0), "D8": (8, 32, 0), "E4": (4, 32, 0),
+    "Consumption-GPU-NC8as-T4": (8, 56, 1), "Consumption-GPU-NC24-A100": (24, 220, 1),
+}  # fmt: skip
+"""Cores, GiB and GPUs of workload profiles."""
+
+
+def _check_environment(arm: Arm, old: Resource | None, new: Resource) -> None:
+    identities.attach(arm, new)
+    new.private.setdefault("domain", f"{secrets.token_hex(4)}.{new.body['location']}.azurecontainerapps.io")
+    own = {"defaultDomain": new.private["domain"], "staticIp": "20.0.0.3", "zoneRedundant": False}
+    new.body["properties"] = {"publicNetworkAccess": "Enabled", **own, **new.properties}
+    if old:
+        for name in ("zoneRedundant", "vnetConfiguration", "infrastructureResourceGroup"):
+            if name not in new.properties and name in old.properties:
+                new.properties[name] = old.properties[name]
+
+
+def _check_app(arm: Arm, old: Resource | None, new: Resource) -> None:
+    """Refuse what has no environment, secrets or sizes that are not there, and add what the service adds."""
+    own = new.properties
+    own.setdefault("environmentId", own.pop("managedEnvironmentId", None))
+    environment = arm.find(own["environmentId"] or "")
+    if environment is None:
+        message = f"The environmentId '{own['environmentId']}' provided in the request is invalid or does not exist."
+        raise refused(400, "InvalidEnvironmentId", message)
+    if engine.state_of(environment) != "Succeeded":
+        message = f"The environment '{environment.id}' has not been provisioned successfully."
+        raise refused(400, "ManagedEnvironmentNotProvisioned", message)
+    identities.attach(arm, new)
+    configuration = own["configuration"] = own.get("configuration") or {}
+    configuration.setdefault("activeRevisionsMode", "Single")
+    known = {each["name"]: each for each in (old.properties["configuration"].get("secrets") or [])} if old else {}
+    for each in configuration.get("secrets") or []:
+        each.setdefault("value", known.get(each["name"], {}).get("value"))
+    template = own["template"] = own.get("template") or {}
+    template.setdefault("scale", {"minReplicas": 0, "maxReplicas": 10})
+    if not template.get("containers"):
+        raise refused(400, "ContainerAppContainersRequired", "A container app needs at least one container.")
+    _check_containers(template["containers"], {each["name"] for each in configuration.get("secrets") or []})
+    own.setdefault("workloadProfileName", "Consumption")
+    _check_size(template["containers"], own["workloadProfileName"], environment)
+    ingress = configuration.get("ingress")
+    if ingress:
+        ingress.setdefault("transport", "auto")
+        ingress.setdefault("traffic", [{"weight": 100, "latestRevision": True}])
+        if sum(each.get("weight") or 0 for each in ingress["traffic"]) != 100:
+            raise refused(400, "ContainerAppInvalidTraffic", "The sum of traffic weights must be 100.")
+
+
+def _check_containers(containers: list[dict[str, Any]], known: set[str]) -> None:
+    for each in containers:
+        for one in each.get("env") or []:
+            if one.get("secretRef") and one["secretRef"] not in known:
+                message = f"SecretRef '{one['secretRef']}' defined for container '{each['name']}' not found."
+                raise refused(400, "ContainerAppSecretRefNotFound", message)
+
+
+def _check_size(containers: list[dict[str, Any]], profile: str, environment: Resource) -> None:
+    profiles = {
+        each["name"]: each["workloadProfileType"] for each in environment.properties.get("workloadProfiles") or []
+    }
+    if profile != "Consumption" and profile not in profiles:
+        message = f"The workload profile '{profile}' does not exist in the environment '{environment.name}'."
+        raise refused(400, "WorkloadProfileNotFound", message)
+    if profiles.get(profile, profile) != "Consumption":
+        return
+    asked = [each.setdefault("resources", {"cpu": 0.5, "memory": "1Gi"}) for each in containers]
+    cpu, memory = sum(each["cpu"] for each in asked), sum(float(each["memory"].removesuffix("Gi")) for each in asked)
+    if cpu not in CPUS or memory != 2 * cpu:
+        choices = "; ".join(f"[cpu: {each}, memory: {2 * each}Gi]" for each in CPUS)
+        message = (
+            f"The total requested CPU and memory resources for this application (CPU: {cpu}, memory: {memory}) is "
+        )
+        message += (
+            "invalid. Total CPU and memory for all containers defined in a Container App must add up to one of the "
+        )
+        raise refused(
+            400, "ContainerAppInvalidResourceTotal", f"{message}following CPU - Memory combinations: {choices}."
+        )
+
+
+def _made_app(arm: Arm, app: Resource) -> None:
+    """Make a revision where the template is another one, and give the newest its place."""
+    revisions: dict[str, dict[str, Any]] = app.private.setdefault("revisions", {})
+    template = app.properties["template"]
+    last = next(reversed(revisions.values()), None)
+    if "front" not in app.private and app.properties["configuration"].get("ingress"):
+        address = arm.machines.address()
+        app.private["turn"] = itertools.count()
+        app.private["front"] = Front(arm.authority, address, lambda: _behind(arm, app.id))
+        arm.machines.at_end(app.private["front"].close)
+    if last is None or last["template"] != template:
+        suffix = template.get("revisionSuffix") or secrets.token_hex(4)[:7]
+        name = f"{app.name}--{suffix}"
+        revisions[name] = {"template": copy.deepcopy(template), "active": True, "created": "2026-11-26T12:00:00+00:00"}
+        _start(arm, app, name)
+    if app.properties["configuration"]["activeRevisionsMode"] == "Single":
+        for name in list(revisions)[:-1]:
+            _end(revisions[name])
+
+
+def _ending(arm: Arm, app: Resource) -> Ending | None:
+    """Return how a change ends whose image cannot be had."""
+    registries = {
+        each.get("server", "").lower(): each for each in app.properties["configuration"].get("registries") or []
+    }
+    for each in app.properties["template"]["containers"]:
+        name = each.get("image") or ""
+        identity = registries.get(name.split("/", 1)[0].lower(), {}).get("identity") or ""
+        found = (
+            arm.find(identity) if identity.lower() in {one.lower() for one in identities.assigned(app.body)} else None
+        )
+        principal = app.private.get("principal") if identity == "system" else None
+        if found:
+            principal = found.properties["principalId"]
+        if arm.images.get(name) is None or not may_pull(arm, name, principal):
+            gone = arm.images.get(name) is None
+            why = "MANIFEST_UNKNOWN: manifest is not found" if gone else "UNAUTHORIZED: authentication required"
+            field = f"Field 'template.containers.{each.get('name')}.image' is invalid with details: 'Invalid value: "
+            message = f"Failed to provision revision for container app '{app.name}'. Error details: The following "
+            message += f'field(s) are either invalid or missing. {field}"{name}": GET https:: {why}\';..'
+            return Ending("ContainerAppOperationError", message)
+    return None
+
+
+def _start(arm: Arm, app: Resource, name: str) -> None:
+    revision, inside = app.private["revisions"][name], arm.machines.address()
+    specs = list(_specs(arm, app, revision["template"], inside))
+    folder = arm.folder / "apps" / inside
+    revision["active"] = True
+    revision["machine"] = arm.machines.start(folder, inside, specs, policy="Always", pace=arm.pace)
+
+
+def _end(revision: dict[str, Any]) -> None:
+    revision["active"] = False
+    if machine := revision.pop("machine", None):
+        machine.stop()
+
+
+def _specs(arm: Arm, app: Resource, template: dict[str, Any], inside: str) -> Iterator[Spec]:
+    known = {each["name"]: each.get("value") or "" for each in app.properties["configuration"].get("secrets") or []}
+    for each in template["containers"]:
+        image = arm.images.get(each["image"])
+        assert image is not None  # it was there when the app was accepted
+        given = {
+            one["name"]: known.get(one.get("secretRef", ""), one.get("value") or "") for one in each.get("env") or []
+        }
+        given |= {"CONTAINER_APP_NAME": app.name}
+        environment = {key: image.placed(value) for key, value in {**image.environment, **given}.items()}
+        words = image.words(each.get("command"), each.get("args"), inside)
+        probes = {one["type"]: Probe.of(one, arm.pace) for one in each.get("probes") or [] if "httpGet" in one}
+        yield Spec(each["name"], words, environment, each["image"], probes.get("Liveness"), probes.get("Readiness"))
+
+
+def _weights(app: Resource) -> dict[str, int]:
+    """Return the share of each revision."""
+    revisions = app.private.get("revisions", {})
+    found = dict.fromkeys(revisions, 0)
+    for each in (app.properties["configuration"].get("ingress") or {}).get("traffic", []):
+        name = list(revisions)[-1] if each.get("latestRevision") else each.get("revisionName")
+        if name in found:
+            found[name] += each.get("weight") or 0
+    return found
+
+
+def _behind(arm: Arm, path: str) -> tuple[str, int] | None:
+    """Return whose turn it is: of a hundred connections each revision that is ready has its share."""
+    app = arm.find(path)
+    if app is None:
+        return None
+    place = next(app.private["turn"]) * 61 % 100  # 61 and 100 have no divisor in common: shares are mixed
+    for name, weight in _weights(app).items():
+        machine: Machine | None = app.private["revisions"][name].get("machine")
+        if place < weight:
+            port = app.properties["configuration"]["ingress"].get("targetPort") or 80
+            return (machine.address, port) if machine and machine.ready else None
+        place -= weight
+    return None
+
+
+def _view_app(_arm: Arm, app: Resource) -> dict[str, Any]:
+    own = copy.deepcopy(app.properties)
+    revisions = app.private.get("revisions", {})
+    if own["configuration"].get("ingress") and "front" in app.private:
+        own["configuration"]["ingress"]["fqdn"] = app.private["front"].name
+    ready = [name for name, each in revisions.items() if "machine" in each and each["machine"].ready]
+    own |= {
+        "managedEnvironmentId": own["environmentId"],
+        "runningStatus": "Running",
+        "latestRevisionName": list(revisions)[-1] if revisions else "",
+        "latestReadyRevisionName": ready[-1] if ready else "",
+        "outboundIpAddresses": ["20.0.0.4"],
+    }
+    return {**app.body, "properties": own}
+
+
+def _gone_app(_arm: Arm, app: Resource) -> None:
+    for each in app.private.get("revisions", {}).values():
+        _end(each)
+    if "front" in app.private:
+        app.private["front"].close()
+
+
+def _revision(app: Resource, name: str) -> dict[str, Any]:
+    if name not in app.private.get("revisions", {}):
+        raise refused(404, "RevisionNotFound", f"Revision '{name}' of container app '{app.name}' was not found.")
+    revision = app.private["revisions"][name]
+    machine: Machine | None = revision.get("machine")
+    crashed = machine and any(each.restarts > 1 or each.state["state"] != "Running" for each in machine.containers)
+    health = "Unhealthy" if crashed else "Healthy" if machine and machine.ready else "None"
+    running = "Failed" if crashed else "Running" if machine else "Stopped"
+    own = {
+        "active": revision["active"], "createdTime": revision["created"], "template": revision["template"],
+        "trafficWeight": _weights(app)[name], "replicas": 1 if machine else 0, "healthState": health,
+        "provisioningState": "Provisioned", "runningState": running,
+    }  # fmt: skip
+    return {"id": f"{app.id}/revisions/{name}", "name": name, "type": f"{app.kind.type}/revisions", "properties": own}
+
+
+def _revisions(arm: Arm, app: Resource, request: Request, _names: tuple[str, ...]) -> Answer:
+    return engine.listed(arm, request, [_revision(app, name) for name in app.private.get("revisions", {})])
+
+
+def _one_revision(_arm: Arm, app: Resource, _request: Request, names: tuple[str, ...]) -> Answer:
+    return Answer(200, _revision(app, names[0]))
+
+
+def _change(arm: Arm, app: Resource, names: tuple[str, ...], *, active: bool) -> Answer:
+    _revision(app, names[0])
+    _end(app.private["revisions"][names[0]])
+    if active:
+        _start(arm, app, names[0])
+    return Answer(200)
+
+
+def _activate(arm: Arm, app: Resource, _request: Request, names: tuple[str, ...]) -> Answer:
+    return _change(arm, app, names, active=True)
+
+
+def _deactivate(arm: Arm, app: Resource, _request: Request, names: tuple[str, ...]) -> Answer:
+    return _change(arm, app, names, active=False)
+
+
+def _replicas(arm: Arm, app: Resource, request: Request, names: tuple[str, ...]) -> Answer:
+    _revision(app, names[0])
+    machine: Machine | None = app.private["revisions"][names[0]].get("machine")
+    live = machine.containers if machine else []
+    told = [
+        {"name": each.spec.name, "ready": each.ready, "started": True, "restartCount": each.restarts,
+         "runningState": each.state["state"], "runningStateDetails": each.state.get("detailStatus", "")}
+        for each in live
+    ]  # fmt: skip
+    replica = {"name": f"{names[0]}-0", "properties": {"runningState": "Running", "containers": told}}
+    return engine.listed(arm, request, [replica] if machine else [])
+
+
+def _secrets(_arm: Arm, app: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:
+    return Answer(200, {"value": app.properties["configuration"].get("secrets") or []})
+
+
+def _profiles(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
+    base = f"{arm.scope}/providers/Microsoft.App/locations/{names[1]}/availableManagedEnvironmentsWorkloadProfileTypes"
+    found = [
+        {"id": f"{base}/{name}", "name": name,
+         "properties": {"displayName": name, "category": name if "Consumption" in name else "GeneralPurpose",
+                        "applicability": "Default", "cores": cores, "memoryGiB": memory, "gpus": gpus}}
+        for name, (cores, memory, gpus) in PROFILES.items()
+    ]  # fmt: skip
+    return engine.listed(arm, request, found)
+
+
+def _usages(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
+    there = [each for each in arm.resources.values() if each.kind is ENVIRONMENT and each.body["location"] == names[1]]
+    name = {"value": "ManagedEnvironmentCount", "localizedValue": "Managed Environment Count"}
+    return engine.listed(arm, request, [{"name": name, "unit": "Count", "currentValue": len(there), "limit": 20}])
+
+
+def _check_workspace(_arm: Arm, old: Resource | None, new: Resource) -> None:
+    new.private.setdefault(
+        "keys", {"primarySharedKey": secrets.token_hex(32), "secondarySharedKey": secrets.token_hex(32)}
+    )
+    own = old.properties["customerId"] if old else str(uuid.uuid4())
+    defaults = {"sku": {"name": "PerGB2018"}, "retentionInDays": 30}
+    new.body["properties"] = {**defaults, **new.properties, "customerId": own}
+
+
+def _keys(_arm: Arm, workspace: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:
+    return Answer(200, workspace.private["keys"])
+
+
+def _needs(app: Resource) -> list[tuple[str, str]]:
+    environment = app.properties.get("environmentId") or app.properties.get("managedEnvironmentId")
+    joins = [("Microsoft.App/managedEnvironments/join/action", environment)] if environment else []
+    return [*joins, *identities.needs(app)]
+
+
+APP_ACTIONS: dict[str, Action] = {
+    "GET revisions": _revisions,
+    "GET revisions/*": _one_revision,
+    "POST revisions/*/activate": _activate,
+    "POST revisions/*/deactivate": _deactivate,
+    "POST revisions/*/restart": _activate,
+    "GET revisions/*/replicas": _replicas,
+    "POST listSecrets": _secrets,
+}
+ENVIRONMENT = Kind(
+    type="Microsoft.App/managedEnvironments",
+    versions=VERSIONS,
+    form=ENVIRONMENT_FORM,
+    name=r"[A-Za-z][A-Za-z0-9-]{0,58}[A-Za-z0-9]",
+    put=ASYNC,
+    patch=LOCATION,
+    delete=LOCATION,
+    first_state="Waiting",
+    busy=(
+        "ManagedEnvironmentOperationInProgress",
+        "Cannot modify Container Apps environment {name} because another operation is in progress.",
+    ),
+    in_use=(
+        "ManagedEnvironmentHasContainerApps",
+        "The specified environment {name} cannot be deleted because it still contains {count} ContainerApps.",
+    ),
+    check=_check_environment,
+    needs=identities.needs,
+)
+APP = Kind(
+    type="Microsoft.App/containerApps",
+    versions=VERSIONS,
+    form=APP_FORM,
+    name=r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?",
+    put=ASYNC,
+    patch=LOCATION,
+    delete=LOCATION,
+    first_state="InProgress",
+    busy=(
+        "ContainerAppOperationInProgress",
+        "Cannot modify a container app '{name}' because there is a conflicting operation in progress.",
+    ),
+    check=_check_app,
+    ends=_ending,
+    made=_made_app,
+    gone=_gone_app,
+    view=_view_app,
+    needs=_needs,
+    actions=APP_ACTIONS,
+)
+WORKSPACE = Kind(
+    type="Microsoft.OperationalInsights/workspaces",
+    versions=("2022-10-01", "2023-09-01", "2025-02-01", "2025-07-01"),
+    form={
+        "identity": IDENTITY,
+        "properties": {
+            "sku": {
+                "name!": ("Free", "Standard", "Premium", "PerNode", "PerGB2018", "Standalone", "CapacityReservation"),
+                "capacityReservationLevel": int, "lastSkuUpdate-": str,
+            },
+            "retentionInDays": int, "workspaceCapping": {"dailyQuotaGb": float}, "features": object,
+            "publicNetworkAccessForIngestion": str, "publicNetworkAccessForQuery": str, "forceCmkForQuery": bool,
+            "replication": object, "customerId-": str, "provisioningState-": str, "createdDate-": str,
+            "modifiedDate-": str,
+        },
+    },
+    name=r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
+    check=_check_workspace,
+    actions={"POST sharedKeys": _keys},
+)  # fmt: skip
+KINDS = (ENVIRONMENT, APP, WORKSPACE)
+_PLACE = "/subscriptions/*/providers/Microsoft.App/locations/*"
+ROUTES: dict[tuple[str, str], tuple[Route, str]] = {
+    ("GET", f"{_PLACE}/availableManagedEnvironmentsWorkloadProfileTypes"): (
+        _profiles,
+        "Microsoft.App/locations/availableManagedEnvironmentsWorkloadProfileTypes/read",
+    ),
+    ("GET", f"{_PLACE}/usages"): (_usages, "Microsoft.App/locations/usages/read"),
+}

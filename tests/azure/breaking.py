@@ -1,0 +1,111 @@
+"""Deployments that are killed, or refused, at each of their writes, each in a cloud of its own."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.arm.server import cloud
+from tests.azure.clouded import WRITES, Clouded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.arm.answers import Answer, Drop
+    from tests.arm.arm import Arm
+    from tests.arm.server import Server
+    from tests.conftest import Ran
+
+    Scenario = Callable[[Clouded, int], bool]
+    """Breaks a command of a project at one of its writes; tells whether it came so far."""
+
+AT_ONCE = 3
+MOST = 80
+
+
+@dataclass
+class Breaks:
+    """Runs scenarios, each in a cloud of its own."""
+
+    server: Server
+    folder: Path
+    target: str
+    settings: dict[str, Any]
+    more: tuple[str, ...] = ("--allow-plain-http",)
+
+    def at_every_write(self, scenario: Scenario, least: int, step: int = 1) -> None:
+        """Go through a scenario, broken at every write (or every so many), until it comes to its end unbroken.
+
+        At least so many writes have to be broken.
+        """
+
+        def tried(number: int) -> bool:
+            with cloud(self.server) as arm:
+                place = self.folder / str(number)
+                place.mkdir(parents=True)
+                return scenario(Clouded(place, arm, self.target, self.settings, more=self.more), number)
+
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            for start in range(0, MOST * step, AT_ONCE * step):
+                came = list(threads.map(tried, range(start, start + AT_ONCE * step, step)))
+                if not all(came):
+                    assert start // step + sum(came) >= least, "it was broken at too few writes"
+                    return
+        pytest.fail(f"it was still broken at write {MOST * step}")
+
+
+def is_write(method: str, path: str) -> bool:
+    """Tell whether a request changes something: signing in does not."""
+    return method in WRITES and "/oauth2/" not in path.lower()
+
+
+def killed(project: Clouded, number: int, *arguments: str) -> bool:
+    """Kill a command at its write of a number, before that takes effect; tell whether it came so far."""
+    hit = threading.Event()
+    count = 0
+    command = project.begin(*arguments)
+
+    def hook(_number: int, method: str, path: str) -> None:
+        nonlocal count
+        if hit.is_set() or not is_write(method, path):
+            return
+        if count == number:
+            hit.set()
+            command.kill()
+            command.process.join()
+        count += 1
+
+    project.arm.hook = hook
+    command.ended()
+    project.arm.hook = lambda _number, _method, _path: None
+    return hit.is_set()
+
+
+def refused(project: Clouded, number: int, answer: Answer | Drop, *arguments: str) -> tuple[bool, Ran]:
+    """Answer so to a command's write of a number; tell whether it came so far, and how it ended."""
+    count = 0
+    hit = False
+
+    def hook(_number: int, method: str, path: str) -> None:
+        nonlocal count, hit
+        if not is_write(method, path):
+            return
+        if count == number:
+            hit = True
+            project.arm.fail(method, _plain(path, project.arm), answer)
+        count += 1
+
+    project.arm.hook = hook
+    done = project.run(*arguments)
+    project.arm.hook = lambda _number, _method, _path: None
+    return hit, done
+
+
+def _plain(path: str, arm: Arm) -> str:
+    """Return a path as a form that it alone has."""
+    return path.partition("?")[0].removeprefix(arm.url)
