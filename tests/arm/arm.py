@@ -83,8 +83,8 @@ class Arm:
     that do not find a new resource, by the pattern of its path), `lingering` (lists that still have a deleted one),
     `role_reads` (pulls that a new role assignment does not allow yet), `principal_writes` (role assignments that do
     not find a new identity yet), `token_s`, `pace` (by which the times of probes are multiplied), `registering` (reads
-    that a registration takes), `kubeconfig` (of what is in clusters), and `hook`, which is called with number, method and
-    path before a request is looked at.
+    that a registration takes), `kubeconfig` (of what is in clusters), and `hook`, which is called with number, method
+    and path before a request is looked at.
     """
 
     def __init__(self, url: str, authority: trustme.CA) -> None:

@@ -40,7 +40,7 @@ class ClusteredProject(Clouded):
         """Write the workload file, with more settings of the deployment."""
         azure = {"resource_group": GROUP, "location": REGION, "build": "here", **deploy.pop("azure", {})}
         inside = {"cpus": 0.2, **deploy.pop("kubernetes", {})}
-        value = {
+        value: dict[str, Any] = {
             "name": "net",
             "model": {"path": "net"},
             "serving": {"pattern": "request-response"},
@@ -55,7 +55,9 @@ class ClusteredProject(Clouded):
                 **deploy,
             },
         }
-        (self.folder / "workload.yaml").write_text(json.dumps(value))
+        written = {key: item for key, item in value["deploy"].items() if item is not None}
+        written["azure"] = {key: item for key, item in azure.items() if item is not None}
+        (self.folder / "workload.yaml").write_text(json.dumps({**value, "deploy": written}))
 
     def inside(self) -> list[str]:
         """Return the names of everything that the deployment has in the cluster."""
@@ -68,3 +70,16 @@ class ClusteredProject(Clouded):
         kubectl("-n", self.name, "delete", "deployments", "--all", "--wait=false")
         kubectl("-n", self.name, "delete", "pods", "--all", "--force", "--grace-period=0")
         kubectl("delete", "namespace", self.name, "--ignore-not-found", "--wait=false")
+
+
+def others_cluster(project: ClusteredProject, group: str, name: str) -> None:
+    """Have a cluster that somebody else made."""
+    from tests.arm.callers import Caller
+
+    arm = project.arm
+    with Caller(arm) as caller:
+        caller.group(group)
+        pool = {"name": "system", "mode": "System", "count": 1, "vmSize": "Standard_D4as_v5"}
+        own = {"dnsPrefix": name, "agentPoolProfiles": [pool]}
+        body = {"location": REGION, "identity": {"type": "SystemAssigned"}, "properties": own}
+        caller.clusters.managed_clusters.begin_create_or_update(group, name, body).result()

@@ -37,7 +37,7 @@ _SETTLED_S = 2.0
 class Place:
     """A subscription, and what of it is looked at."""
 
-    def __init__(  # noqa: PLR0913 - what a place is made of
+    def __init__(
         self,
         arm: Arm,
         settings: Deploy,

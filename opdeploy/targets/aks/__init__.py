@@ -200,7 +200,7 @@ def _with_others(observed: Observed) -> str:
     """Say whose else things are in a cluster that is to be removed."""
     others = observed.facts.get("others")
     named = ", ".join(map(str, others)) if isinstance(others, list) else ""
-    return f", with what others have in it: the namespaces {named}" if named else ""
+    return f", with all that is in it{f', also what others have in the namespaces {named}' if named else ''}"
 
 
 def _is_reached(observed: Observed) -> bool:
