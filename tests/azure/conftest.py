@@ -37,7 +37,7 @@ def clouded(tmp_path: Path, arm: Arm) -> Callable[..., Clouded]:
 def cluster_of_azure(
     tmp_path: Path,
     arm: Arm,
-    client: sdk.DockerClient,  # noqa: ARG001, F811 - it builds images
+    client: sdk.DockerClient,  # noqa: ARG001 - it builds images
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[ClusteredProject]:
     """Return a project for a cluster of Azure, of which nothing is left in the real cluster in the end."""

@@ -83,7 +83,7 @@ def test_what_has_not_changed_is_not_written(cluster_of_azure: ClusteredProject)
 
 
 def test_wrong_answers_end_on_the_old_version(cluster_of_azure: ClusteredProject) -> None:
-    """A second version takes over; a third one is tried, and nothing of it is left; then the first one answers again."""
+    """A second version takes over; a third one is tried, and leaves nothing; then the first one answers again."""
     project = cluster_of_azure
     assert project.deploy().code == 0
     project.model(seed=1)
