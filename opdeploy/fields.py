@@ -20,7 +20,7 @@ SUBNET = _ID + r"Microsoft\.Network/virtualNetworks/[A-Za-z0-9_.-]+/subnets/[A-Z
 _CLUSTER = r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$"
 CLUSTER = rf"^{_CLUSTER[:-1]}$|{_ID}Microsoft\.ContainerService/managedClusters/{_CLUSTER}"
 VM_SIZE = r"^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9-]+)+$"
-RELEASE = r"^[0-9]+\.[0-9]+(\.[0-9]+)?$"
+RELEASE = r"^[0-9]+\.[0-9]+$"
 """Names and ids of Azure (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, read
 2026-11-26)."""
 HINTS = {
@@ -35,7 +35,7 @@ HINTS = {
     IDENTITY: "write the id of a user-assigned identity, as az identity show tells it",
     CLUSTER: "write the name of a managed cluster, or its id, as az aks show tells it",
     VM_SIZE: "write a size as az vm list-sizes tells it, such as Standard_D4as_v5",
-    RELEASE: "write a version such as 1.36 or 1.36.2",
+    RELEASE: "write a version such as 1.36",
     SUBNET: "write the id of a subnet, as az network vnet subnet show tells it",
     REGION: "write an Azure region as Azure does, such as westeurope",
 }

@@ -47,7 +47,7 @@ LOADED = (
 )
 """What is loaded before a command begins, where it is installed."""
 _SHORTER = {
-    "opdeploy.clients.azure.clusters": {"_BETWEEN_S": 0.05},
+    "opdeploy.clients.azure.arm": {"_BETWEEN_S": 0.02},
     "opdeploy.clients.azure.place": {"_SETTLED_S": 0.05},
     "opdeploy.clients.azure.registry": {"_BETWEEN_S": 0.05},
     "opdeploy.deploy.checks": {"_LOAD_S": 0.2},

@@ -11,7 +11,7 @@ from opdeploy.plan import Plan, Resource, Step, fingerprint
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from opdeploy.deployment import Observed, Version
+    from opdeploy.deployment import Found, Observed, Version
     from opdeploy.plan import Operation
     from opdeploy.targets.base import Target, Wanted
 
@@ -22,15 +22,19 @@ def mark(observed: Observed) -> str:
     Which version has requests, and what follows from that, does not count where the platform decides it: a rollout that
     an interrupted command began goes on by itself, and what a plan does is as right before it has ended as after.
     """
-    found = tuple(
-        item.model_copy(update={"properties": {}}) if item.kind == "image" else item
-        for item in observed.found
-        if not item.passing
-    )
+    found = tuple(_told(item, observed) for item in observed.found if not item.passing)
     told: dict[str, Any] = dict.fromkeys(("lock", "events", "facts"), True)
     if observed.rolls:
         told |= {"upstream": True, "endpoint": True, "versions": {"__all__": {"state", "current", "resource"}}}
     return fingerprint(observed.model_copy(update={"found": found}).model_dump(mode="json", exclude=told))
+
+
+def _told(item: Found, observed: Observed) -> Found:
+    """Return what a plan depends on of a resource."""
+    if item.kind == "image":
+        return item.model_copy(update={"properties": {}})
+    properties = {name: value for name, value in item.properties.items() if name != "state"}
+    return item.model_copy(update={"properties": properties}) if observed.rolls else item
 
 
 def to_deploy(target: Target, wanted: Wanted, observed: Observed, notes: Iterable[str]) -> Plan:

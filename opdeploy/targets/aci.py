@@ -82,15 +82,16 @@ class Aci(AzureTarget):
         tagged = {"tags": {**of_version(wanted, "aci", number, config[:32])}}
         body = _numbered({**runs(wanted, observed.facts), **tagged}, number)
         resource = where(wanted.settings, name).id(KIND, name)
-        made = None if version else version_of(wanted, number, config, Resource(KIND, resource, body))
+        is_proven = version is not None and version.proven  # of any other the image may never have been built
+        made = None if is_proven else version_of(wanted, number, config, Resource(KIND, resource, body))
         yield from self.ground(wanted, observed, made)
         yield from _left(observed)
         is_current = version is not None and version.current
-        if observed.current and not is_current and not (version and version.proven):
+        if observed.current and not is_current and not is_proven:
             yield from _tried(Resource(KIND, f"{resource}{_TRIAL}", body), number, wanted.ready_s)
         yield from self._taken_over(observed, Resource(KIND, resource, body), number, wanted.ready_s)
         yield steps.check_endpoint(KIND, name, number, auth=wanted.keyed)
-        if not (is_current and version and version.proven):
+        if not (is_current and is_proven):
             before = observed.current.number if observed.current else None
             yield steps.proven(name, number, before)
         if gone := old(observed, number, wanted.keep):

@@ -82,7 +82,7 @@ class Subscription:
                 if resource == self.cluster:
                     self.made = {name: body for name, body in self.made.items() if not name.startswith(f"{resource}/")}
                     self.inside, self.plugin = Imagined(), {}
-                self.made.pop(resource)
+                self.made.pop(resource, None)
             elif step.call == "kubernetes.plug":
                 manifest: Any = step.args["manifest"]
                 self.plugin = records.recorded(manifest)

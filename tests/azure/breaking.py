@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.arm.server import cloud
+from tests.arm.server import cloud, serving
 from tests.azure.clouded import WRITES, Clouded
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from tests.arm.answers import Answer, Drop
     from tests.arm.arm import Arm
-    from tests.arm.server import Server
     from tests.conftest import Ran
 
     Scenario = Callable[[Clouded, int], bool]
@@ -32,7 +31,6 @@ MOST = 80
 class Breaks:
     """Runs scenarios, each in a cloud of its own."""
 
-    server: Server
     folder: Path
     target: str
     settings: dict[str, Any]
@@ -45,7 +43,7 @@ class Breaks:
         """
 
         def tried(number: int) -> bool:
-            with cloud(self.server) as arm:
+            with serving() as server, cloud(server) as arm:
                 place = self.folder / str(number)
                 place.mkdir(parents=True)
                 return scenario(Clouded(place, arm, self.target, self.settings, more=self.more), number)

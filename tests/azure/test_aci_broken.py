@@ -12,7 +12,6 @@ from tests.azure.breaking import Breaks, killed, refused
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.arm.server import Server
     from tests.azure.clouded import Clouded
 
 pytestmark = pytest.mark.slow  # minutes: it is broken at every write
@@ -22,9 +21,9 @@ NO = answers.error(403, "AuthorizationFailed", "The client does not have authori
 
 
 @pytest.fixture
-def breaks(arm_server: Server, tmp_path: Path) -> Breaks:
+def breaks(tmp_path: Path) -> Breaks:
     """Return what runs scenarios."""
-    return Breaks(arm_server, tmp_path, "aci", {})
+    return Breaks(tmp_path, "aci", {})
 
 
 def test_a_first_deployment_that_is_killed_goes_on(breaks: Breaks) -> None:

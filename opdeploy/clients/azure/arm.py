@@ -6,10 +6,11 @@ What carries a body is an SDK: that of the resource's kind, where the kind names
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.clients.azure.refused import RefusedError, explained
-from opdeploy.errors import OpdeployError
+from opdeploy.errors import OpdeployError, TransientError
 from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of, names_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 _MISSING = 404
 _FAILED = 400
+_ENDED = {None, "Succeeded", "Failed", "Canceled"}
+"""States of a resource with which nothing is being done (learn.microsoft.com/azure/azure-resource-manager/management/
+async-operations, "provisioningState values"); not every kind has one."""
+_SETTLED_S, _BETWEEN_S = 1800.0, 1.0
+"""Seconds for what was begun to end, and between two looks."""
 
 
 class Arm:
@@ -40,10 +46,23 @@ class Arm:
             raise
         return found
 
+    def settled(self, resource: str) -> dict[str, Any] | None:
+        """Return a resource once nothing is being done with it, as by a command that was killed; None if there is none.
+
+        Raises TransientError where that takes too long.
+        """
+        until = time.monotonic() + _SETTLED_S
+        while (found := self.find(resource)) is not None and _state(found) not in _ENDED:
+            if time.monotonic() > until:
+                raise TransientError(f"{name_of(resource)}: is still {_state(found)}; try again later")
+            time.sleep(_BETWEEN_S)
+        return found
+
     def put(self, resource: str, body: Mapping[str, Any]) -> None:
         """Have a resource be as a body says, and wait until it is; raises RefusedError where Azure refuses."""
         kind = _kind(resource)
         content = json.dumps(body).encode()
+        self.settled(resource)
         operations = self.session.operations(kind.sdk)
         with explained(f"{kind.name} {name_of(resource)} was not made"):
             if kind.sdk:
@@ -60,6 +79,8 @@ class Arm:
         """Remove a resource, and wait until it is gone; none is no error."""
         kind = _kind(resource)
         operations = self.session.operations(kind.sdk)
+        if self.settled(resource) is None:
+            return
         with explained(f"{kind.name} {name_of(resource)} was not removed"):
             if kind.sdk:
                 operations.begin_delete(*names_of(resource), cls=_nothing).result()
@@ -114,6 +135,11 @@ class Arm:
                 raise
         if group is None:
             yield from self.every(f"{scope}/resourcegroups", GROUP.api, query)
+
+
+def _state(found: Mapping[str, Any]) -> str | None:
+    state = (found.get("properties") or {}).get("provisioningState")
+    return state if isinstance(state, str) else None
 
 
 def _nothing(*_: object) -> None:

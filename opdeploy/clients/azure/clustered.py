@@ -12,7 +12,7 @@ from opdeploy.clients.docker.registry import reach
 from opdeploy.deployment import Found, Tunnel
 from opdeploy.errors import NotFoundError, TransientError
 from opdeploy.targets.aks.bodies import CLUSTER, KUBELET, NODES, POOL, called, node_group
-from opdeploy.targets.azure.kinds import KINDS, group_id, name_of
+from opdeploy.targets.azure.kinds import KINDS, group_id, kind_of, name_of
 from opdeploy.targets.azure.record import NAME
 from opdeploy.targets.azure.shared import ACR_PULL, REPOSITORY_READER, registry
 from opdeploy.targets.kubernetes.kinds import ASKED_FOR
@@ -63,12 +63,12 @@ class Clustered(Place):
         On demand, where a plan is to be made, what an interrupted command began is waited for.
         """
         at = self.where(deployment)
+        record = self.record(deployment) if pushed else None
+        for item in record.made if record else ():
+            kind = kind_of(item.id)
+            if kind and kind.name in {CLUSTER, POOL}:
+                self._arm.settled(item.id)
         found = super().observe(target, deployment)
-        if pushed:
-            moving = [str(item.made["id"]) for item in found.found if item.kind in {CLUSTER, POOL}]
-            for resource in moving:
-                self._clusters.settled(resource)
-            found = super().observe(target, deployment) if moving else found
         there = self._clusters.there(at)
         own = [*self._nodes(at)]
         found = found.model_copy(update={"found": (*found.found, *own)})

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.clients.azure.runs import Running
-from opdeploy.errors import InputError, NotFoundError, OpdeployError, TransientError
+from opdeploy.errors import InputError, NotFoundError, OpdeployError
 from opdeploy.targets.aks.bodies import CLUSTER, POOL, called, id_of
 from opdeploy.targets.azure.kinds import KINDS, group_of, kind_of, name_of
 
@@ -24,10 +22,6 @@ if TYPE_CHECKING:
     from opdeploy.targets.azure.names import Where
 
 _API = KINDS[CLUSTER].api
-_MOVING = {"Creating", "Updating", "Upgrading", "Scaling", "Starting", "Stopping", "Deleting", "Canceling"}
-"""States that pass by themselves."""
-_BETWEEN_S = 5.0
-_SETTLED_S = 1800.0
 
 
 def found(arm: Arm, settings: Deploy) -> Deploy:
@@ -41,6 +35,8 @@ def found(arm: Arm, settings: Deploy) -> Deploy:
     chosen = settings.azure
     if not named.startswith("/"):
         named = _id(arm, named, chosen.resource_group)
+    if named.split("/")[2].lower() != arm.session.subscription.lower():
+        raise InputError(f"deploy.aks.cluster: {named}: is in another subscription; say which with --subscription")
     there = arm.find(named)
     more = {"resource_group": chosen.resource_group or name_of(group_of(named))}
     if there and not chosen.location:
@@ -115,14 +111,6 @@ class Clusters:
             stack.close()
         self._open.clear()
 
-    def settled(self, resource: str) -> None:
-        """Wait until Azure does nothing any more with a cluster or its nodes, as an interrupted command began it."""
-        until = time.monotonic() + _SETTLED_S
-        while (there := self._arm.find(resource)) and _provisioning(there) in _MOVING:
-            if time.monotonic() > until:
-                raise TransientError(f"{name_of(resource)}: is still {_provisioning(there)}; see the portal")
-            time.sleep(_BETWEEN_S)
-
     def _connected(self, resource: str) -> Any:  # noqa: ANN401 - a context manager
         """Connect with credentials that Azure gives, and that stay in memory.
 
@@ -190,7 +178,7 @@ def why_not(found: Mapping[str, Any], inside: Callable[[], object]) -> str | Non
         return f"cluster {found['name']}: is stopped; start it: az aks start {called(found['id'])}"
     try:
         inside()
-    except (TransientError, RefusedError) as error:
+    except OpdeployError as error:
         return str(error)
     return None
 

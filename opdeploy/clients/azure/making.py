@@ -48,11 +48,6 @@ class Making:
         if kind is None or kind.name != GROUP.name:
             self._place.keep(self._record().without(resource))
 
-    def gone(self, *, resource: str) -> None:
-        """See that a resource is gone that another made, and should take with it; one that stays is removed."""
-        if self._arm.find(resource):
-            self._arm.delete(resource)
-
     def note(self, *, version: Mapping[str, Any]) -> None:
         """Note that a version is about to be made."""
         kept = Kept.model_validate({**version, "at": datetime.now(UTC), "by": self._by})

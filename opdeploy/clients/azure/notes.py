@@ -23,8 +23,8 @@ class Notes:
         self._arm = arm
 
     def read(self, note: str) -> str | None:
-        """Return a text; None where there is none."""
-        found = self._arm.find(note)
+        """Return a text; None where there is none. One that is being written is waited for."""
+        found = self._arm.settled(note)
         outputs = ((found or {}).get("properties") or {}).get("outputs") or {}
         value = (outputs.get(_OUTPUT) or {}).get("value")
         return value if isinstance(value, str) else None

@@ -64,6 +64,7 @@ def observed(
         facts={"missing": missing},
         front=where.deployment if running.endpoint else None,
         upstream=running.current,
+        rolls=True,  # what was begun goes on, whoever began it
     )
 
 

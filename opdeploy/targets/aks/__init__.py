@@ -193,7 +193,7 @@ def _nodes_gone(observed: Observed) -> Iterator[Step]:
     if found:
         title = f"see that the resource group {found.name} is gone, with the cluster's machines, disks and addresses"
         args = {"resource": found.made["id"]}
-        yield steps.act((NODES, found.name), "azure.gone", title, args, action="delete", timeout_s=_GONE_S)
+        yield steps.act((NODES, found.name), "azure.delete", title, args, action="delete", timeout_s=_GONE_S)
 
 
 def _with_others(observed: Observed) -> str:
