@@ -68,6 +68,15 @@ SETTINGS: dict[str, Values] = {
     "azure.resource_group": Values("a", "true", "true", ONE_LINE),
     "azure.location": Values("westeurope", "northeurope", "northeurope", "West Europe"),
     "azure.tags": Values({"a": "b"}, "c=d,e=f=g", {"c": "d", "e": "f=g"}, ""),
+    "aks.cluster": Values("theirs", "7", "7", "a/b"),
+    "aks.tier": Values("Free", "Standard", "Standard", "Basic"),
+    "aks.kubernetes_version": Values("1.35", "1.36", "1.36", "latest"),
+    "aks.system_size": Values("Standard_D2as_v5", "Standard_D4as_v5", "Standard_D4as_v5", "large"),
+    "aks.system_nodes": Values(1, "3", 3, "0"),
+    "aks.size": Values("Standard_D4as_v5", "Standard_NC4as_T4_v3", "Standard_NC4as_T4_v3", "large"),
+    "aks.min_nodes": Values(1, "0", 0, "-1"),
+    "aks.max_nodes": Values(1, "4", 4, "0"),
+    "aks.priority": Values("Regular", "Spot", "Spot", "Low"),
     "state": Values("kept", "null", "null", ONE_LINE, Chosen(state="elsewhere"), "elsewhere"),
 }
 WITH_OPTION = {path: values for path, values in SETTINGS.items() if values.option}
