@@ -13,6 +13,7 @@ from opdeploy.deployment import Found, Tunnel
 from opdeploy.errors import NotFoundError, TransientError
 from opdeploy.targets.aks.bodies import CLUSTER, KUBELET, NODES, POOL, called, node_group
 from opdeploy.targets.azure.kinds import KINDS, group_id, kind_of, name_of
+from opdeploy.targets.azure.names import where
 from opdeploy.targets.azure.record import NAME
 from opdeploy.targets.azure.shared import ACR_PULL, REPOSITORY_READER, registry
 from opdeploy.targets.kubernetes.kinds import ASKED_FOR
@@ -56,6 +57,13 @@ class Clustered(Place):
         return self._clusters.inside(self._last())
 
     # What is there
+
+    def deployments(self) -> list[str]:
+        """Return the names of all deployments; in a cluster that is named, also those of which Azure has nothing."""
+        found = super().deployments()
+        if self._settings.aks.cluster:
+            found += self._clusters.inside(where(self._settings, "")).deployments()
+        return sorted({*found})
 
     def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:
         """Return everything that belongs to a deployment, in Azure and in its cluster.
@@ -120,8 +128,8 @@ class Clustered(Place):
         profiles = there["properties"].get("agentPoolProfiles") or ()
         counts: dict[str, JsonValue] = {str(item["name"]): int(item.get("count") or 0) for item in profiles}
         facts: dict[str, JsonValue] = {"nodes": counts}
-        where = found.facts.get("registry")
-        scope = str(where["id"]) if isinstance(where, dict) else None
+        source = found.facts.get("registry")
+        scope = str(source["id"]) if isinstance(source, dict) else None
         if scope and self._is_let_by_others(scope, there, {item.name for item in found.found}):
             facts["pulls"] = "others"
         return facts
