@@ -8,128 +8,19 @@ import secrets
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from tests.arm import engine, identities
+from tests.arm import engine, identities, lists, revisions
 from tests.arm.answers import Answer, Ending, refused
+from tests.arm.app_forms import APP_FORM, ENVIRONMENT_FORM
 from tests.arm.fronts import Front
 from tests.arm.kinds import ASYNC, IDENTITY, LOCATION, Kind, Resource
-from tests.arm.machines import Machine, Probe, Spec
+from tests.arm.machines import now
 from tests.arm.registries import may_pull
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.arm.arm import Arm
-    from tests.arm.kinds import Action, Request, Route
+    from tests.arm.kinds import Request, Route
 
 VERSIONS = ("2023-05-01", "2024-03-01", "2025-01-01", "2025-07-01", "2026-01-01", "2026-07-01")
-IDENTITIES = {
-    **{name: each for name, each in IDENTITY.items() if name != "type"},
-    "type!": ("SystemAssigned", "UserAssigned", "SystemAssigned,UserAssigned", "None"),
-}
-ENVIRONMENT_FORM = {
-    "identity": IDENTITIES,
-    "kind": str,
-    "properties": {
-        "appLogsConfiguration": {
-            "destination": str, "logAnalyticsConfiguration": {"customerId": str, "sharedKey*": str}
-        },
-        "appInsightsConfiguration": {"connectionString*": str},
-        "customDomainConfiguration": object,
-        "daprAIConnectionString*": str,
-        "daprAIInstrumentationKey*": str,
-        "infrastructureResourceGroup=": str,
-        "ingressConfiguration": {
-            "headerCountLimit": int, "requestIdleTimeout": int, "terminationGracePeriodSeconds": int,
-            "workloadProfileName": str,
-        },
-        "peerAuthentication": {"mtls": {"enabled": bool}},
-        "peerTrafficConfiguration": {"encryption": {"enabled": bool}},
-        "publicNetworkAccess": ("Enabled", "Disabled"),
-        "vnetConfiguration=": {
-            "dockerBridgeCidr": str, "infrastructureSubnetId": str, "internal": bool, "platformReservedCidr": str,
-            "platformReservedDnsIP": str,
-        },
-        "workloadProfiles": [
-            {"name!": str, "workloadProfileType!": str, "minimumCount": int, "maximumCount": int, "enableFips": bool}
-        ],
-        "zoneRedundant=": bool,
-        "provisioningState-": str, "defaultDomain-": str, "staticIp-": str, "deploymentErrors-": str,
-        "kedaConfiguration": object, "daprConfiguration": object, "eventStreamEndpoint-": str,
-        "customDomainVerificationId-": str,
-    },
-}  # fmt: skip
-HEADERS = [{"name!": str, "value!": str}]
-PROBE = {
-    "type": ("Liveness", "Readiness", "Startup"),
-    "httpGet": {"host": str, "httpHeaders": HEADERS, "path": str, "port!": int, "scheme": ("HTTP", "HTTPS")},
-    "tcpSocket": {"host": str, "port!": int},
-    "initialDelaySeconds": int, "periodSeconds": int, "timeoutSeconds": int, "failureThreshold": int,
-    "successThreshold": int, "terminationGracePeriodSeconds": int,
-}  # fmt: skip
-CONTAINER = {
-    "name": str, "image": str, "imageType": str, "command": [str], "args": [str],
-    "env": [{"name": str, "value": str, "secretRef": str}],
-    "resources": {"cpu": float, "memory": str, "gpu": float, "ephemeralStorage-": str},
-    "volumeMounts": [{"volumeName": str, "mountPath": str, "subPath": str}],
-}  # fmt: skip
-AUTH = {"auth": [{"secretRef": str, "triggerParameter": str}], "identity": str}
-RULE = {"metadata": {"*": str}, **AUTH}
-TEMPLATE = {
-    "revisionSuffix": str,
-    "terminationGracePeriodSeconds": int,
-    "containers": [{**CONTAINER, "probes": [PROBE]}],
-    "initContainers": [CONTAINER],
-    "scale": {
-        "minReplicas": int, "maxReplicas": int, "cooldownPeriod": int, "pollingInterval": int,
-        "rules": [
-            {"name": str, "http": RULE, "tcp": RULE, "custom": {"type": str, **RULE},
-             "azureQueue": {"accountName": str, "queueName": str, "queueLength": int, **AUTH}}
-        ],
-    },
-    "volumes": [
-        {"name": str, "storageType": ("AzureFile", "EmptyDir", "Secret", "NfsAzureFile"), "storageName": str,
-         "mountOptions": str, "secrets": [{"secretRef": str, "path": str}]}
-    ],
-    "serviceBinds": [{"name": str, "serviceId": str}],
-}  # fmt: skip
-APP_FORM = {
-    "identity": IDENTITIES,
-    "kind": ("workflowapp", "functionapp"),
-    "managedBy": str,
-    "extendedLocation": {"name": str, "type": ("CustomLocation",)},
-    "properties!": {
-        "environmentId=": str,
-        "managedEnvironmentId": str,
-        "workloadProfileName": str,
-        "configuration": {
-            "activeRevisionsMode": ("Multiple", "Single", "Labels"),
-            "secrets": [{"name": str, "value*": str, "identity": str, "keyVaultUrl": str}],
-            "registries": [{"server": str, "username": str, "passwordSecretRef": str, "identity": str}],
-            "ingress": {
-                "external": bool, "targetPort": int, "exposedPort": int,
-                "transport": ("auto", "http", "http2", "tcp"),
-                "traffic": [{"revisionName": str, "weight": int, "latestRevision": bool, "label": str}],
-                "customDomains": [{"name!": str, "bindingType": str, "certificateId": str}],
-                "allowInsecure": bool,
-                "ipSecurityRestrictions": [
-                    {"name!": str, "description": str, "ipAddressRange!": str, "action!": ("Allow", "Deny")}
-                ],
-                "stickySessions": {"affinity": ("sticky", "none")},
-                "clientCertificateMode": ("ignore", "accept", "require"),
-                "corsPolicy": object,
-                "additionalPortMappings": [{"external!": bool, "targetPort!": int, "exposedPort": int}],
-                "fqdn-": str,
-            },
-            "dapr": object, "maxInactiveRevisions": int, "runtime": object, "service": {"type!": str},
-            "identitySettings": [{"identity!": str, "lifecycle": ("None", "Main", "Init", "All")}],
-        },
-        "template": TEMPLATE,
-        "provisioningState-": str, "runningStatus-": str, "latestRevisionName-": str,
-        "latestReadyRevisionName-": str, "latestRevisionFqdn-": str, "customDomainVerificationId-": str,
-        "outboundIpAddresses-": [str], "eventStreamEndpoint-": str, "deploymentErrors-": str,
-        "delegatedIdentities-": object,
-    },
-}  # fmt: skip
 CPUS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.25, 3.5, 3.75, 4.0)
 """Of an app on the profile Consumption, with twice as many Gi (learn.microsoft.com/azure/container-apps/containers)."""
 PROFILES = {
@@ -170,7 +61,7 @@ def _check_app(arm: Arm, old: Resource | None, new: Resource) -> None:
     template = own["template"] = own.get("template") or {}
     template.setdefault("scale", {"minReplicas": 0, "maxReplicas": 10})
     if not template.get("containers"):
-        raise refused(400, "ContainerAppContainersRequired", "A container app needs at least one container.")
+        raise refused(400, "ContainerAppCreateMustContainContainer", "Must specify at least one container.")
     _check_containers(template["containers"], {each["name"] for each in configuration.get("secrets") or []})
     own.setdefault("workloadProfileName", "Consumption")
     _check_size(template["containers"], own["workloadProfileName"], environment)
@@ -216,22 +107,21 @@ def _check_size(containers: list[dict[str, Any]], profile: str, environment: Res
 
 def _made_app(arm: Arm, app: Resource) -> None:
     """Make a revision where the template is another one, and give the newest its place."""
-    revisions: dict[str, dict[str, Any]] = app.private.setdefault("revisions", {})
+    found: dict[str, dict[str, Any]] = app.private.setdefault("revisions", {})
     template = app.properties["template"]
-    last = next(reversed(revisions.values()), None)
+    last = next(reversed(found.values()), None)
     if "front" not in app.private and app.properties["configuration"].get("ingress"):
         address = arm.machines.address()
         app.private["turn"] = itertools.count()
-        app.private["front"] = Front(arm.authority, address, lambda: _behind(arm, app.id))
+        app.private["front"] = Front(arm.authority, address, lambda: revisions.behind(arm, app.id))
         arm.machines.at_end(app.private["front"].close)
     if last is None or last["template"] != template:
-        suffix = template.get("revisionSuffix") or secrets.token_hex(4)[:7]
-        name = f"{app.name}--{suffix}"
-        revisions[name] = {"template": copy.deepcopy(template), "active": True, "created": "2026-11-26T12:00:00+00:00"}
-        _start(arm, app, name)
+        name = f"{app.name}--{template.get('revisionSuffix') or secrets.token_hex(4)[:7]}"
+        found[name] = {"template": copy.deepcopy(template), "created": now()}
+        revisions.start(arm, app, name)
     if app.properties["configuration"]["activeRevisionsMode"] == "Single":
-        for name in list(revisions)[:-1]:
-            _end(revisions[name])
+        for each in list(found.values())[:-1]:
+            revisions.end(each)
 
 
 def _ending(arm: Arm, app: Resource) -> Ending | None:
@@ -258,71 +148,16 @@ def _ending(arm: Arm, app: Resource) -> Ending | None:
     return None
 
 
-def _start(arm: Arm, app: Resource, name: str) -> None:
-    revision, inside = app.private["revisions"][name], arm.machines.address()
-    specs = list(_specs(arm, app, revision["template"], inside))
-    folder = arm.folder / "apps" / inside
-    revision["active"] = True
-    revision["machine"] = arm.machines.start(folder, inside, specs, policy="Always", pace=arm.pace)
-
-
-def _end(revision: dict[str, Any]) -> None:
-    revision["active"] = False
-    if machine := revision.pop("machine", None):
-        machine.stop()
-
-
-def _specs(arm: Arm, app: Resource, template: dict[str, Any], inside: str) -> Iterator[Spec]:
-    known = {each["name"]: each.get("value") or "" for each in app.properties["configuration"].get("secrets") or []}
-    for each in template["containers"]:
-        image = arm.images.get(each["image"])
-        assert image is not None  # it was there when the app was accepted
-        given = {
-            one["name"]: known.get(one.get("secretRef", ""), one.get("value") or "") for one in each.get("env") or []
-        }
-        given |= {"CONTAINER_APP_NAME": app.name}
-        environment = {key: image.placed(value) for key, value in {**image.environment, **given}.items()}
-        words = image.words(each.get("command"), each.get("args"), inside)
-        probes = {one["type"]: Probe.of(one, arm.pace) for one in each.get("probes") or [] if "httpGet" in one}
-        yield Spec(each["name"], words, environment, each["image"], probes.get("Liveness"), probes.get("Readiness"))
-
-
-def _weights(app: Resource) -> dict[str, int]:
-    """Return the share of each revision."""
-    revisions = app.private.get("revisions", {})
-    found = dict.fromkeys(revisions, 0)
-    for each in (app.properties["configuration"].get("ingress") or {}).get("traffic", []):
-        name = list(revisions)[-1] if each.get("latestRevision") else each.get("revisionName")
-        if name in found:
-            found[name] += each.get("weight") or 0
-    return found
-
-
-def _behind(arm: Arm, path: str) -> tuple[str, int] | None:
-    """Return whose turn it is: of a hundred connections each revision that is ready has its share."""
-    app = arm.find(path)
-    if app is None:
-        return None
-    place = next(app.private["turn"]) * 61 % 100  # 61 and 100 have no divisor in common: shares are mixed
-    for name, weight in _weights(app).items():
-        machine: Machine | None = app.private["revisions"][name].get("machine")
-        if place < weight:
-            port = app.properties["configuration"]["ingress"].get("targetPort") or 80
-            return (machine.address, port) if machine and machine.ready else None
-        place -= weight
-    return None
-
-
 def _view_app(_arm: Arm, app: Resource) -> dict[str, Any]:
     own = copy.deepcopy(app.properties)
-    revisions = app.private.get("revisions", {})
+    found = app.private.get("revisions", {})
     if own["configuration"].get("ingress") and "front" in app.private:
         own["configuration"]["ingress"]["fqdn"] = app.private["front"].name
-    ready = [name for name, each in revisions.items() if "machine" in each and each["machine"].ready]
+    ready = [name for name, each in found.items() if "machine" in each and each["machine"].ready]
     own |= {
         "managedEnvironmentId": own["environmentId"],
         "runningStatus": "Running",
-        "latestRevisionName": list(revisions)[-1] if revisions else "",
+        "latestRevisionName": list(found)[-1] if found else "",
         "latestReadyRevisionName": ready[-1] if ready else "",
         "outboundIpAddresses": ["20.0.0.4"],
     }
@@ -331,62 +166,9 @@ def _view_app(_arm: Arm, app: Resource) -> dict[str, Any]:
 
 def _gone_app(_arm: Arm, app: Resource) -> None:
     for each in app.private.get("revisions", {}).values():
-        _end(each)
+        revisions.end(each)
     if "front" in app.private:
         app.private["front"].close()
-
-
-def _revision(app: Resource, name: str) -> dict[str, Any]:
-    if name not in app.private.get("revisions", {}):
-        raise refused(404, "RevisionNotFound", f"Revision '{name}' of container app '{app.name}' was not found.")
-    revision = app.private["revisions"][name]
-    machine: Machine | None = revision.get("machine")
-    crashed = machine and any(each.restarts > 1 or each.state["state"] != "Running" for each in machine.containers)
-    health = "Unhealthy" if crashed else "Healthy" if machine and machine.ready else "None"
-    running = "Failed" if crashed else "Running" if machine else "Stopped"
-    own = {
-        "active": revision["active"], "createdTime": revision["created"], "template": revision["template"],
-        "trafficWeight": _weights(app)[name], "replicas": 1 if machine else 0, "healthState": health,
-        "provisioningState": "Provisioned", "runningState": running,
-    }  # fmt: skip
-    return {"id": f"{app.id}/revisions/{name}", "name": name, "type": f"{app.kind.type}/revisions", "properties": own}
-
-
-def _revisions(arm: Arm, app: Resource, request: Request, _names: tuple[str, ...]) -> Answer:
-    return engine.listed(arm, request, [_revision(app, name) for name in app.private.get("revisions", {})])
-
-
-def _one_revision(_arm: Arm, app: Resource, _request: Request, names: tuple[str, ...]) -> Answer:
-    return Answer(200, _revision(app, names[0]))
-
-
-def _change(arm: Arm, app: Resource, names: tuple[str, ...], *, active: bool) -> Answer:
-    _revision(app, names[0])
-    _end(app.private["revisions"][names[0]])
-    if active:
-        _start(arm, app, names[0])
-    return Answer(200)
-
-
-def _activate(arm: Arm, app: Resource, _request: Request, names: tuple[str, ...]) -> Answer:
-    return _change(arm, app, names, active=True)
-
-
-def _deactivate(arm: Arm, app: Resource, _request: Request, names: tuple[str, ...]) -> Answer:
-    return _change(arm, app, names, active=False)
-
-
-def _replicas(arm: Arm, app: Resource, request: Request, names: tuple[str, ...]) -> Answer:
-    _revision(app, names[0])
-    machine: Machine | None = app.private["revisions"][names[0]].get("machine")
-    live = machine.containers if machine else []
-    told = [
-        {"name": each.spec.name, "ready": each.ready, "started": True, "restartCount": each.restarts,
-         "runningState": each.state["state"], "runningStateDetails": each.state.get("detailStatus", "")}
-        for each in live
-    ]  # fmt: skip
-    replica = {"name": f"{names[0]}-0", "properties": {"runningState": "Running", "containers": told}}
-    return engine.listed(arm, request, [replica] if machine else [])
 
 
 def _secrets(_arm: Arm, app: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:
@@ -401,13 +183,13 @@ def _profiles(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
                         "applicability": "Default", "cores": cores, "memoryGiB": memory, "gpus": gpus}}
         for name, (cores, memory, gpus) in PROFILES.items()
     ]  # fmt: skip
-    return engine.listed(arm, request, found)
+    return lists.listed(arm, request, found)
 
 
 def _usages(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
     there = [each for each in arm.resources.values() if each.kind is ENVIRONMENT and each.body["location"] == names[1]]
     name = {"value": "ManagedEnvironmentCount", "localizedValue": "Managed Environment Count"}
-    return engine.listed(arm, request, [{"name": name, "unit": "Count", "currentValue": len(there), "limit": 20}])
+    return lists.listed(arm, request, [{"name": name, "unit": "Count", "currentValue": len(there), "limit": 20}])
 
 
 def _check_workspace(_arm: Arm, old: Resource | None, new: Resource) -> None:
@@ -429,15 +211,6 @@ def _needs(app: Resource) -> list[tuple[str, str]]:
     return [*joins, *identities.needs(app)]
 
 
-APP_ACTIONS: dict[str, Action] = {
-    "GET revisions": _revisions,
-    "GET revisions/*": _one_revision,
-    "POST revisions/*/activate": _activate,
-    "POST revisions/*/deactivate": _deactivate,
-    "POST revisions/*/restart": _activate,
-    "GET revisions/*/replicas": _replicas,
-    "POST listSecrets": _secrets,
-}
 ENVIRONMENT = Kind(
     type="Microsoft.App/managedEnvironments",
     versions=VERSIONS,
@@ -477,7 +250,7 @@ APP = Kind(
     gone=_gone_app,
     view=_view_app,
     needs=_needs,
-    actions=APP_ACTIONS,
+    actions={**revisions.ACTIONS, "POST listSecrets": _secrets},
 )
 WORKSPACE = Kind(
     type="Microsoft.OperationalInsights/workspaces",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.arm import engine
+from tests.arm import engine, lists
 from tests.arm.answers import Answer, Refused, refused
 from tests.arm.filters import chosen
 from tests.arm.kinds import LOCATION, REGIONS, Kind, Resource
@@ -44,7 +44,7 @@ def _subscription(arm: Arm, name: str) -> dict[str, Any]:
 
 
 def _subscriptions(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
-    return engine.listed(arm, request, [_subscription(arm, name) for name in arm.subscriptions])
+    return lists.listed(arm, request, [_subscription(arm, name) for name in arm.subscriptions])
 
 
 def _one_subscription(arm: Arm, _request: Request, names: tuple[str, ...]) -> Answer:
@@ -64,7 +64,7 @@ def _locations(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
         }
         for name, shown in REGIONS.items()
     ]
-    return engine.listed(arm, request, found)
+    return lists.listed(arm, request, found)
 
 
 def _group(arm: Arm, request: Request) -> Resource:
@@ -82,14 +82,17 @@ def _put_group(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
     if old and engine.state_of(old) == "Deleting":
         message = f"The resource group '{names[1]}' is in deprovisioning state and cannot perform this operation."
         raise refused(409, "ResourceGroupBeingDeleted", message)
-    return engine.write(arm, GROUP, request, old, engine.body_of(request), None)
+    return engine.write(arm, GROUP, request, old, engine.body_of(request))
 
 
 def _patch_group(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
-    return engine.patch(arm, GROUP, request, _group(arm, request), None)
+    return engine.patch(arm, GROUP, request, _group(arm, request))
 
 
 def _get_group(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
+    found = _group(arm, request)
+    if found.operation and found.operation.status == "InProgress":
+        found.operation.look()
     return Answer(200, engine.shown(arm, _group(arm, request)))
 
 
@@ -99,8 +102,8 @@ def _has_group(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
 
 def _groups(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
     read = "Microsoft.Resources/subscriptions/resourceGroups/read"
-    found = [each for each in engine.visible(arm) if each.kind is GROUP and arm.may(read, each.id)]
-    return engine.listed(
+    found = [each for each in lists.visible(arm) if each.kind is GROUP and arm.may(read, each.id)]
+    return lists.listed(
         arm, request, chosen([engine.shown(arm, each) for each in found], request.query.get("$filter", ""))
     )
 
@@ -109,13 +112,15 @@ def _delete_group(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer
     found = _group(arm, request)
     engine.set_state(found, "Deleting")
     operation = Operation(arm.polls, lambda: arm.remove(found), None, lambda: Answer(200), found)
+    operation.failed = lambda: engine.set_state(found, "Succeeded")
+    found.operation = operation
     return engine.begin(arm, request, LOCATION, operation)
 
 
 def _resources(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
     if request.path.group:
         _group(arm, arm_request(request, request.path.text.rsplit("/", 1)[0]))
-    return engine.resources(arm, request)
+    return lists.resources(arm, request)
 
 
 def arm_request(request: Request, path: str) -> Request:
@@ -166,7 +171,7 @@ def _one_provider(arm: Arm, _request: Request, names: tuple[str, ...]) -> Answer
 
 
 def _providers(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
-    return engine.listed(arm, request, [_provider(arm, name) for name in NAMESPACES])
+    return lists.listed(arm, request, [_provider(arm, name) for name in NAMESPACES])
 
 
 def _register(arm: Arm, _request: Request, names: tuple[str, ...]) -> Answer:

@@ -127,7 +127,7 @@ def sent(
     context = ssl.create_default_context(cafile=str(arm.authorities))
     request = urllib.request.Request(address, content, headers, method=method)  # noqa: S310 - it is https
     try:
-        with urllib.request.urlopen(request, context=context, timeout=20) as response:  # noqa: S310
+        with urllib.request.urlopen(request, context=context, timeout=20) as response:  # noqa: S310 - likewise
             return response.status, _body(response.read()), dict(response.headers)
     except urllib.error.HTTPError as error:
         with error:

@@ -6,7 +6,7 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from tests.arm import engine, identities, networks
+from tests.arm import engine, identities, lists, networks
 from tests.arm.answers import Answer, Refused, cores, refused
 from tests.arm.kinds import ASYNC, IDENTITY, LOCATION, REGIONS, Kind, Long, Resource
 from tests.arm.operations import Operation
@@ -188,7 +188,7 @@ def _skus(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
                     "restrictions": [refusal] if name in arm.restricted else [],
                 }
             )  # fmt: skip
-    return engine.listed(arm, request, found)
+    return lists.listed(arm, request, found)
 
 
 def _usages(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
@@ -202,7 +202,7 @@ def _usages(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
         {"name": {"value": name, "localizedValue": name}, "unit": "Count", "currentValue": value, "limit": CORES}
         for name, value in used.items()
     ]
-    return engine.listed(arm, request, found)
+    return lists.listed(arm, request, found)
 
 
 ACTIONS: dict[str, Action] = {

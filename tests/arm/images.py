@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+OWN = re.compile(r"(?<![\w.])(?:0\.0\.0\.0|127\.0\.0\.1|localhost)(?![\w.-])")
+"""What a process calls the machine that it is on."""
+
+
 @dataclass(frozen=True)
 class Image:
-    """What a container is started of; absolute paths of its words are below `root`, where they are there."""
+    """What a container is started of; `root` has its files."""
 
     entrypoint: tuple[str, ...]
     arguments: tuple[str, ...] = ()
@@ -29,21 +33,48 @@ class Image:
     port: int | None = None
     digest: str = ""
 
-    def words(self, command: Sequence[str] | None, arguments: Sequence[str] | None, address: str) -> list[str]:
-        """Return what is run here, at an address of its own and by this interpreter.
+    def at(self, address: str, mounts: Mapping[str, Path] | None = None) -> Place:
+        """Return where a container of it runs."""
+        return Place(self, address, mounts or {})
+
+
+@dataclass(frozen=True)
+class Place:
+    """A container's network and files, which are here an address and some folders."""
+
+    image: Image
+    address: str
+    mounts: Mapping[str, Path]
+
+    def words(self, command: Sequence[str] | None, arguments: Sequence[str] | None = None) -> list[str]:
+        """Return what is run here, by this interpreter where it is Python.
 
         A command takes the place of all that the image says, arguments only of its own.
         """
-        command = [*command, *(arguments or ())] if command else [*self.entrypoint, *(arguments or self.arguments)]
-        words = [self.placed(word) if word not in {"0.0.0.0", "::"} else address for word in command]  # noqa: S104
-        return [sys.executable if words[0] in {"python", "python3"} else words[0], *words[1:]]
+        default = arguments or self.image.arguments
+        found = [
+            self.text(each)
+            for each in ([*command, *(arguments or ())] if command else [*self.image.entrypoint, *default])
+        ]
+        return [sys.executable if found[0] in {"python", "python3"} else found[0], *found[1:]]
 
-    def placed(self, text: str) -> str:
-        """Return a word whose absolute paths, with colons between, are here."""
-        return ":".join(self._place(part) for part in text.split(":"))
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables of the image with those that are given."""
+        return {name: self.text(value) for name, value in {**self.image.environment, **given}.items()}
 
-    def _place(self, path: str) -> str:
-        inside = self.root / path.lstrip("/") if self.root and path.startswith("/") else None
+    def text(self, text: str) -> str:
+        """Return a text whose absolute paths, with colons between, and own addresses are here."""
+        if text == "::":
+            return self.address
+        return ":".join(self._path(part) for part in OWN.sub(self.address, text).split(":"))
+
+    def _path(self, path: str) -> str:
+        if not path.startswith("/"):
+            return path
+        for start, folder in self.mounts.items():
+            if f"{path}/".startswith(start.rstrip("/") + "/"):
+                return str(folder / path[len(start.rstrip("/")) :].lstrip("/"))
+        inside = self.image.root / path.lstrip("/") if self.image.root else None
         return str(inside) if inside and inside.exists() else path
 
 

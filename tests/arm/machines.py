@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import secrets
 import shutil
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from tests.arm.probes import Probe
+
 STEP_S = 0.02
 SETPRIV = shutil.which("setpriv") or "setpriv"
 """Of util-linux: has a process end with the thread that started it."""
@@ -31,48 +32,6 @@ BACKOFF_S = 10.0
 def now() -> str:
     """Return the time as Azure writes it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A probe, with times in seconds."""
-
-    ask: Mapping[str, Any]
-    """Its `httpGet` or `exec`, as the body of a request has it."""
-    delay: float
-    period: float
-    timeout: float
-    failures: int
-    successes: int
-
-    @classmethod
-    def of(cls, body: Mapping[str, Any] | None, pace: float) -> Probe | None:
-        """Read it of a body, with the defaults of Container Instances and Kubernetes."""
-        if not body:
-            return None
-        delay = body.get("initialDelaySeconds") or 0
-        period, timeout = body.get("periodSeconds") or 10, body.get("timeoutSeconds") or 1
-        counts = body.get("failureThreshold") or 3, body.get("successThreshold") or 1
-        return cls(body, delay * pace, period * pace, timeout, *counts)
-
-    def passes(self, address: str, environment: Mapping[str, str]) -> bool:
-        """Carry it out."""
-        if asked := self.ask.get("httpGet"):
-            connection = http.client.HTTPConnection(address, int(asked["port"]), timeout=self.timeout)
-            try:
-                connection.request("GET", asked.get("path") or "/")
-                return 200 <= connection.getresponse().status < 400
-            except (OSError, http.client.HTTPException):
-                return False
-            finally:
-                connection.close()
-        command = self.ask.get("exec", {}).get("command", ["true"])
-        with suppress(OSError, subprocess.TimeoutExpired):
-            done = subprocess.run(
-                command, env=dict(environment), timeout=self.timeout, check=False, capture_output=True
-            )
-            return done.returncode == 0
-        return False
 
 
 @dataclass(frozen=True)
@@ -147,14 +106,19 @@ class Machine:
         self._pace = pace
         self._ending = threading.Event()
         self._started = threading.Event()
-        self._kill = False
+        self._kill = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         self._started.wait()
 
+    def end(self) -> None:
+        """Have all of it end by itself, or be killed after a while."""
+        self._ending.set()
+
     def stop(self, *, kill: bool = False) -> None:
         """End all of it, and wait for that."""
-        self._kill = kill
+        if kill:
+            self._kill.set()
         self._ending.set()
         self._thread.join()
 
@@ -181,12 +145,13 @@ class Machine:
         running = [each for each in self.containers if each.process and each.process.poll() is None]
         for each in running:
             each.event("Killing", f"Killing container with id {each.spec.name}.")
-            _signal(each.process, signal.SIGKILL if self._kill else signal.SIGTERM)
+            _signal(each.process, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_S
+        while any(each.process and each.process.poll() is None for each in running) and time.monotonic() < deadline:
+            if self._kill.wait(STEP_S):
+                break
         for each in running:
             if each.process:
-                with suppress(subprocess.TimeoutExpired):
-                    each.process.wait(max(0.0, deadline - time.monotonic()))
                 _signal(each.process, signal.SIGKILL)
                 self._ended(each, each.process.wait())
         for each in self.containers:
@@ -296,7 +261,6 @@ class Machines:
     def close(self) -> None:
         """End all, at once."""
         for machine in self._all:
-            if not machine.stopped:
-                machine.stop(kill=True)
+            machine.stop(kill=True)
         for close in self._closers:
             close()

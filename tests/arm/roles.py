@@ -6,7 +6,7 @@ import re
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from tests.arm import engine
+from tests.arm import engine, lists
 from tests.arm.answers import Answer, refused
 from tests.arm.kinds import Kind, Resource
 
@@ -79,7 +79,7 @@ def _any(patterns: list[str], action: str) -> bool:
 
 
 def _assignments(arm: Arm) -> list[Resource]:
-    return [each for each in engine.visible(arm) if each.kind is ASSIGNMENT and not each.deleted]
+    return [each for each in lists.visible(arm) if each.kind is ASSIGNMENT and not each.deleted]
 
 
 def _check(arm: Arm, old: Resource | None, new: Resource) -> None:
@@ -144,7 +144,7 @@ def _list(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
             not principal or each.properties["principalId"] == principal[1]
         ):
             found.append(engine.shown(arm, each))
-    return engine.listed(arm, request, found)
+    return lists.listed(arm, request, found)
 
 
 def _definition(arm: Arm, name: str) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _definition(arm: Arm, name: str) -> dict[str, Any]:
 def _definitions(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
     match = re.match(r"roleName eq '([^']+)'", request.query.get("$filter", ""), re.IGNORECASE)
     found = [name for name, (title, _, _) in BUILT_IN.items() if not match or match[1] == title]
-    return engine.listed(arm, request, [_definition(arm, name) for name in found])
+    return lists.listed(arm, request, [_definition(arm, name) for name in found])
 
 
 def _one_definition(arm: Arm, _request: Request, names: tuple[str, ...]) -> Answer:
@@ -184,7 +184,7 @@ def _permissions(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
         {"actions": list(actions), "notActions": list(but), "dataActions": [], "notDataActions": []}
         for actions, but in grants
     ]
-    return engine.listed(arm, request, found)
+    return lists.listed(arm, request, found)
 
 
 ASSIGNMENT = Kind(

@@ -24,15 +24,15 @@ def _model(model: type, inside: tuple[type, ...]) -> Any:  # noqa: ANN401 - a fo
     found, known = {}, _fields(model)
     for name, annotation in _annotations(model).items():
         if field := known.get(name):
-            marks = "-" if field._visibility == ["read"] else "" if _optional(annotation) else "!"  # noqa: SLF001
-            found[field._rest_name + marks] = _form(annotation, model, (*inside, model))  # noqa: SLF001
+            marks = "-" if field._visibility == ["read"] else "" if _optional(annotation) else "!"  # noqa: SLF001 - it tells nobody
+            found[field._rest_name + marks] = _form(annotation, model, (*inside, model))  # noqa: SLF001 - likewise
     return found
 
 
 def _fields(model: Any) -> dict[str, Any]:  # noqa: ANN401 - a model
     if "_attr_to_rest_field" not in vars(model):
         model()  # which is when the package collects them
-    found: dict[str, Any] = model._attr_to_rest_field  # noqa: SLF001
+    found: dict[str, Any] = model._attr_to_rest_field  # noqa: SLF001 - likewise
     return found
 
 

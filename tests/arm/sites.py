@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from tests.arm import engine, identities, sdk
+from tests.arm import engine, identities, lists, site_config
 from tests.arm.answers import Answer, Refused, web_error
 from tests.arm.forms import taken
 from tests.arm.fronts import Front
@@ -30,20 +30,10 @@ SHOWN = (
     "minimumElasticInstanceCount", "acrUseManagedIdentityCreds", "acrUserManagedIdentityID",
 )  # fmt: skip
 """What a site tells of its configuration; all of it is told by `config/web`."""
-DEFAULTS = {
-    "alwaysOn": False, "numberOfWorkers": 1, "http20Enabled": False, "minTlsVersion": "1.2", "ftpsState": "FtpsOnly",
-    "acrUseManagedIdentityCreds": False, "linuxFxVersion": "",
-}  # fmt: skip
 
 
 def _refused(status: int, code: str, message: str) -> Refused:
     return Refused(web_error(status, code, message))
-
-
-def _model(name: str) -> Any:  # noqa: ANN401 - a form
-    from azure.mgmt.web import models
-
-    return sdk.form(getattr(models, name))
 
 
 def tier(sku: str) -> str:
@@ -99,7 +89,7 @@ def _check_site(arm: Arm, old: Resource | None, new: Resource) -> None:
     new.private.setdefault("host", host.lower())
     given = new.properties.pop("siteConfig", None) or {}
     settings = given.pop("appSettings", None)
-    new.private["config"] = {**DEFAULTS, **(old.private["config"] if old else {}), **given}
+    new.private["config"] = {**site_config.DEFAULTS, **(old.private["config"] if old else {}), **given}
     new.private.setdefault("settings", {})
     if settings is not None:
         new.private["settings"] = {each["name"]: each.get("value") or "" for each in settings}
@@ -126,7 +116,7 @@ def _behind(arm: Arm, path: str) -> tuple[str, int] | None:
 def run(arm: Arm, site: Resource) -> None:
     """Start the container anew; an image that cannot be had is told in the log, and the site answers 503."""
     if machine := site.private.pop("machine", None):
-        machine.stop()
+        machine.end()
     name = site.private["config"]["linuxFxVersion"].partition("|")[2]
     image = arm.images.get(name)
     site.private["said"] = ""
@@ -144,10 +134,10 @@ def run(arm: Arm, site: Resource) -> None:
         "WEBSITE_HOSTNAME": site.private["front"].name,
         **settings,
     }
-    environment = {key: image.placed(value) for key, value in {**image.environment, **given}.items()}
     arguments = (site.private["config"].get("appCommandLine") or "").split()
     inside = arm.machines.address()
-    spec = Spec(site.name, image.words(None, arguments, inside), environment, name)
+    place = image.at(inside)
+    spec = Spec(site.name, place.words(None, arguments), place.environment(given), name)
     site.private["port"] = port
     folder = arm.folder / "sites" / inside
     site.private["machine"] = arm.machines.start(folder, inside, [spec], policy="Always", pace=arm.pace)
@@ -183,56 +173,9 @@ def _view_site(_arm: Arm, site: Resource) -> dict[str, Any]:
 
 
 def _gone_site(_arm: Arm, site: Resource) -> None:
-    for name, end in (("machine", "stop"), ("front", "close")):
+    for name, end in (("machine", "end"), ("front", "close")):
         if name in site.private:
             getattr(site.private[name], end)()
-
-
-def _part(site: Resource, name: str, properties: object) -> Answer:
-    kind = f"{site.kind.type}/config"
-    return Answer(200, {"id": f"{site.id}/config/{name}", "name": name, "type": kind, "properties": properties})
-
-
-def _get_web(_arm: Arm, site: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:
-    return _part(site, "web", {**site.private["config"], "appSettings": None})
-
-
-def _put_web(arm: Arm, site: Resource, request: Request, _names: tuple[str, ...]) -> Answer:
-    given = taken(request.body, _model("SiteConfigResource"), lenient=True).get("properties") or {}
-    settings = given.pop("appSettings", None)
-    if settings is not None:
-        site.private["settings"] = {each["name"]: each.get("value") or "" for each in settings}
-    kept = DEFAULTS if request.method == "PUT" else site.private["config"]
-    site.private["config"] = {**kept, **given}
-    run(arm, site)
-    return _get_web(arm, site, request, ())
-
-
-def _put_settings(arm: Arm, site: Resource, request: Request, _names: tuple[str, ...]) -> Answer:
-    given = engine.body_of(request).get("properties") or {}
-    site.private["settings"] = taken(given, {"*": str})
-    run(arm, site)
-    return _part(site, "appsettings", site.private["settings"])
-
-
-def _list_settings(_arm: Arm, site: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:
-    return _part(site, "appsettings", site.private["settings"])
-
-
-def _get_sticky(_arm: Arm, site: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:
-    return _part(site, "slotConfigNames", site.private["sticky"])
-
-
-def _put_sticky(_arm: Arm, site: Resource, request: Request, _names: tuple[str, ...]) -> Answer:
-    given = taken(request.body, _model("SlotConfigNamesResource"), lenient=True).get("properties") or {}
-    site.private["sticky"] = {**site.private["sticky"], **given}
-    return _part(site, "slotConfigNames", site.private["sticky"])
-
-
-def _logs(_arm: Arm, site: Resource, request: Request, _names: tuple[str, ...]) -> Answer:
-    if request.method == "PUT":
-        site.private["logs"] = taken(request.body, _model("SiteLogsConfig"), lenient=True).get("properties") or {}
-    return _part(site, "logs", site.private["logs"])
 
 
 def _container_logs(_arm: Arm, site: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:
@@ -294,7 +237,7 @@ def _name(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
 def _regions(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
     base = f"{arm.scope}/providers/Microsoft.Web/geoRegions"
     found = [{"id": f"{base}/{shown}", "name": shown, "properties": {"name": shown}} for shown in REGIONS.values()]
-    return engine.listed(arm, request, found)
+    return lists.listed(arm, request, found)
 
 
 def _skus(_arm: Arm, _request: Request, _names: tuple[str, ...]) -> Answer:
@@ -304,15 +247,7 @@ def _skus(_arm: Arm, _request: Request, _names: tuple[str, ...]) -> Answer:
 
 
 ACTIONS: dict[str, Action] = {
-    "GET config/web": _get_web,
-    "PUT config/web": _put_web,
-    "PATCH config/web": _put_web,
-    "PUT config/appsettings": _put_settings,
-    "POST config/appsettings/list": _list_settings,
-    "GET config/slotConfigNames": _get_sticky,
-    "PUT config/slotConfigNames": _put_sticky,
-    "GET config/logs": _logs,
-    "PUT config/logs": _logs,
+    **site_config.actions(run),
     "POST containerlogs": _container_logs,
     "POST restart": _restart,
     "POST start": _start_or_stop("Running"),
@@ -322,7 +257,7 @@ ACTIONS: dict[str, Action] = {
 PLAN = Kind(
     type="Microsoft.Web/serverfarms",
     versions=VERSIONS,
-    form=lambda: _model("AppServicePlan"),
+    form=lambda: site_config.model("AppServicePlan"),
     name=r"[A-Za-z0-9-]{1,60}",
     put=Long(200, ""),
     lenient=True,
@@ -336,7 +271,7 @@ def _site(kind: str, name: str) -> Kind:
     return Kind(
         type=kind,
         versions=VERSIONS,
-        form=lambda: _model("Site"),
+        form=lambda: site_config.model("Site"),
         name=name,
         put=Long(200, ""),
         patch=NOW,

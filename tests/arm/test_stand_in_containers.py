@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import copy
 import http.client
 import io
 import json
+import subprocess
 import sys
 import tarfile
+import tempfile
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobClient
@@ -19,8 +24,9 @@ from opdeploy.artifact.package import Contents, build
 from opdeploy.artifact.samples import Samples
 from opdeploy.image import ImageSettings, bundle
 from opdeploy.runtime.package import opened
+from tests.arm.answers import NEVER
 from tests.arm.callers import code_of
-from tests.arm.waiting import SECONDS, until
+from tests.arm.waiting import SECONDS, SERVER, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +118,7 @@ def test_the_real_server_runs_of_what_was_uploaded(arm: Arm, caller: Caller, tmp
         blob.upload_blob(packed(tmp_path))
     run = built(caller, registry, order(upload["relativePath"], "small:1"))
     assert run["status"] == "Succeeded"
+    assert [each["name"] for each in caller.ask("GET", f"{registry}/runs", TASKS)[1]["value"]] == [run["runId"]]
     log = caller.ask("POST", f"{registry}/runs/{run['runId']}/listLogSasUrl", TASKS, {})[1]["logLink"]
     with BlobClient.from_blob_url(log, connection_verify=str(arm.authorities)) as blob:
         assert b"Successfully" in blob.download_blob().readall()
@@ -120,7 +127,7 @@ def test_the_real_server_runs_of_what_was_uploaded(arm: Arm, caller: Caller, tmp
     caller.assign(registry, identity["properties"]["principalId"], PULL)
     image = f"models.azurecr.io/small@{run['outputImages'][0]['digest']}"
     key = {"name": "OPDEPLOY_API_KEYS", "secureValue": "opens-it-for-a-test-only-0123456789"}
-    probe = {"httpGet": {"path": "/v2/health/live", "port": 8000}, "periodSeconds": 1}
+    probe = {"httpGet": {"path": "/v2/health/live", "port": 8000}, "initialDelaySeconds": 30}
     wanted = body(image, identity=identity["id"], environmentVariables=[key], livenessProbe=probe)
     group = caller.put(caller.path(KIND, "one"), VERSION, wanted)
     assert group["properties"]["containers"][0]["properties"]["environmentVariables"] == [{"name": key["name"]}]
@@ -131,7 +138,7 @@ def test_the_real_server_runs_of_what_was_uploaded(arm: Arm, caller: Caller, tmp
 
 
 @pytest.mark.parametrize("abac", [False, True])
-def test_an_image_is_pulled_with_the_right_of_its_registry(arm: Arm, caller: Caller, abac: bool) -> None:  # noqa: FBT001
+def test_an_image_is_pulled_with_the_right_of_its_registry(arm: Arm, caller: Caller, abac: bool) -> None:  # noqa: FBT001 - a case
     """AcrPull counts where the registry has no ABAC mode, the repository reader where it has; both take some time."""
     mode = "AbacRepositoryPermissions" if abac else "LegacyRegistryPermissions"
     registry, identity = caller.registry(roleAssignmentMode=mode), caller.identity()
@@ -208,6 +215,12 @@ def test_a_group_is_changed_stopped_started_and_deleted(arm: Arm, caller: Caller
     assert view(caller)["group"] == "Running"
     groups.begin_restart("g", "one").result()
     assert groups.get("g", "one").ip_address.ip == address
+    arm.fail("PUT", KIND + "/one", NEVER)
+    caller.ask("PUT", path, VERSION, wanted)
+    with pytest.raises(HttpResponseError, match="still transitioning"):
+        groups.begin_delete("g", "one")
+    arm.release()
+    assert {groups.get("g", "one").provisioning_state for _ in range(2)} == {"Updating", "Succeeded"}
     machine = arm.resource(path).private["machine"]
     groups.begin_delete("g", "one").result()
     assert machine.stopped
@@ -232,3 +245,36 @@ def test_bodies_fit_the_published_schema(caller: Caller, arm: Arm, requests: Pat
     text = requests.read_text()
     assert f"{KIND}/one?api-version={VERSION}" in text
     assert "Bearer" not in text
+
+
+def test_containers_of_a_group_share_what_is_theirs(arm: Arm, caller: Caller) -> None:
+    """They reach one another at localhost, and a secret volume is a file where it is mounted."""
+    code = "import sys, urllib.request as u; print(open(sys.argv[1]).read(), u.urlopen(sys.argv[2]).status)"
+    ask = [sys.executable, "-c", code, "/secrets/word", "http://localhost:8000"]
+    arm.image("server:1", SERVER)
+    arm.image("asks:1", ask)
+    arm.pace = 0.01  # who asks before the other listens fails, and is started again
+    wanted = body("server:1", policy="OnFailure")
+    asks = copy.deepcopy(wanted["properties"]["containers"][0]) | {"name": "asks"}
+    asks["properties"] |= {"image": "asks:1", "volumeMounts": [{"name": "words", "mountPath": "/secrets"}]}
+    del asks["properties"]["ports"]
+    wanted["properties"]["containers"].append(asks)
+    wanted["properties"]["volumes"] = [{"name": "words", "secret": {"word": base64.b64encode(b"hush").decode()}}]
+    group = caller.put(caller.path(KIND, "one"), VERSION, wanted)
+    assert group["properties"]["volumes"] == [{"name": "words"}]
+    logs = caller.containers.containers
+    until(lambda: logs.list_logs("g", "one", "asks").content, lambda text: text == "hush 200\n")
+
+
+def test_nothing_runs_on_when_the_stand_in_is_killed() -> None:
+    """A container ends with the process that has the stand-in, even if that is killed."""
+    code = "import sys\nfrom tests.arm.machines import *\nspec = Spec('a', ['sleep', '600'], {}, 'a')\n"
+    code += "machine = Machine(Path(sys.argv[1]), '127.9.9.9', [spec], 'Always', 1.0)\n"
+    code += "print(machine.containers[0].process.pid, flush=True)\nmachine._thread.join()"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-c", f"from pathlib import Path\n{code}", folder]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stand_in:
+            assert stand_in.stdout is not None
+            container = psutil.Process(int(stand_in.stdout.readline()))
+            stand_in.kill()
+        assert container.wait(SECONDS) in {None, -9}

@@ -193,7 +193,12 @@ class Place:
         if held := self._held(at):
             return held
         self._make_group(at)
-        self._notes.write(at.lock, lock.model_dump_json())
+        try:
+            self._notes.write(at.lock, lock.model_dump_json())
+        except OpdeployError:
+            if self._has_made:
+                self._arm.delete(at.group_id)
+            raise
         time.sleep(_SETTLED_S)
         return self._held(at) or lock
 
@@ -213,7 +218,7 @@ class Place:
         return Lock.model_validate_json(text) if text else None
 
     def _make_group(self, at: Where) -> None:
-        if self._arm.find(at.group_id) is None:
+        if self._arm.settled(at.group_id) is None:
             own = tags(self._whole, at.deployment, self._target)
             self._arm.put(at.group_id, {"location": at.location, "tags": own})
             self._has_made = at.group_id

@@ -8,6 +8,7 @@ from opdeploy.deployment import Found, Observed, Version
 from opdeploy.targets.azure.compare import flat, told
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of, name_of
 from opdeploy.targets.azure.record import NAME, ROLE
+from opdeploy.targets.azure.steps import GOING
 from opdeploy.targets.azure.target import VERSION as KEPT
 from opdeploy.targets.azure.target import kept
 
@@ -110,12 +111,16 @@ def _one(item: dict[str, Any], record: Record | None, runs: Runs) -> Found:
         properties["state"] = state
     if ROLE in tags:
         properties["role"] = tags[ROLE]
+    is_going = (item.get("properties") or {}).get("provisioningState") == "Deleting"
+    if is_going:
+        properties["state"] = GOING
     made: dict[str, JsonValue] = {"id": item["id"], **({"body": body} if body else {})}
     return Found(
         kind=name,
         name=name_of(item["id"]),
         properties=properties,
         wanted=flat(body) if body else {},
-        passing=ROLE in tags or (name == GROUP.name and record is None),  # one that was made for a lock alone
+        # A group without a record was made for a lock alone.
+        passing=is_going or ROLE in tags or (name == GROUP.name and record is None),
         made=made,
     )

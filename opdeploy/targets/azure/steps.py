@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 API_KEY = "api-key"
 """The name of the secret that clients show."""
+GOING = "going"
+"""The state of a resource that is being removed."""
 MADE_S = 1800.0
 """Seconds within which a resource is made."""
 GONE_S = 1800.0
@@ -28,6 +30,7 @@ BUILT_S = 3600.0
 def put(resource: Resource, found: Found | None, title: str = "") -> Iterator[Step]:
     """Yield the step after which a resource is as its body says, unless it is so."""
     name = name_of(resource.id)
+    found = None if found and found.properties.get("state") == GOING else found
     differ = changes(resource.body, found)
     if found and not differ:
         return
