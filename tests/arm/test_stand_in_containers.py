@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -86,12 +86,13 @@ def packed(folder: Path) -> bytes:
 
 
 def status(address: str, headers: dict[str, str]) -> int:
-    """Ask the model, and return the status."""
+    """Ask the model, and return the status; 0 where nothing listens yet."""
     x = records(1)
     tensor = {"name": "x", "shape": x.shape, "datatype": "FP32", "data": x.ravel().tolist()}
-    with closing(http.client.HTTPConnection(address, 8000, timeout=SECONDS)) as connection:
-        connection.request("POST", "/v2/models/small/infer", json.dumps({"inputs": [tensor]}), headers)
-        return connection.getresponse().status
+    with suppress(ConnectionRefusedError), closing(http.client.HTTPConnection(address, 8000, timeout=SECONDS)) as asked:
+        asked.request("POST", "/v2/models/small/infer", json.dumps({"inputs": [tensor]}), headers)
+        return asked.getresponse().status
+    return 0
 
 
 def order(path: str, *names: str) -> dict[str, Any]:
@@ -132,8 +133,9 @@ def test_the_real_server_runs_of_what_was_uploaded(arm: Arm, caller: Caller, tmp
     group = caller.put(caller.path(KIND, "one"), VERSION, wanted)
     assert group["properties"]["containers"][0]["properties"]["environmentVariables"] == [{"name": key["name"]}]
     logs, address = caller.containers.containers, group["properties"]["ipAddress"]["ip"]
-    until(lambda: logs.list_logs("g", "one", "server").content, lambda text: "listening" in text)
     headers: dict[str, str] = {"Authorization": f"Bearer {key['secureValue']}"}
+    until(lambda: status(address, headers), lambda each: each == 200)
+    assert "listening" in logs.list_logs("g", "one", "server").content
     assert [status(address, each) for each in ({}, headers)] == [401, 200]
 
 
