@@ -246,9 +246,9 @@ def test_a_cluster_that_was_not_made_is_made_again(cluster_of_azure: ClusteredPr
     assert project.deploy().code == 0
 
 
-@pytest.mark.parametrize("number", range(0, 16, 2))
+@pytest.mark.parametrize("number", range(1, 16, 3))
 def test_a_first_deployment_that_is_killed_goes_on(cluster_of_azure: ClusteredProject, number: int) -> None:
-    """At every other of its writes to Azure; nothing is made twice, and then all of it goes."""
+    """At every third of its writes to Azure; nothing is made twice, and then all of it goes."""
     project = cluster_of_azure
     killed(project, number, "deploy", "--yes", *project.more)
     done = project.deploy()
@@ -259,14 +259,14 @@ def test_a_first_deployment_that_is_killed_goes_on(cluster_of_azure: ClusteredPr
     assert project.left() == []
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(2, 6))
 def test_a_removal_that_is_killed_goes_on(cluster_of_azure: ClusteredProject, number: int) -> None:
     """Nothing is left."""
     project = cluster_of_azure
     assert project.deploy().code == 0
     killed(project, number, "remove", "--yes")
-    project.run("remove", "--yes")
-    assert project.left() == []
+    again = project.run("remove", "--yes")
+    assert project.left() == [], again.err
 
 
 def test_the_files_are_what_azure_takes(cluster_of_azure: ClusteredProject) -> None:
