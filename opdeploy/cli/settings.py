@@ -195,7 +195,7 @@ def target_of(found: Settings) -> tuple[Profile, Target]:
     profile = load_catalogue().find(name, found.given("target").rstrip(":"))
     if name not in targets.ids():  # where it is, what was deployed can still be removed
         require_alive(profile)
-    return profile, aks.TARGET if aks.in_azure(found.deploy) else targets.find(name)
+    return profile, aks.MANAGED if aks.in_azure(found.deploy) else targets.find(name)
 
 
 def name_of(found: Settings, name: str | None, profile: Profile) -> str:

@@ -101,7 +101,7 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
                 own.pop(NAMESPACE)
             wanted = wanted.model_copy(update={"manifests": _manifests(wanted, asked, package)})
             if aks.in_azure(wanted.settings):
-                own["template.json"] = _template(wanted, aks.TARGET)
+                own["template.json"] = _template(wanted, aks.MANAGED)
         elif asked.profile.id in AZURE:
             own = _azure_files(wanted, asked)
         else:

@@ -31,7 +31,7 @@ GPU_NODES = ["create apply-DaemonSet", "check kubernetes-tells_of_gpus"]
 
 def planned(there: Subscription, want: Wanted) -> Plan:
     """Return the plan of a deployment."""
-    return to_deploy(aks.TARGET, want, there.observe(), ())
+    return to_deploy(aks.MANAGED, want, there.observe(), ())
 
 
 def deployed(want: Wanted, **there: Any) -> Subscription:  # noqa: ANN401 - what the subscription has
@@ -116,9 +116,9 @@ def test_a_first_deployment_makes_what_is_missing(
     place.carry_out(plan.steps)
     again = planned(place, asked)
     assert not again.changes, lines(again)
-    assert [*aks.TARGET.drift(place.observe())] == []
+    assert [*aks.MANAGED.drift(place.observe())] == []
 
-    place.carry_out(to_remove(aks.TARGET, place.observe()).steps)
+    place.carry_out(to_remove(aks.MANAGED, place.observe()).steps)
     assert (place.made, place.plugin, place.inside.objects, place.inside.namespace) == ({}, {}, {}, None)
 
 
@@ -204,7 +204,7 @@ def test_nodes_that_were_made_for_a_version_that_failed_are_removed() -> None:
     plan = planned(place, wanted(model="b", aks={"size": "Standard_D32as_v5"}))
     failed = next(number for number, step in enumerate(plan.steps) if step.id == "rollout")
     place.carry_out(plan.steps[:failed])
-    place.carry_out(aks.TARGET.back(place.observe(), 1, plan))
+    place.carry_out(aks.MANAGED.back(place.observe(), 1, plan))
     assert {*place.made} == before
     assert place.observe().current == place.observe().version(1)
 
@@ -213,7 +213,7 @@ def test_a_rollback_changes_nothing_in_azure() -> None:
     """Only what is in the cluster."""
     place = deployed(wanted())
     place.carry_out(planned(place, wanted(model="b")).steps)
-    plan = to_roll_back(aks.TARGET, place.observe(), None)
+    plan = to_roll_back(aks.MANAGED, place.observe(), None)
     assert {step.call.partition(".")[0] for step in plan.steps} == {"kubernetes", "check"}
 
 
@@ -240,7 +240,7 @@ def test_a_cluster_goes_with_all_that_is_in_it() -> None:
     """It is said what others have there; its group of machines is looked at."""
     place = deployed(wanted(target="aks-gpu"))
     place.facts["others"] = ["theirs"]
-    plan = to_remove(aks.TARGET, place.observe())
+    plan = to_remove(aks.MANAGED, place.observe())
     assert not any(step.call.startswith("kubernetes.") for step in plan.steps)
     titles = " ".join(step.title for step in plan.steps)
     assert (
@@ -258,12 +258,12 @@ def test_what_is_in_a_cluster_of_others_is_not_removed_blindly() -> None:
         update={"facts": {**seen.facts, "cluster": {"id": THEIRS, "why": "it is stopped; start it"}}}
     )
     with pytest.raises(OpdeployError, match="it is stopped; start it"):
-        to_remove(aks.TARGET, seen)
+        to_remove(aks.MANAGED, seen)
 
 
 def test_a_template_has_everything_in_its_order() -> None:
     """Nodes come after their cluster, and the right after both registry and cluster."""
-    made = template(aks.TARGET.resources(wanted()))
+    made = template(aks.MANAGED.resources(wanted()))
     found = {item["type"]: item.get("dependsOn", []) for item in made["resources"]}
     cluster = f"[resourceId('Microsoft.ContainerService/managedClusters', '{NAME}')]"
     assert found["Microsoft.ContainerService/managedClusters/agentPools"] == [cluster]

@@ -215,5 +215,5 @@ def _require_reached(observed: Observed) -> None:
         raise OpdeployError(f"{observed.deployment}: {found['why']}")
 
 
-TARGET = Aks()
-__all__ = ["TARGET", "Aks", "called", "check", "id_of", "in_azure"]
+MANAGED = Aks()
+__all__ = ["MANAGED", "Aks", "called", "check", "id_of", "in_azure"]
