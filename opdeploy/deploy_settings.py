@@ -15,6 +15,7 @@ from opdeploy.fields import (
     REGISTRY,
     RELEASE,
     SUBNET,
+    VAULT,
     VM_SIZE,
     Address,
     OneLine,
@@ -133,6 +134,10 @@ class OnAzure(Frozen):
         Literal["Basic", "Standard", "Premium"] | None,
         Field(description="Of a registry that is made; Basic if not given."),
     ] = None
+    key_vault: Annotated[
+        str | None,
+        Field(pattern=VAULT, max_length=200, description="Key Vault, by name or address, that keeps the API key."),
+    ] = None
     build: Annotated[
         Literal["here", "registry"] | None,
         Field(description="Build the image here, or in the registry; where Docker answers here, if not given."),
@@ -223,7 +228,13 @@ class Deploy(Frozen):
     azure: Annotated[OnAzure, Field(default_factory=OnAzure, description="In an Azure subscription.")]
     aks: Annotated[OnAks, Field(default_factory=OnAks, description="On a managed cluster of Azure.")]
     aci: Annotated[OnAci, Field(default_factory=OnAci, description="As an Azure container group.")]
-    state: Annotated[OneLine | None, Field(description="Folder of journals and caches; .opdeploy if not given.")] = None
+    state: Annotated[
+        OneLine | None,
+        Field(
+            description="Folder of journals and caches; .opdeploy if not given. Or a container of Blob Storage, by its "
+            "address, that keeps the records and locks of deployments in Azure."
+        ),
+    ] = None
 
     @property
     def listening(self) -> Listening:

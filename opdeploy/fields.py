@@ -21,6 +21,7 @@ _CLUSTER = r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$"
 CLUSTER = rf"^{_CLUSTER[:-1]}$|{_ID}Microsoft\.ContainerService/managedClusters/{_CLUSTER}"
 VM_SIZE = r"^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9-]+)+$"
 RELEASE = r"^[0-9]+\.[0-9]+$"
+VAULT = r"^([A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+/?)$"
 """Names and ids of Azure (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, read
 2026-11-26)."""
 HINTS = {
@@ -37,6 +38,7 @@ HINTS = {
     VM_SIZE: "write a size as az vm list-sizes tells it, such as Standard_D4as_v5",
     RELEASE: "write a version such as 1.36",
     SUBNET: "write the id of a subnet, as az network vnet subnet show tells it",
+    VAULT: "write the name of a Key Vault, or its address, such as https://me.vault.azure.net",
     REGION: "write an Azure region as Azure does, such as westeurope",
 }
 """What to write where a pattern does not match."""

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 SECONDS = 120.0
 LOADED = (
     "azure.identity",
+    "azure.keyvault.secrets",
     "azure.mgmt.containerinstance",
     "azure.mgmt.containerservice",
     "azure.mgmt.resource.resources",
     "azure.mgmt.web",
+    "azure.storage.blob",
     "docker",
     "kubernetes.config",
     "kubernetes.client",
@@ -48,7 +50,7 @@ LOADED = (
 """What is loaded before a command begins, where it is installed."""
 _SHORTER = {
     "opdeploy.clients.azure.arm": {"_BETWEEN_S": 0.02},
-    "opdeploy.clients.azure.place": {"_SETTLED_S": 0.05},
+    "opdeploy.clients.azure.notes": {"_SETTLED_S": 0.05},
     "opdeploy.clients.azure.registry": {"_BETWEEN_S": 0.05},
     "opdeploy.deploy.checks": {"_LOAD_S": 0.2},
 }

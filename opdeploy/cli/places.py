@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -50,9 +49,24 @@ class There(NamedTuple):
     """What returns the settings of a deployment of a name with what the place adds to them."""
 
 
+_API_KEY = "OPDEPLOY_API_KEY"
+"""The variable with the key of a deployment in Azure, which tells no secret of what runs."""
+
+
 @contextmanager
 def place(found: Settings, making: Making | None = None) -> Iterator[There]:
-    """Give where deployments live, on the platform that is chosen; `making` says what an image would be built of."""
+    """Give where deployments live, on the platform that is chosen; `making` says what an image would be built of.
+
+    Raises InputError for a container of blobs as the state of what is not in Azure.
+    """
+    from opdeploy.deploy.prepare import AZURE
+    from opdeploy.errors import InputError
+
+    if found.is_shared and found.deploy.target not in AZURE:
+        raise InputError(
+            f"{found.given('state')} {found.deploy.state} keeps deployments of Azure alone; name a folder for "
+            f"{found.deploy.target or 'local'}"
+        )
     with _PLACES[found.deploy.target or "local"](found, making) as there:
         yield there
 
@@ -146,7 +160,7 @@ def _azure(found: Settings, making: Making | None) -> Iterator[There]:
     from opdeploy.clients import azure
 
     with _subscription(found, making) as (arm, deploy, registries, clients):
-        place = azure.Place(arm, deploy, deploy.target or "", registries, key=os.environ.get("OPDEPLOY_API_KEY"))
+        place = azure.Place(arm, deploy, deploy.target or "", registries, key=_key())
         yield There(place, {**clients, "azure": _making(arm, place, registries)}, "linux/amd64", place.completed)
 
 
@@ -169,8 +183,7 @@ def _aks(found: Settings, making: Making | None) -> Iterator[There]:
             return azure.Within(api, deploy.kubernetes.namespace, owner(), watch=watch, say=ui.say, force=found.force)
 
         with closing(azure.Clusters(arm, deploy, within)) as clusters:
-            key = os.environ.get("OPDEPLOY_API_KEY")
-            place = azure.Clustered(arm, deploy, deploy.target or "", registries, key=key, servers=clusters)
+            place = azure.Clustered(arm, deploy, deploy.target or "", registries, key=_key(), servers=clusters)
             more = {"azure": _making(arm, place, registries), "kubernetes": azure.Inside(place)}
             yield There(place, {**clients, **more}, "linux/amd64", place.completed)
 
@@ -204,6 +217,22 @@ def _making(arm: azure.Arm, place: azure.Place, registries: azure.Registries) ->
     from opdeploy.deploy.locking import owner
 
     return azure.Making(arm, place, registries, owner())
+
+
+def _key() -> str | None:
+    """Return the API key of the environment; raises InputError for one that no server takes."""
+    import os
+
+    from opdeploy.errors import InputError
+    from opdeploy.serving.settings import check_key
+
+    key = os.environ.get(_API_KEY)
+    if not key:
+        return None
+    check_key(key, _API_KEY)
+    if "," in key:  # which stands between two of them
+        raise InputError(f"{_API_KEY} has a comma; take another key")
+    return key
 
 
 def _builds_here(deploy: Deploy, engine: Callable[[], object]) -> bool:

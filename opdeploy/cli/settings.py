@@ -85,6 +85,8 @@ class Settings(NamedTuple):
         from opdeploy.workload_file import settings_of_deploy
 
         words = []
+        if self.is_shared and not (self.workload and self.workload.deploy.state == self.deploy.state):
+            words.append(f" --state {quote(str(self.deploy.state))}")
         for path in settings_of_deploy():
             section, _, key = path.partition(".")
             if section in {"vm", "kubernetes", "azure", "aks"} and key in _PLACE:
@@ -98,7 +100,13 @@ class Settings(NamedTuple):
     def state(self) -> Path:
         """The folder of journals and caches: beside the workload file, if not said otherwise."""
         folder = self.file.parent if self.file else Path()
-        return folder / (self.deploy.state or ".opdeploy")
+        state = self.deploy.state
+        return folder / (state if state and not self.is_shared else ".opdeploy")
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether records and locks are in a container of blobs, for whoever works on the deployment."""
+        return "://" in (self.deploy.state or "")
 
 
 def _paths(target: str) -> dict[str, str]:

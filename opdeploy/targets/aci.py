@@ -17,7 +17,7 @@ from opdeploy.targets.azure.kinds import name_of
 from opdeploy.targets.azure.names import of_version, where
 from opdeploy.targets.azure.record import ROLE
 from opdeploy.targets.azure.shared import Resource, identity, registry, shared
-from opdeploy.targets.azure.target import AzureTarget, is_keyed, kept_as, old, version_of
+from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, version_of
 from opdeploy.targets.base import Reach
 from opdeploy.targets.engine.steps import clear_here
 
@@ -94,8 +94,7 @@ class Aci(AzureTarget):
         if not (is_current and is_proven):
             before = observed.current.number if observed.current else None
             yield steps.proven(name, number, before)
-        if gone := old(observed, number, wanted.keep):
-            yield steps.forget(name, gone)
+        yield from forgotten(observed, old(observed, number, wanted.keep), wanted.image)
         if version is None and observed.versions:
             yield clear_here(name, wanted.image)
 
@@ -104,7 +103,7 @@ class Aci(AzureTarget):
         name = observed.deployment
         found = observed.of(KIND, name)
         title = f"run version {number} in {name}"
-        changed = [*steps.put(group, found, title)]
+        changed = [*steps.put(group, found, title, rekeyed=rekeyed(observed))]
         again = _again(found, changed)
         if again and not changed:
             changed = [*steps.put(group, None, title)]
@@ -123,7 +122,7 @@ class Aci(AzureTarget):
         if undone or not (current and current.number == to):
             yield steps.proven(observed.deployment, to, current.number if current else None)
         if undone and undone.unproven and undone.version not in {to, None}:
-            yield steps.forget(observed.deployment, [undone.version or 0])
+            yield from forgotten(observed, {undone.version or 0})
 
     def reach(self, observed: Observed, to: int) -> Reach:
         """Tell who reaches a kept version once it answers again."""

@@ -13,8 +13,10 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from tests.arm.answers import Answer, Drop, Ending, denied
+from tests.arm.contents import registry_of
 from tests.arm.images import Images
 from tests.arm.machines import Machines
+from tests.arm.vaults import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,12 +85,13 @@ class Arm:
     that do not find a new resource, by the pattern of its path), `lingering` (lists that still have a deleted one),
     `role_reads` (pulls that a new role assignment does not allow yet), `principal_writes` (role assignments that do
     not find a new identity yet), `token_s`, `pace` (by which the times of probes are multiplied), `registering` (reads
-    that a registration takes), `kubeconfig` (of what is in clusters), and `hook`, which is called with number, method
-    and path before a request is looked at.
+    that a registration takes), `elsewhere` (host and port where a name of Azure's services leads), `kubeconfig` (of
+    what is in clusters), and `hook`, which is called with number, method and path before a request is looked at.
     """
 
-    def __init__(self, url: str, authority: trustme.CA) -> None:
+    def __init__(self, url: str, authority: trustme.CA, proxy: str = "") -> None:
         self.url = url
+        self.proxy = proxy
         self.authority = authority
         self.tenant, self.client, self.principal = (str(uuid.uuid4()) for _ in range(3))
         self.secret = uuid.uuid4().hex
@@ -103,6 +106,9 @@ class Arm:
         self.operations: dict[str, Operation] = {}
         self.registrations: dict[str, tuple[str, int]] = {}
         self.blobs: dict[str, tuple[bytes, dict[str, str]]] = {}
+        self.vaults: dict[str, Vault] = {}
+        self.elsewhere: dict[str, tuple[str, int]] = {}
+        self.allowances: dict[str, tuple[str, frozenset[str]]] = {}
         self.seen: list[Seen] = []
         self.grants: list[Grant] | None = None
         self.images = Images(self.folder)
@@ -156,6 +162,10 @@ class Arm:
         """Have an image: of a folder with a Dockerfile, or one that is a command (and its environment)."""
         self.images.add(name, source, variables)
 
+    def vault(self, name: str) -> Vault:
+        """Have a key vault, and return it; it answers under NAME.vault.azure.net."""
+        return self.vaults.setdefault(name, Vault())
+
     def resource(self, path: str) -> Resource:
         """Return a resource by its id, with what is never told; an id may be relative to the subscription."""
         full = path if path.startswith("/subscriptions/") else f"{self.scope}/{path}"
@@ -197,7 +207,23 @@ class Arm:
             "AZURE_TENANT_ID": self.tenant,
             "REQUESTS_CA_BUNDLE": str(self.authorities),
             "SSL_CERT_FILE": str(self.authorities),
+            **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), self.proxy),
+            **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.0/8,127.0.0.1,localhost"),
         }
+
+    def place(self, host: str, port: int) -> tuple[str, int] | None:
+        """Return where a name leads: to what a test named, or here, where the stand-in has what is called so."""
+        if host in self.elsewhere:
+            return self.elsewhere[host]
+        if host.startswith("127."):  # what runs here; urllib asks the proxy for it
+            return host, port
+        name = host.partition(".")[0]
+        there = {
+            "azurecr.io": registry_of(self, host) is not None,
+            "vault.azure.net": name in self.vaults,
+            "blob.core.windows.net": name.endswith("mgd"),
+        }
+        return ("127.0.0.1", int(self.url.rpartition(":")[2])) if there.get(host.partition(".")[2]) else None
 
     # What the modules of the stand-in use.
 

@@ -32,6 +32,8 @@ class Image:
     root: Path | None = None
     port: int | None = None
     digest: str = ""
+    last: Path | None = None
+    """The folder that was copied last, of which the last layer is made."""
 
     def at(self, address: str, mounts: Mapping[str, Path] | None = None) -> Place:
         """Return where a container of it runs."""
@@ -87,6 +89,7 @@ class _Stage:
     entrypoint: list[str] = field(default_factory=list)
     command: list[str] = field(default_factory=list)
     port: int | None = None
+    last: Path | None = None
 
 
 class Images:
@@ -120,6 +123,18 @@ class Images:
         """Return an image by its name with a tag, or with a digest."""
         return self._found.get(name if "@" in name or ":" in name.rsplit("/", 1)[-1] else f"{name}:latest")
 
+    def found(self) -> list[tuple[str, Image]]:
+        """Return all images, by their names."""
+        return [*self._found.items()]
+
+    def found_as(self, name: str, image: Image) -> None:
+        """Have an image under one more name."""
+        self._found[name] = image
+
+    def remove(self, name: str) -> None:
+        """Have an image no longer under a name."""
+        self._found.pop(name, None)
+
     def _keep(self, name: str, image: Image) -> None:
         self._found[name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"] = image
         self._found[f"{re.sub(r':[^/:]*$', '', name)}@{image.digest}"] = image
@@ -147,7 +162,8 @@ class Images:
             elif word == "EXPOSE":
                 stage.port = int(rest.split("/")[0])
         words = tuple(stage.entrypoint), tuple(stage.command)
-        return Image(*words, stage.environment, stage.root, stage.port, digest or _digest(str(context).encode()))
+        digest = digest or _digest(str(context).encode())
+        return Image(*words, stage.environment, stage.root, stage.port, digest, stage.last)
 
 
 def _copy(rest: str, context: Path, stage: _Stage, stages: Mapping[str, _Stage]) -> None:
@@ -156,6 +172,7 @@ def _copy(rest: str, context: Path, stage: _Stage, stages: Mapping[str, _Stage])
     start = next((stages[each[7:].lower()].root for each in options if each.startswith("--from=")), context)
     found, into = start / source.lstrip("/"), stage.root / target.lstrip("/")
     if found.is_dir():
+        stage.last = found
         shutil.copytree(found, into, dirs_exist_ok=True)
     elif found.is_file():
         into = into / found.name if target.endswith("/") else into

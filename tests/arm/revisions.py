@@ -8,6 +8,7 @@ from tests.arm import lists
 from tests.arm.answers import Answer, refused
 from tests.arm.machines import Machine, Spec
 from tests.arm.probes import Probe
+from tests.arm.vaults import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,10 @@ def end(revision: dict[str, Any]) -> None:
 
 
 def _specs(arm: Arm, app: Resource, template: dict[str, Any], inside: str) -> Iterator[Spec]:
-    known = {each["name"]: each.get("value") or "" for each in app.properties["configuration"].get("secrets") or []}
+    known = {
+        each["name"]: value(arm, each.get("keyVaultUrl") or "") or each.get("value") or ""
+        for each in app.properties["configuration"].get("secrets") or []
+    }
     for each in template["containers"]:
         image = arm.images.get(each["image"])
         assert image is not None  # it was there when the app was accepted

@@ -19,10 +19,13 @@ import trustme
 from tests.arm.answers import Answer, Drop, Ending, Refused, error, malformed
 from tests.arm.arm import Arm
 from tests.arm.blobs import blob
+from tests.arm.contents import contents
 from tests.arm.kinds import Request
 from tests.arm.paths import parse
+from tests.arm.proxy import NAMES, Proxy, is_known
 from tests.arm.routing import answer
 from tests.arm.signin import check_token, signed_in
+from tests.arm.vaults import secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 RECORD = "OPDEPLOY_ARM_REQUESTS"
 """The variable that names a file to which every request is written."""
 NO_BODY = 204
+PLANES = {".azurecr.io": contents, ".vault.azure.net": secret}
+"""What answers under the names of services."""
 
 
 class Broken(Exception):  # noqa: N818 - it is none of a request
@@ -47,7 +52,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.authority = trustme.CA()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.authority.issue_cert("127.0.0.1", "localhost").configure_cert(self.context)
+        self.authority.issue_cert("127.0.0.1", "localhost", *NAMES).configure_cert(self.context)
+        self.proxy = Proxy(lambda host, port: self.arm.place(host, port))  # noqa: PLW0108 - there is no cloud yet
 
     @property
     def url(self) -> str:
@@ -91,7 +97,8 @@ class Handler(BaseHTTPRequestHandler):
         path = unquote(parts.path)
         body = self._read(content)
         self._record(body)
-        fault = arm.arrived(self.command, unquote(self.path), body)
+        host = self._host()
+        fault = arm.arrived(self.command, f"{f'https://{host}' if host else ''}{unquote(self.path)}", body)
         if isinstance(fault, Answer):
             return fault
         if fault is Drop.BEFORE:
@@ -106,8 +113,11 @@ class Handler(BaseHTTPRequestHandler):
     def _carry_out(self, arm: Arm, path: str, content: bytes, body: object, ending: Ending | None) -> Answer:
         query = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         headers = {name.lower(): value for name, value in self.headers.items()}
+        host = self._host()
         with arm.lock:
             try:
+                if plane := next((plane for end, plane in PLANES.items() if host.endswith(end)), None):
+                    return plane(arm, host, (self.command, path), headers, content)
                 if found := signed_in(arm, self.command, path, content) or blob(
                     arm, self.command, path, query, headers, content
                 ):
@@ -119,6 +129,11 @@ class Handler(BaseHTTPRequestHandler):
             except Refused as error_:
                 return error_.answer
 
+    def _host(self) -> str:
+        """Return the name of the service that is asked; empty where it is the stand-in itself."""
+        host = self.headers.get("Host", "").partition(":")[0].lower()
+        return host if is_known(host) else ""
+
     def _read(self, content: bytes) -> Any:  # noqa: ANN401 - JSON, or bytes that are none
         if not content:
             return None
@@ -128,7 +143,7 @@ class Handler(BaseHTTPRequestHandler):
             return content
 
     def _record(self, body: object) -> None:
-        if path := os.environ.get(RECORD):
+        if (path := os.environ.get(RECORD)) and not self._host():  # the data planes have no published schemas
             line = {"method": self.command, "path": self.path, "body": None if isinstance(body, bytes) else body}
             with open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 - one line at once, from several processes
                 file.write(json.dumps(line) + "\n")
@@ -174,13 +189,15 @@ def serving() -> Iterator[Server]:
         try:
             yield server
         finally:
+            server.proxy.shutdown()
+            server.proxy.server_close()
             server.shutdown()
 
 
 @contextmanager
 def cloud(server: Server) -> Iterator[Arm]:
     """Have a cloud of one's own at a server, until the block ends."""
-    server.arm = Arm(server.url, server.authority)
+    server.arm = Arm(server.url, server.authority, server.proxy.url)
     try:
         yield server.arm
     finally:

@@ -77,15 +77,31 @@ def _token(arm: Arm, tenant: str, form: dict[str, str]) -> Answer:
         )
         return _no(WRONG_SECRET, "invalid_client", text, 401)
     until = time.time() + arm.token_s
-    claims = {"aud": f"{arm.url}/", "appid": arm.client, "oid": arm.principal, "tid": arm.tenant, "exp": int(until),
-              "n": len(arm.tokens)}  # fmt: skip
-    parts = (json.dumps(each).encode() for each in ({"alg": "RS256", "typ": "JWT"}, claims))
+    told = {
+        "aud": form.get("scope", "").split(" ")[0].removesuffix("/.default"),
+        "iss": f"https://sts.windows.net/{arm.tenant}/",
+        "appid": arm.client,
+        "oid": arm.principal,
+        "tid": arm.tenant,
+        "iat": int(time.time()),
+        "nbf": int(time.time()),
+        "exp": int(until),
+        "n": len(arm.tokens),
+    }
+    parts = (json.dumps(each).encode() for each in ({"alg": "RS256", "typ": "JWT"}, told))
     token = ".".join(base64.urlsafe_b64encode(each).rstrip(b"=").decode() for each in (*parts, b"signature"))
     arm.tokens[token] = until
     seconds = arm.token_s
     return Answer(
         200, {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
     )
+
+
+def claims(token: str) -> dict[str, Any]:
+    """Return what a token says; its signature is none."""
+    middle = token.split(".")[1]
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    return found
 
 
 def _no(number: int, code: str, text: str, status: int) -> Answer:

@@ -13,6 +13,7 @@ from tests.arm.kinds import LOCATION, NOW, REGIONS, Kind, Long, Resource
 from tests.arm.machines import Machine, Spec
 from tests.arm.operations import Operation
 from tests.arm.registries import may_pull
+from tests.arm.vaults import referred
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +133,7 @@ def run(arm: Arm, site: Resource) -> None:
         "PORT": str(port),
         "WEBSITE_SITE_NAME": site.name,
         "WEBSITE_HOSTNAME": site.private["front"].name,
-        **settings,
+        **{name: referred(arm, value) for name, value in settings.items()},
     }
     arguments = (site.private["config"].get("appCommandLine") or "").split()
     inside = arm.machines.address()

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from opdeploy.clients.azure import Within
+from opdeploy.clients.kubernetes import connected_to
+from opdeploy.errors import TransientError
+from opdeploy.targets.aks import plugin
 from tests.arm import answers
 from tests.azure.breaking import killed
 from tests.azure.clouded import GROUP, REGION
@@ -20,8 +24,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow  # it builds images
 
 TYPE = "Microsoft.ContainerService/managedClusters"
-LEFT_IN_CLUSTER = 1
-"""The namespace, which the stand-in does not take along with a cluster."""
 
 
 def where(project: ClusteredProject) -> str:
@@ -287,3 +289,53 @@ def test_the_files_are_what_azure_takes(cluster_of_azure: ClusteredProject) -> N
     assert len(kinds[f"{TYPE}/agentPools"]["dependsOn"]) == 1
     assert "kubeletidentity.objectId" in kinds["Microsoft.Authorization/roleAssignments"]["properties"]["principalId"]
     assert "az aks get-credentials" in (project.folder / "files" / "README.md").read_text()
+
+
+def test_a_group_of_its_own_is_found_again(cluster_of_azure: ClusteredProject) -> None:
+    """Where none is named: that of its machines has the same tags, and is not taken for it."""
+    project = cluster_of_azure
+    project.workload(azure={"resource_group": None, "subscription": project.arm.subscription})
+    done = project.deploy()
+    assert done.code == 0, done.err
+    assert f"resourceGroups/opdeploy-{project.name}/providers/{TYPE}/{project.name}" in " ".join(project.left())
+    assert project.status()["ready"]
+    assert project.run("remove", "--yes").code == 0
+    assert project.left() == []
+
+
+def test_who_is_at_work_on_it_is_seen_by_a_context_too(cluster_of_azure: ClusteredProject) -> None:
+    """The lock is in Azure and in the cluster."""
+    project = cluster_of_azure
+    assert project.deploy().code == 0
+    seen: list[str] = []
+
+    def look(_number: int, method: str, path: str) -> None:
+        if method == "DELETE" and path.lower().endswith(f"managedclusters/{project.name}?api-version=2026-08-01"):
+            seen.extend(kubectl("-n", project.name, "get", "leases", "-o", "name").split())
+            seen.extend(name for name in project.left() if "opdeploy-lock" in name)
+
+    project.arm.hook = look
+    assert project.run("remove", "--yes").code == 0
+    assert seen[0] == f"lease.coordination.k8s.io/{project.name}"
+    assert len(seen) == 2
+
+
+def test_a_plugin_is_applied_and_removed(cluster_of_azure: ClusteredProject) -> None:
+    """It is as it was applied, and others that do the same are told apart; no node has a GPU."""
+    name = cluster_of_azure.name
+    kubeconfig = yaml.safe_load(cluster_of_azure.arm.kubeconfig)
+    with connected_to(kubeconfig, "c") as api, pytest.MonkeyPatch.context() as patch:
+        within = Within(api, None, "me")
+        within.plug(plugin.name(name), manifest=plugin.manifest(name))
+        (found,) = [item for item in within.plugins(name) if item]
+        assert (found.name, found.drift()) == (plugin.name(name), ())
+        assert None not in [*within.plugins(name)]
+        theirs = plugin.manifest("theirs")
+        theirs["metadata"]["labels"] = {}
+        within.plug(plugin.name("theirs"), manifest=theirs)
+        assert None in [*within.plugins(name)]
+        for each in (name, "theirs", "theirs"):
+            within.unplug(plugin.name(each))
+        patch.setattr("opdeploy.clients.azure.within._GPUS_S", -1.0)
+        with pytest.raises(TransientError, match=f"describe daemonset {name}-gpus"):
+            within.tells_of_gpus(name)

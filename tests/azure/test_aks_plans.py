@@ -330,6 +330,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "fewer at most than at least": ({"aks": {"min_nodes": 3, "max_nodes": 2}}, "max_nodes: 2 is below min_nodes 3"),
     "a context, too": ({"aks": {"cluster": "c"}, "kubernetes": {"context": "k"}}, "named by deploy.kubernetes.context"),
     "the tier of a named one": ({"aks": {"cluster": "c", "tier": "Premium"}}, "deploy.aks.tier: is of a cluster that"),
+    "a Key Vault": ({"azure": {"key_vault": "mine"}}, "a cluster keeps the API key itself, in a Secret"),
     "the identity of a named one": (
         {"aks": {"cluster": "c"}, "azure": {"identity": IDENTITY}}, "deploy.aks.cluster names has its own"
     ),

@@ -222,5 +222,6 @@ class Clustered(Place):
     def api_key(self, deployment: str) -> str | None:
         """Return the API key of a deployment: that of its cluster, else that of the environment."""
         with suppress(NotFoundError, TransientError):
-            return self.inside.api_key(deployment) or self._key
-        return self._key
+            if key := self.inside.api_key(deployment):
+                return key
+        return super().api_key(deployment)

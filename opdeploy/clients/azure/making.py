@@ -28,6 +28,7 @@ class Making:
         self._by = by
         self.push = registries.push
         self.build = registries.build
+        self._remove = registries.remove
 
     def put(self, *, resource: str, body: Mapping[str, Any], api_key: str | None = None) -> None:
         """Have a resource be as a body says, and note it before: so it is known however this ends."""
@@ -61,11 +62,26 @@ class Making:
             record = record.with_version(kept.model_copy(update={"proven": True}))
         self._place.keep(record.model_copy(update={"current": number}))
 
-    def forget(self, *, numbers: list[int]) -> None:
-        """Drop versions from the record."""
+    def forget(self, *, numbers: list[int], images: list[str] | None = None) -> None:
+        """Remove images, and drop versions from the record: last, for it says which they are."""
+        for image in images or ():
+            self._remove(image)
         record = self._record()
         versions = tuple(item for item in record.versions if item.number not in numbers)
         self._place.keep(record.model_copy(update={"versions": versions}))
+
+    def keep_key(self, *, vault: str) -> None:
+        """Keep the API key in a Key Vault, and no longer in another; it is noted before."""
+        record = self._record()
+        self._place.keep(record.model_copy(update={"vault": vault}))
+        self._place.keep_key(vault)
+        if record.vault not in {None, vault}:
+            self._place.drop_key(str(record.vault))
+
+    def drop_key(self, *, vault: str) -> None:
+        """Delete the API key from a Key Vault."""
+        self._place.drop_key(vault)
+        self._place.keep(self._record().model_copy(update={"vault": None}))
 
     def close(self) -> None:
         """Remove the record."""

@@ -6,31 +6,106 @@ whoever may make resources there may write.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from opdeploy.deployment import Lock
 
 if TYPE_CHECKING:
     from opdeploy.clients.azure.arm import Arm
+    from opdeploy.clients.azure.session import Session
+    from opdeploy.targets.azure.names import Where
 
 _SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 _OUTPUT = "note"
+_SETTLED_S = 2.0
+"""Seconds after which whoever took a lock at the same moment has written it, too."""
+
+
+class Keeps(Protocol):
+    """What keeps records and locks, each of a deployment by where that is."""
+
+    in_group: bool
+    """Whether that is the resource group, which is to be there first."""
+
+    def read(self, at: Where) -> str | None:
+        """Return a record; None where there is none."""
+
+    def write(self, at: Where, text: str) -> None:
+        """Keep a record, in the place of what was there."""
+
+    def drop(self, at: Where) -> None:
+        """Keep a record no longer; none is no error."""
+
+    def held(self, at: Where) -> Lock | None:
+        """Return the lock that holds; None where none does."""
+
+    def take(self, at: Where, lock: Lock) -> Lock:
+        """Take the lock, where nobody has it, and return the one that holds."""
+
+    def give_back(self, at: Where, lock: Lock) -> None:
+        """Give a lock back, unless another is in its place."""
+
+
+def keeps(arm: Arm, state: str | None) -> Keeps:
+    """Return what keeps records and locks: a container of blobs, where `deploy.state` names one, else the group."""
+    from opdeploy.clients.azure.blobs import Blobs
+
+    session: Session = arm.session
+    return Blobs(session, state) if state and "://" in state else Notes(arm)
 
 
 class Notes:
-    """Texts, by the ids of what keeps them."""
+    """Records and locks in resource groups."""
+
+    in_group = True
 
     def __init__(self, arm: Arm) -> None:
         """Take a connection."""
         self._arm = arm
 
-    def read(self, note: str) -> str | None:
-        """Return a text; None where there is none. One that is being written is waited for."""
-        found = self._arm.settled(note)
+    def read(self, at: Where) -> str | None:
+        """Return a record; None where there is none."""
+        return self._read(at.note)
+
+    def write(self, at: Where, text: str) -> None:
+        """Keep a record, in the place of what was there."""
+        self._write(at.note, text)
+
+    def drop(self, at: Where) -> None:
+        """Keep a record no longer; none is no error."""
+        self._arm.delete(at.note)
+
+    def held(self, at: Where) -> Lock | None:
+        """Return the lock that holds; None where none does."""
+        text = self._read(at.lock)
+        return Lock.model_validate_json(text) if text else None
+
+    def take(self, at: Where, lock: Lock) -> Lock:
+        """Take the lock, where nobody has it, and return the one that holds.
+
+        It is written, and looked at again when whoever wrote one at the same moment has done so: the last one holds.
+        """
+        if held := self.held(at):
+            return held
+        self._write(at.lock, lock.model_dump_json())
+        time.sleep(_SETTLED_S)
+        return self.held(at) or lock
+
+    def give_back(self, at: Where, lock: Lock) -> None:
+        """Give a lock back, unless another is in its place."""
+        held = self.held(at)
+        if held and held.process == lock.process:
+            self._arm.delete(at.lock)
+
+    def _read(self, note: str) -> str | None:
+        found = self._arm.settled(note)  # one that is being written is waited for
         outputs = ((found or {}).get("properties") or {}).get("outputs") or {}
         value = (outputs.get(_OUTPUT) or {}).get("value")
         return value if isinstance(value, str) else None
 
-    def write(self, note: str, text: str) -> None:
-        """Keep a text, in the place of what was there; it begins with no bracket, which would be an expression."""
+    def _write(self, note: str, text: str) -> None:
+        """Keep a text; it begins with no bracket, which would be an expression."""
         template = {
             "$schema": _SCHEMA,
             "contentVersion": "1.0.0.0",
@@ -38,7 +113,3 @@ class Notes:
             "outputs": {_OUTPUT: {"type": "string", "value": text}},
         }
         self._arm.put(note, {"properties": {"mode": "Incremental", "template": template}})
-
-    def drop(self, note: str) -> None:
-        """Keep a text no longer; none is no error."""
-        self._arm.delete(note)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from opdeploy.clients.azure import seen
-from opdeploy.clients.azure.notes import Notes
+from opdeploy.clients.azure.keys import Keys
+from opdeploy.clients.azure.notes import keeps
 from opdeploy.clients.azure.runs import runs
-from opdeploy.deployment import Lock
-from opdeploy.errors import InputError, OpdeployError
+from opdeploy.errors import InputError, OpdeployError, unknown_key
 from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
 from opdeploy.targets.azure.names import completed, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -26,12 +25,9 @@ if TYPE_CHECKING:
     from opdeploy.clients.azure.registry import Registries
     from opdeploy.clients.azure.runs import Runs
     from opdeploy.deploy_settings import Deploy
-    from opdeploy.deployment import Observed
+    from opdeploy.deployment import Lock, Observed
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.base import Wanted
-
-_SETTLED_S = 2.0
-"""Seconds after which whoever took a lock at the same moment has written it, too."""
 
 
 class Place:
@@ -54,11 +50,12 @@ class Place:
         self._arm = arm
         self._settings = settings
         self._target = target
-        self._key = key
+        self._keys = Keys(arm.session, target, key)
         self._images = images
         self._runs = servers or runs(arm, target)
-        self._notes = Notes(arm)
+        self._notes = keeps(arm, settings.state)
         self._whole = settings
+        self._seen: Observed | None = None
         self._at: Where | None = None
         """Where the deployment is that was looked at last."""
         self._has_made: str | None = None
@@ -83,7 +80,8 @@ class Place:
             home = self._arm.find(group_id(known["subscription"], group_name))
             known |= {"location": home["location"]} if home else {}
         settings = self._settings.model_copy(update={"azure": chosen.model_copy(update=known)})
-        return completed(settings, deployment, self._arm.session.cloud.registries)
+        cloud = self._arm.session.cloud
+        return completed(settings, deployment, cloud.registries, cloud.vaults)
 
     def _home(self, deployment: str) -> str:
         found = self._arm.tagged(None, NAME, deployment)
@@ -116,11 +114,13 @@ class Place:
         record = self.record(deployment)
         there = seen.resources(self._arm, at, record)
         found = seen.observed(at, target, record, there, self._runs)
-        return found.model_copy(update={"lock": self._held(at), "facts": {**found.facts, **self._facts(at)}})
+        found = self._keys.observed(at, found, record, self._whole.azure.key_vault)
+        self._seen = found
+        return found.model_copy(update={"lock": self._notes.held(at), "facts": {**found.facts, **self._facts(at)}})
 
     def record(self, deployment: str) -> Record | None:
         """Return the record of a deployment; None where there is none."""
-        text = self._notes.read(self.where(deployment).note)
+        text = self._notes.read(self.where(deployment))
         try:
             return Record.model_validate_json(text) if text else None
         except ValidationError:
@@ -130,7 +130,7 @@ class Place:
 
     def keep(self, record: Record) -> None:
         """Write the record of a deployment."""
-        self._notes.write(self.where(record.deployment).note, record.model_dump_json())
+        self._notes.write(self.where(record.deployment), record.model_dump_json())
 
     def known(self) -> Record:
         """Return the record of the deployment that was looked at last, which may be one with nothing in it."""
@@ -139,7 +139,7 @@ class Place:
 
     def close(self) -> None:
         """Drop the record of the deployment that was looked at last."""
-        self._notes.drop(self._last().note)
+        self._notes.drop(self._last())
 
     def _last(self) -> Where:
         if self._at is None:
@@ -176,46 +176,54 @@ class Place:
         home = self._arm.find(at.group_id)
         if home and (home.get("properties") or {}).get("provisioningState") == "Deleting":
             yield f"resource group {at.group}: is being removed; wait until it is gone, or take another"
+        yield from self._keyless()
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:
         """Yield what may not be enough, or is not there."""
+        if self._key().get("fits") is False and self._key().get("known"):
+            yield "the API key is not the one that it asks for now: it takes the place of that, and clients need it"
         if not wanted.settings.azure.owner:
             yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
+
+    def _key(self) -> Mapping[str, JsonValue]:
+        """Return what is known of the API key of the deployment that was looked at last."""
+        return told if self._seen and isinstance(told := self._seen.facts["key"], dict) else {}
+
+    def _keyless(self) -> Iterator[str]:
+        """Yield what is to be done about an API key that is asked for and not known."""
+        key = self._key()
+        if key.get("why"):
+            yield str(key["why"])
+        elif key.get("missing"):
+            yield unknown_key(self._last().deployment)
 
     # The lock
 
     def lock(self, deployment: str, lock: Lock) -> Lock:
-        """Take the lock of a deployment, and return the lock that holds.
-
-        It is written, and looked at again when whoever wrote one at the same moment has done so: the last one holds.
-        """
+        """Take the lock of a deployment, and return the lock that holds."""
         at = self.where(deployment)
-        if held := self._held(at):
+        if held := self._notes.held(at):
             return held
-        self._make_group(at)
+        if self._notes.in_group:
+            self._make_group(at)
         try:
-            self._notes.write(at.lock, lock.model_dump_json())
+            return self._notes.take(at, lock)
         except OpdeployError:
-            if self._has_made:
+            if self._has_made == at.group_id:
                 self._arm.delete(at.group_id)
             raise
-        time.sleep(_SETTLED_S)
-        return self._held(at) or lock
 
     def unlock(self, deployment: str, lock: Lock) -> None:
         """Give a lock back, unless another is in its place; a group that was made for it alone goes with it."""
         at = self.where(deployment)
-        held = self._held(at)
-        if held is None or held.process != lock.process:
-            return
-        if self._has_made == at.group_id and self._is_empty(at):
+        if self._has_made == at.group_id and self._is_mine(at, lock) and self._is_empty(at):
             self._arm.delete(at.group_id)
         else:
-            self._notes.drop(at.lock)
+            self._notes.give_back(at, lock)
 
-    def _held(self, at: Where) -> Lock | None:
-        text = self._notes.read(at.lock)
-        return Lock.model_validate_json(text) if text else None
+    def _is_mine(self, at: Where, lock: Lock) -> bool:
+        held = self._notes.held(at)
+        return held is not None and held.process == lock.process
 
     def _make_group(self, at: Where) -> None:
         if self._arm.settled(at.group_id) is None:
@@ -226,7 +234,7 @@ class Place:
     def _is_empty(self, at: Where) -> bool:
         """Tell whether nothing was made in a group but what keeps the lock."""
         path = f"{at.group_id}/resources"
-        return self._notes.read(at.note) is None and not any(self._arm.every(path, KINDS["resource group"].api))
+        return self._notes.read(at) is None and not any(self._arm.every(path, KINDS["resource group"].api))
 
     # Servers
 
@@ -259,6 +267,19 @@ class Place:
         """Write the artefact that a server holds below a folder, in one called `model`."""
         self._images.artefact(self._runs.image(self._last(), name), folder)
 
-    def api_key(self, deployment: str) -> str | None:  # noqa: ARG002 - Azure tells no secret of what runs
-        """Return the API key of a deployment: that of the environment, where one is there."""
-        return self._key
+    # The API key
+
+    def api_key(self, deployment: str) -> str | None:
+        """Return the API key of a deployment: that of the environment, else that of its Key Vault."""
+        at = self.where(deployment)
+        vault = self._whole.azure.key_vault
+        record = None if vault else self.record(deployment)
+        return self._keys.find(at, vault, record.vault if record else None)
+
+    def keep_key(self, vault: str) -> None:
+        """Keep the API key of the deployment that was looked at last in a Key Vault."""
+        self._keys.keep(self._last(), vault)
+
+    def drop_key(self, vault: str) -> None:
+        """Delete the API key of the deployment that was looked at last from a Key Vault."""
+        self._keys.drop(self._last(), vault)

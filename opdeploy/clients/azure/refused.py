@@ -36,6 +36,9 @@ _TO_DO = {
     "ReservedResourceName": "take another --name",
     "ResourceGroupBeingDeleted": "wait until that is gone, or take another group with --resource-group",
     "RoleAssignmentExists": "remove the assignment of that role that is there, or name the identity that has it",
+    "AuthorizationPermissionMismatch": "have somebody give you the role Storage Blob Data Contributor on the container",
+    "AuthorizationFailure": "see that the network of the storage account lets you in, and that you have a role there",
+    "ContainerNotFound": "make the container (az storage container create), or name another with deploy.state",
     "PrincipalNotFound": "run the command again: the identity was made a moment ago",
 }
 """What to do about a code of Azure Resource Manager, or of one of its services."""
@@ -113,9 +116,10 @@ def refusal(error: Any) -> Refusal:  # noqa: ANN401 - an error of azure-core
         if not (deeper.get("code") and deeper.get("message")):
             break
         found = deeper
-    code = str(found.get("code") or found.get("Code") or f"HTTP {error.status_code}")
-    message = str(found.get("message") or found.get("Message") or error.reason or "it gave no reason")
     headers = response.headers if response is not None else {}
+    named = headers.get("x-ms-error-code")  # Blob Storage answers with XML
+    code = str(found.get("code") or found.get("Code") or named or f"HTTP {error.status_code}")
+    message = str(found.get("message") or found.get("Message") or error.reason or "it gave no reason")
     return Refusal(
         code, _line(message), str(headers.get("x-ms-request-id") or headers.get("x-ms-correlation-request-id") or "")
     )

@@ -1,4 +1,4 @@
-"""Folders of containers, which an engine sends as tar archives."""
+"""Folders of containers and images, which an engine or a registry sends as tar archives, compressed or not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def extract(pieces: Iterable[bytes], folder: Path, room: int) -> None:
     Raises OpdeployError where there is more, or where the archive is none or is cut off.
     """
     try:
-        with tarfile.open(fileobj=io.BufferedReader(_Pieces(pieces)), mode="r|") as archive:
+        with tarfile.open(fileobj=io.BufferedReader(_Pieces(pieces)), mode="r|*") as archive:
             for member in archive:
                 room -= member.size
                 if room < 0:

@@ -35,6 +35,8 @@ def _wrong(settings: Deploy) -> Iterator[str]:
     if chosen.cluster and settings.kubernetes.context:
         yield "deploy.aks.cluster: the cluster is named by deploy.kubernetes.context already; leave one out"
     if in_azure(settings):
+        if settings.azure.key_vault:
+            yield "deploy.azure.key_vault: a cluster keeps the API key itself, in a Secret; leave it out"
         yield from _of_nodes(settings)
         yield from _of_named(settings)
 

@@ -27,11 +27,13 @@ GONE_S = 1800.0
 BUILT_S = 3600.0
 
 
-def put(resource: Resource, found: Found | None, title: str = "") -> Iterator[Step]:
-    """Yield the step after which a resource is as its body says, unless it is so."""
+def put(resource: Resource, found: Found | None, title: str = "", *, rekeyed: bool = False) -> Iterator[Step]:
+    """Yield the step after which a resource is as its body says, unless it is so; `rekeyed`: but for the API key."""
     name = name_of(resource.id)
     found = None if found and found.properties.get("state") == GOING else found
     differ = changes(resource.body, found)
+    if rekeyed and found and secrets(dict(resource.body)):
+        differ = (*differ, Change(property="key of clients", before="another", after="the one that is known here"))
     if found and not differ:
         return
     action: Action = "change" if found else "create"
@@ -113,20 +115,14 @@ def proven(deployment: str, number: int, before: int | None) -> Step:
     )
 
 
-def forget(deployment: str, numbers: Sequence[int]) -> Step:
-    """Return the step that drops versions from the record."""
+def forget(deployment: str, numbers: Sequence[int], images: Sequence[str] = ()) -> Step:
+    """Return the step that drops versions from the record, and removes images which no other has."""
     which = ", ".join(map(str, numbers))
-    dropped: list[JsonValue] = [*numbers]
-    return Step(
-        id="forget",
-        title=f"keep no record of version {which} any more",
-        action="delete",
-        kind="note",
-        name=deployment,
-        call="azure.forget",
-        args={"numbers": dropped},
-        cleanup=True,
-    )
+    also = f", and remove {', '.join(images)}" if images else ""
+    args: dict[str, JsonValue] = {"numbers": [*numbers], **({"images": [*images]} if images else {})}
+    title = f"keep no record of version {which} any more{also}"
+    more = {"id": "forget", "action": "delete", "timeout_s": GONE_S, "cleanup": True}
+    return act(("note", deployment), "azure.forget", title, args, **more)
 
 
 def check_server(kind: str, name: str, number: int, ready_s: float) -> Step:

@@ -9,11 +9,13 @@ from opdeploy.errors import NotFoundError
 from opdeploy.targets.azure import steps
 from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of
 from opdeploy.targets.azure.shared import Resource, registry, shared
+from opdeploy.targets.azure.vault import KIND as SECRET
+from opdeploy.targets.azure.vault import secret_name
 from opdeploy.targets.engine import making
 from opdeploy.targets.engine.steps import HERE, clear_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from pydantic import JsonValue
 
@@ -54,6 +56,7 @@ class AzureTarget:
         yield from _put(needed, observed, is_group=True)
         if version:
             yield steps.begun(observed.deployment, version)
+        yield from _key(wanted, observed)
         yield from _put(needed, observed, is_group=False)
         if version:
             yield from image(wanted, registry(wanted, facts), facts)
@@ -77,8 +80,9 @@ class AzureTarget:
     def teardown(self, observed: Observed) -> Iterator[Step]:
         """Yield the steps that delete everything that the deployment made, and nothing else."""
         made = [item for item in observed.found if item.made.get("id") and item.kind != VERSION]
-        ordered = steps.order(made)
+        ordered = steps.order([item for item in made if item.kind != SECRET])
         yield from (steps.delete(item) for item in ordered if item.kind != GROUP.name)
+        yield from (_dropped(item) for item in made if item.kind == SECRET)
         if made:  # while there still is something by which an interrupted removal goes on
             yield clear_here(observed.deployment, None)
             yield steps.act(("note", observed.deployment), "azure.close", "remove the record", {}, action="delete")
@@ -110,10 +114,29 @@ def kept_as(observed: Observed, kind: str, number: int) -> Resource:
     return Resource(kind, made["id"], made["body"])
 
 
+def rekeyed(observed: Observed) -> bool:
+    """Tell whether what has the requests asks for another API key than the one that is known."""
+    key = observed.facts.get("key")
+    return isinstance(key, dict) and key.get("fits") is False
+
+
 def is_keyed(observed: Observed, number: int) -> bool:
     """Tell whether a version asks for an API key."""
     found = observed.of(VERSION, kept(observed.deployment, number))
     return found is not None and found.properties.get("keyed") is True
+
+
+def forgotten(observed: Observed, numbers: Collection[int], image: str = "") -> Iterator[Step]:
+    """Yield the step after which versions are kept no longer, with their images in the deployment's own registry.
+
+    What another version has stays, and so does `image`, that of a version which is made now.
+    """
+    own = {item.name.lower() for item in observed.found if item.kind == "container registry"}
+    gone = {item.image for item in observed.versions if item.number in numbers}
+    stay = {image, *(item.image for item in observed.versions if item.number not in numbers)}
+    if numbers:
+        images = sorted(name for name in gone - stay if name.partition(".")[0].lower() in own)
+        yield steps.forget(observed.deployment, sorted(numbers), images)
 
 
 def old(observed: Observed, number: int, keep: int) -> list[int]:
@@ -128,6 +151,23 @@ def _put(needed: list[Resource], observed: Observed, *, is_group: bool) -> Itera
     for resource in needed:
         if (resource.kind == GROUP.name) == is_group:
             yield from steps.put(resource, observed.of(resource.kind, resource.id.rpartition("/")[2]))
+
+
+def _key(wanted: Wanted, observed: Observed) -> Iterator[Step]:
+    """Yield the step after which the Key Vault that is named has the API key."""
+    vault = wanted.settings.azure.key_vault
+    told = observed.facts.get("key")
+    if vault and wanted.keyed and not (isinstance(told, dict) and told.get("kept") is True):
+        name = secret_name(observed.deployment)
+        title = f"keep the API key in {vault}, as {name}"
+        yield steps.act((SECRET, name), "azure.keep_key", title, {"vault": vault}, action="create")
+
+
+def _dropped(secret: Found) -> Step:
+    vault = str(secret.made["vault"])
+    title = f"delete the API key from {vault}"
+    where, args = (SECRET, secret.name), {"vault": vault}
+    return steps.act(where, "azure.drop_key", title, {**args}, action="delete", timeout_s=steps.GONE_S)
 
 
 def image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Iterator[Step]:
