@@ -96,6 +96,15 @@ SETTINGS: dict[str, Values] = {
     "container_apps.external": Values(file=True, text="false", read=False, wrong="some"),
     "container_apps.subnet": Values(_SUBNET, _SUBNET, _SUBNET, "a"),
     "container_apps.workspace": Values("own", _WORKSPACE, _WORKSPACE, "mine"),
+    "aks.cluster": Values("theirs", "7", "7", "a/b"),
+    "aks.tier": Values("Free", "Standard", "Standard", "Basic"),
+    "aks.kubernetes_version": Values("1.35", "1.36", "1.36", "latest"),
+    "aks.system_size": Values("Standard_D2as_v5", "Standard_D4as_v5", "Standard_D4as_v5", "large"),
+    "aks.system_nodes": Values(1, "3", 3, "0"),
+    "aks.size": Values("Standard_D4as_v5", "Standard_NC4as_T4_v3", "Standard_NC4as_T4_v3", "large"),
+    "aks.min_nodes": Values(1, "0", 0, "-1"),
+    "aks.max_nodes": Values(1, "4", 4, "0"),
+    "aks.priority": Values("Regular", "Spot", "Spot", "Low"),
     "state": Values("kept", "null", "null", ONE_LINE, Chosen(state="elsewhere"), "elsewhere"),
 }
 WITH_OPTION = {path: values for path, values in SETTINGS.items() if values.option}

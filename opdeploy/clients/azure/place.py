@@ -94,11 +94,17 @@ class Place:
         groups = sorted(
             {name_of(group_of(item["id"])).lower(): name_of(group_of(item["id"])) for item in mine}.values()
         )
+        groups = [name for name in groups if not self._is_managed(name)]
         if len(groups) > 1:
             raise InputError(
                 f"{deployment}: is in several resource groups: {', '.join(groups)}; say which with --resource-group"
             )
         return groups[0] if groups else f"opdeploy-{deployment}"
+
+    def _is_managed(self, group: str) -> bool:
+        """Tell whether a resource made a group for itself, as a cluster does for its nodes, with its own tags."""
+        found = self._arm.find(group_id(self._arm.session.subscription, group))
+        return bool(found and found.get("managedBy"))
 
     # What is there
 
