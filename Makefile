@@ -45,7 +45,7 @@ $(VENV)/demo: $(BIN)/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) install --constraint constraints.txt --editable '.[serve,docker,kubernetes,local,model,image,text,sklearn,lightgbm,xgboost,pictures]' --group dev
+	$(PIP) install --constraint constraints.txt --editable '.[serve,docker,kubernetes,azure,local,model,image,text,sklearn,lightgbm,xgboost,pictures]' --group dev
 	touch $@
 
 SOURCES := pyproject.toml constraints.txt hatch_build.py $(shell find opdeploy profiles templates -type f -not -name '*.pyc')

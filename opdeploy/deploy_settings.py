@@ -11,10 +11,13 @@ from opdeploy.fields import (
     GROUP,
     IDENTITY,
     NAME,
+    PLAN,
     PROFILE,
     REGION,
     REGISTRY,
+    SETTING,
     SUBNET,
+    VAULT,
     WORKSPACE,
     Address,
     OneLine,
@@ -23,6 +26,11 @@ from opdeploy.fields import (
 from opdeploy.frozen import Frozen
 
 PORT = 8000
+PlanSize = Literal[
+    "B1", "B2", "B3", "S1", "S2", "S3",
+    "P0v3", "P1v3", "P2v3", "P3v3", "P1mv3", "P2mv3", "P3mv3", "P4mv3", "P5mv3",
+]  # fmt: skip
+"""Of an App Service plan that is made."""
 HOST = "127.0.0.1"
 
 
@@ -133,6 +141,10 @@ class OnAzure(Frozen):
         Literal["Basic", "Standard", "Premium"] | None,
         Field(description="Of a registry that is made; Basic if not given."),
     ] = None
+    key_vault: Annotated[
+        str | None,
+        Field(pattern=VAULT, max_length=200, description="Key Vault, by name or address, that keeps the API key."),
+    ] = None
     build: Annotated[
         Literal["here", "registry"] | None,
         Field(description="Build the image here, or in the registry; where Docker answers here, if not given."),
@@ -158,6 +170,27 @@ class OnAci(Frozen):
         Literal["Always", "OnFailure", "Never"] | None,
         Field(description="When what has ended is started again; Always if not given."),
     ] = None
+
+
+class OnWebApp(Frozen):
+    """As an Azure web app."""
+
+    plan: Annotated[
+        str | None, Field(pattern=PLAN, max_length=400, description="Id of a Linux plan; one is made if not given.")
+    ] = None
+    sku: Annotated[
+        PlanSize | None, Field(description="Size of the plan; the smallest of Premium v3 that fits if not given.")
+    ] = None
+    instances: Annotated[int | None, Field(ge=1, le=30, description="Machines of the plan; 1 if not given.")] = None
+    slots: Annotated[
+        bool | None,
+        Field(description="Try a new version in a slot and swap it in, where the plan has slots; true if not given."),
+    ] = None
+    always_on: Annotated[bool | None, Field(description="Keep it running without requests; true if not given.")] = None
+    app_settings: Annotated[
+        dict[Annotated[str, Field(pattern=SETTING, max_length=200)], str],
+        Field(default_factory=dict, description="More variables of the container; plans show them, so no secrets."),
+    ]
 
 
 class OnContainerApps(Frozen):
@@ -231,6 +264,7 @@ class Deploy(Frozen):
     kubernetes: Annotated[OnKubernetes, Field(default_factory=OnKubernetes, description="On a Kubernetes cluster.")]
     azure: Annotated[OnAzure, Field(default_factory=OnAzure, description="In an Azure subscription.")]
     aci: Annotated[OnAci, Field(default_factory=OnAci, description="As an Azure container group.")]
+    webapp: Annotated[OnWebApp, Field(default_factory=OnWebApp, description="As an Azure web app.")]
     container_apps: Annotated[
         OnContainerApps, Field(default_factory=OnContainerApps, description="As an Azure container app.")
     ]

@@ -66,6 +66,14 @@ class UnconfirmedError(OpdeployError):
     exit_code = 8
 
 
+def unknown_key(deployment: str) -> str:
+    """Say that a deployment asks for an API key which nobody here knows, and what to do."""
+    return (
+        f"{deployment}: asks for an API key that is not known here; set OPDEPLOY_API_KEY to the one that was shown "
+        "when it was made, or to a new one of 16 or more characters, which then takes its place"
+    )
+
+
 def closest(name: str, names: list[str]) -> str | None:
     """Return the name that is nearest to another, in capitals or not; None where none is near."""
     from difflib import get_close_matches

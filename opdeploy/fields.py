@@ -16,7 +16,10 @@ ADDRESS = r"^(localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)
 GROUP = r"^[A-Za-z0-9_()-]([A-Za-z0-9_().-]*[A-Za-z0-9_()-])?$"
 _ID = r"^/subscriptions/[0-9A-Fa-f-]{36}/resourceGroups/[A-Za-z0-9_().-]+/providers/"
 IDENTITY = _ID + r"Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9_-]+$"
+PLAN = _ID + r"Microsoft\.Web/serverfarms/[A-Za-z0-9_-]+$"
+SETTING = r"^[A-Za-z_][A-Za-z0-9_.:-]*$"
 SUBNET = _ID + r"Microsoft\.Network/virtualNetworks/[A-Za-z0-9_.-]+/subnets/[A-Za-z0-9_.-]+$"
+VAULT = r"^([A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+/?)$"
 ENVIRONMENT = _ID + r"Microsoft\.App/managedEnvironments/[A-Za-z0-9-]+$"
 PROFILE = r"^(Consumption(-GPU-NC8as-T4|-GPU-NC24-A100)?|[DE](4|8|16|32)|NC24-A100)$"
 WORKSPACE = r"^own$|" + _ID + r"Microsoft\.OperationalInsights/workspaces/[A-Za-z0-9-]+$"
@@ -32,11 +35,14 @@ HINTS = {
     DURATION: "write a time such as 90s, 15m, 4h or 7d",
     GROUP: "write letters, digits and any of -_.(), and no period at its end",
     IDENTITY: "write the id of a user-assigned identity, as az identity show tells it",
+    PLAN: "write the id of a Linux plan, as az appservice plan show tells it",
+    SETTING: "write the name of a variable, such as LOG_LEVEL",
     ENVIRONMENT: "write the id of a Container Apps environment, as az containerapp env show tells it",
     PROFILE: "write Consumption, D4 to D32, E4 to E32, or with a GPU Consumption-GPU-NC8as-T4, "
     "Consumption-GPU-NC24-A100 or NC24-A100",
     WORKSPACE: "write own, or the id of a Log Analytics workspace, as az monitor log-analytics workspace show tells it",
     SUBNET: "write the id of a subnet, as az network vnet subnet show tells it",
+    VAULT: "write the name of a Key Vault, or its address, such as https://me.vault.azure.net",
     REGION: "write an Azure region as Azure does, such as westeurope",
 }
 """What to write where a pattern does not match."""

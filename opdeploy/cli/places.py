@@ -47,6 +47,10 @@ class There(NamedTuple):
     """What returns the settings of a deployment of a name with what the place adds to them."""
 
 
+_API_KEY = "OPDEPLOY_API_KEY"
+"""The variable with the key of a deployment in Azure, which tells no secret of what runs."""
+
+
 @contextmanager
 def place(found: Settings, making: Making | None = None) -> Iterator[There]:
     """Give where deployments live, on the platform that is chosen; `making` says what an image would be built of.
@@ -148,27 +152,31 @@ def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
         yield There(cluster, clients)
 
 
+def located(found: Settings) -> Deploy:
+    """Return the settings of a deployment in Azure, in the workload's region where they name none."""
+    deploy = found.deploy
+    if deploy.azure.location or not (found.workload and found.workload.region):
+        return deploy
+    chosen = deploy.azure.model_copy(update={"location": found.workload.region})
+    return deploy.model_copy(update={"azure": chosen})
+
+
 @contextmanager
 def _azure(found: Settings, making: Making | None) -> Iterator[There]:
     """Give a subscription of Azure; images are built by the engine that answers here, else by the registry."""
-    import os
-
     from opdeploy.clients import azure, docker
     from opdeploy.clients.docker.copies import Spare
     from opdeploy.clients.docker.maker import Maker
     from opdeploy.deploy.locking import owner
 
-    deploy = found.deploy
+    deploy = located(found)
     target = deploy.target or ""
-    if not deploy.azure.location and found.workload and found.workload.region:
-        chosen = deploy.azure.model_copy(update={"location": found.workload.region})
-        deploy = deploy.model_copy(update={"azure": chosen})
     with ExitStack() as stack:
         session = stack.enter_context(azure.connected(deploy.azure.cloud, deploy.azure.subscription))
         arm = azure.Arm(session)
         engine = cache(lambda: stack.enter_context(docker.connected()))
         registries = azure.Registries(arm, engine, making, builds_here=_builds_here(deploy, engine))
-        place = azure.Place(arm, deploy, target, registries, key=os.environ.get("OPDEPLOY_API_KEY"))
+        place = azure.Place(arm, deploy, target, registries, key=_key())
         clients: dict[str, object] = {
             "azure": azure.Making(arm, place, registries, owner()),
             "copy": Spare(engine, target),
@@ -176,6 +184,22 @@ def _azure(found: Settings, making: Making | None) -> Iterator[There]:
         if making:
             clients["image"] = Maker(engine, making)
         yield There(place, clients, "linux/amd64", place.completed)
+
+
+def _key() -> str | None:
+    """Return the API key of the environment; raises InputError for one that no server takes."""
+    import os
+
+    from opdeploy.errors import InputError
+    from opdeploy.serving.settings import check_key
+
+    key = os.environ.get(_API_KEY)
+    if not key:
+        return None
+    check_key(key, _API_KEY)
+    if "," in key:  # which stands between two of them
+        raise InputError(f"{_API_KEY} has a comma; take another key")
+    return key
 
 
 def _builds_here(deploy: Deploy, engine: Callable[[], object]) -> bool:
@@ -198,6 +222,7 @@ _PLACES = {
     "aks-cpu": _cluster,
     "aks-gpu": _cluster,
     "aci": _azure,
+    "webapp": _azure,
     "container-apps": _azure,
 }
 """What gives the place, by the platform's id."""

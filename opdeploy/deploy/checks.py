@@ -117,14 +117,17 @@ class Checks:
         self.example: Example | None = None
         """How to ask the endpoint."""
 
-    def server(self, name: str, ready_s: float) -> dict[str, JsonValue]:
+    def server(self, name: str, ready_s: float, version: int | None = None) -> dict[str, JsonValue]:
         """Wait until a server is ready, and hold its answers against the golden ones.
 
-        Raises DifferenceError where they differ, else what tells how it failed, with the evidence as notes.
+        `version` is that which is to answer there, where another may do so until it does. Raises DifferenceError where
+        the answers differ, else what tells how it failed, with the evidence as notes.
         """
         server = Server(self._servers, name, self._key())
         seconds = wait_until_ready(server, ready_s)
         with explained(server, "it was asked for the golden answers"), self._subject(name) as tried:
+            if version is not None:
+                _await(server, version, ready_s)
             where = _golden(server, tried)
         return {"ready_s": round(seconds, 2), "golden": where}
 
@@ -147,9 +150,7 @@ class Checks:
                 time.sleep(_BETWEEN_S)
                 told = answers.about(asked.address)
             if told.version != str(version):
-                raise OpdeployError(
-                    f"the endpoint answers with version {told.version}, and not {version}; deploy again"
-                )
+                raise OpdeployError(f"the endpoint {_others(told.version, version)}")
             where = _golden(asked, tried)
             self.load = _loaded(asked, server, tried, told.name)
             self.example = example(tried, told.name, keyed=auth)
@@ -166,6 +167,24 @@ class Checks:
             self._servers.artefact(name, Path(folder))
             with subject(Path(folder) / "model", "model") as found:
                 yield found
+
+
+def _await(server: Server, version: int, seconds: float) -> None:
+    """Wait until a version answers; raises OpdeployError where another does so to the end, or none."""
+    while True:
+        try:
+            found = answers.about(server.address).version
+        except (OSError, http.client.HTTPException, OpdeployError):  # the one has ended, and the other not begun
+            found = "none"
+        if found == str(version):
+            return
+        if time.monotonic() > server.started + seconds:
+            raise OpdeployError(f"the server {_others(found, version)}")
+        time.sleep(_BETWEEN_S)
+
+
+def _others(found: str, version: int) -> str:
+    return f"answers with version {found}, and not {version}; deploy again"
 
 
 def _golden(server: Server, tried: Subject) -> str:

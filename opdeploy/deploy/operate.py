@@ -11,7 +11,7 @@ from opdeploy.deploy.execute import execute
 from opdeploy.deploy.locking import Locks, locked
 from opdeploy.deploy.locking import require as require_lock
 from opdeploy.deploy.planning import mark
-from opdeploy.errors import NotFoundError, OpdeployError, StaleError
+from opdeploy.errors import InputError, NotFoundError, OpdeployError, StaleError, unknown_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -174,6 +174,12 @@ def _left(failed: list[str], work: Work) -> None:
     """Say what could not be cleared away."""
     for line in failed:
         work.say(f"was not cleared away, and the next deploy tries again: {line}")
+
+
+def require_key(plan: Plan, place: Place) -> None:
+    """Raise InputError for a plan that goes back to what asks for an API key, where that is not known."""
+    if any(step.args.get("auth") for step in plan.steps) and place.api_key(plan.deployment) is None:
+        raise InputError(unknown_key(plan.deployment))
 
 
 def require(observed: Observed) -> None:

@@ -25,7 +25,12 @@ def mark(observed: Observed) -> str:
     found = tuple(_told(item, observed) for item in observed.found if not item.passing)
     told: dict[str, Any] = dict.fromkeys(("lock", "events", "facts"), True)
     if observed.rolls:
-        told |= {"upstream": True, "endpoint": True, "versions": {"__all__": {"state", "current", "resource"}}}
+        told |= {
+            "upstream": True,
+            "endpoint": True,
+            "front": True,
+            "versions": {"__all__": {"state", "current", "resource"}},
+        }
     return fingerprint(observed.model_copy(update={"found": found}).model_dump(mode="json", exclude=told))
 
 

@@ -43,7 +43,7 @@ _TAG = 12
 """Digits of the bundle's digest that name an image."""
 CLUSTER = frozenset(kubernetes.TARGET.ids)
 """Platforms that are clusters of Kubernetes."""
-AZURE = frozenset({"aci", CONTAINER_APPS})
+AZURE = frozenset({"aci", CONTAINER_APPS, "webapp"})
 """Platforms of Azure, which are made through its Resource Manager."""
 _WHEELS = "build/wheels/"
 IMAGE = "image/"
@@ -211,6 +211,8 @@ def _file_image(wanted: Wanted, asked: Asked) -> str:
 
 def exposure(settings: Deploy) -> tuple[bool, bool]:
     """Tell whether a deployment is reached from anywhere, and whether what is on the way can read along then."""
+    if settings.target == "webapp":
+        return True, True
     if settings.target == CONTAINER_APPS:
         apps = settings.container_apps
         return apps.external is not False and apps.subnet is None, True

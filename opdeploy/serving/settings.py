@@ -206,11 +206,14 @@ def _keys(environ: Mapping[str, str]) -> tuple[str, ...]:
     if not keys and (named := [name for name in variables if name in environ]):
         raise InputError(f"{named[0]}: gives no API key; give one, or unset it")
     for place, key in enumerate(keys, 1):
-        if len(key) < _LEAST_KEY or not re.fullmatch(r"[\x21-\x7e]+", key):
-            raise InputError(
-                f"API key {place} is too short or has blanks; take {_LEAST_KEY} or more printable ASCII characters"
-            )
+        check_key(key, f"API key {place}")
     return keys
+
+
+def check_key(key: str, what: str) -> None:
+    """Raise InputError for an API key that can be guessed, or that no header carries; the message does not tell it."""
+    if len(key) < _LEAST_KEY or not re.fullmatch(r"[\x21-\x7e]+", key):
+        raise InputError(f"{what} is too short or has blanks; take {_LEAST_KEY} or more printable ASCII characters")
 
 
 def _name(text: str) -> str:

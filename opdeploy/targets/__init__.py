@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _SHARED = {"azure", "base", "engine"}
 """Modules that are no platform's."""
+_NO_CONTAINERS = {"webapp-windows": "runs no Linux image, which is what opdeploy builds; take webapp"}
+"""Platforms that containers of ours do not run on, and why."""
 
 
 def ids() -> dict[str, str]:
@@ -28,6 +30,8 @@ def ids() -> dict[str, str]:
 def find(name: str, source: str = "--target") -> Target:
     """Return the target with an id; raises InputError where opdeploy does not deploy to it."""
     known = ids()
+    if why := _NO_CONTAINERS.get(name):
+        raise InputError(f"{source}: {name}: {why}")
     if name not in known:
         raise InputError(f"{source}: opdeploy does not deploy to {name}{nearest(name, [*known])}")
     target: Target = import_module(f"{__name__}.{known[name]}").TARGET

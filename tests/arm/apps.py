@@ -61,7 +61,7 @@ def _check_app(arm: Arm, old: Resource | None, new: Resource) -> None:
     template = own["template"] = own.get("template") or {}
     template.setdefault("scale", {"minReplicas": 0, "maxReplicas": 10})
     if not template.get("containers"):
-        raise refused(400, "ContainerAppContainersRequired", "A container app needs at least one container.")
+        raise refused(400, "ContainerAppCreateMustContainContainer", "Must specify at least one container.")
     _check_containers(template["containers"], {each["name"] for each in configuration.get("secrets") or []})
     own.setdefault("workloadProfileName", "Consumption")
     _check_size(template["containers"], own["workloadProfileName"], environment)

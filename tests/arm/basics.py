@@ -82,14 +82,17 @@ def _put_group(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
     if old and engine.state_of(old) == "Deleting":
         message = f"The resource group '{names[1]}' is in deprovisioning state and cannot perform this operation."
         raise refused(409, "ResourceGroupBeingDeleted", message)
-    return engine.write(arm, GROUP, request, old, engine.body_of(request), None)
+    return engine.write(arm, GROUP, request, old, engine.body_of(request))
 
 
 def _patch_group(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
-    return engine.patch(arm, GROUP, request, _group(arm, request), None)
+    return engine.patch(arm, GROUP, request, _group(arm, request))
 
 
 def _get_group(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer:
+    found = _group(arm, request)
+    if found.operation and found.operation.status == "InProgress":
+        found.operation.look()
     return Answer(200, engine.shown(arm, _group(arm, request)))
 
 
@@ -109,6 +112,8 @@ def _delete_group(arm: Arm, request: Request, _names: tuple[str, ...]) -> Answer
     found = _group(arm, request)
     engine.set_state(found, "Deleting")
     operation = Operation(arm.polls, lambda: arm.remove(found), None, lambda: Answer(200), found)
+    operation.failed = lambda: engine.set_state(found, "Succeeded")
+    found.operation = operation
     return engine.begin(arm, request, LOCATION, operation)
 
 

@@ -67,9 +67,9 @@ def _check_label(arm: Arm, new: Resource, label: str) -> None:
         same = other.get("dnsNameLabel") == label and each.body["location"] == new.body["location"]
         if same and each.id.lower() != new.id.lower():
             message = (
-                f"The DNS name label '{label}' in container group '{new.name}' not available. Try using a different "
+                f"The DNS name label '{label}' in container group '{new.name}' is not available. Try using a different "
             )
-            raise refused(400, "DnsNameLabelNotAvailable", f"{message}label.")
+            raise refused(400, "DnsNameLabelAlreadyTaken", f"{message}label.")
 
 
 def _check_images(arm: Arm, new: Resource) -> None:
@@ -130,7 +130,7 @@ def _volumes(arm: Arm, group: Resource) -> Iterator[tuple[str, Path]]:
 
 def _gone(_arm: Arm, group: Resource) -> None:
     if group.private.get("machine"):
-        group.private["machine"].stop()
+        group.private["machine"].end()
 
 
 def _view(_arm: Arm, group: Resource) -> dict[str, Any]:
@@ -248,6 +248,7 @@ GROUP = Kind(
     patch=None,
     delete=LOCATION,
     first_state="Pending",
+    deleted_when_busy=False,
     busy=("ContainerGroupTransitioning", "The container group '{name}' is still transitioning, please retry later."),
     unchangeable=(
         400,

@@ -9,9 +9,9 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from tests.arm.answers import Answer, Ending, Refused, error, malformed, refused
+from tests.arm.answers import Answer, Refused, error, malformed, refused
 from tests.arm.forms import only, taken, without
-from tests.arm.kinds import ANYWHERE, ASYNC, LOCATION, REGIONS, TAGS, Kind, Long, Request, Resource
+from tests.arm.kinds import ANYWHERE, ASYNC, LOCATION, NOW, REGIONS, TAGS, Kind, Long, Request, Resource
 from tests.arm.operations import Operation
 
 if TYPE_CHECKING:
@@ -20,20 +20,6 @@ if TYPE_CHECKING:
 WAIT = {"x-ms-retry-after-ms": "1"}
 """azure-core takes `Retry-After: 0` for none, and waits for 30 seconds (1.41.0, LROBasePolling._extract_delay)."""
 MOST_TAGS = 50
-
-
-def kind_of(kinds: dict[str, Kind], request: Request) -> tuple[Kind | None, Kind | None, int]:
-    """Return the type that a path names, that of the resource which has the action at its end, and the names used."""
-    path = request.path
-    types = [each.lower() for each in path.types]
-    whole = kinds.get("/".join([path.namespace.lower(), *types]))
-    if whole:
-        return whole, None, len(types)
-    for count in range(len(types) - 1, 0, -1):
-        found = kinds.get("/".join([path.namespace.lower(), *types[:count]]))
-        if found and len(path.names) >= count:
-            return None, found, count
-    return None, None, 0
 
 
 def resource_id(request: Request, count: int) -> str:
@@ -108,6 +94,7 @@ def set_state(resource: Resource, state: str) -> None:
 def begin(arm: Arm, request: Request, long: Long, operation: Operation, body: object = None) -> Answer:
     """Answer a request that takes its time, with where to ask how far it is."""
     arm.operations[operation.id] = operation
+    operation.ending = request.ending or operation.ending
     resource = operation.resource
     location = (resource.body.get("location") if resource else None) or "westeurope"
     place = f"{arm.url}{arm.scope}/providers/{request.path.namespace or 'Microsoft.Resources'}/locations/{location}"
@@ -117,7 +104,13 @@ def begin(arm: Arm, request: Request, long: Long, operation: Operation, body: ob
     return Answer(long.status, body, headers)
 
 
-def put(arm: Arm, kind: Kind, request: Request, ending: Ending | None) -> Answer:
+def _fail_now(request: Request) -> None:
+    """Refuse what a test wants to fail, and does not take its time."""
+    if request.ending and request.ending.code:
+        raise refused(400, request.ending.code, request.ending.message)
+
+
+def put(arm: Arm, kind: Kind, request: Request) -> Answer:
     """Make a resource, or replace it."""
     path = request.path.text
     old = arm.find(path)
@@ -127,7 +120,7 @@ def put(arm: Arm, kind: Kind, request: Request, ending: Ending | None) -> Answer
             "InvalidResourceName",
             f"Resource name {request.path.names[-1]} is invalid: it does not match {kind.name}.",
         )
-    return write(arm, kind, request, old, body_of(request), ending)
+    return write(arm, kind, request, old, body_of(request))
 
 
 def body_of(request: Request) -> dict[str, Any]:
@@ -137,16 +130,14 @@ def body_of(request: Request) -> dict[str, Any]:
     return request.body
 
 
-def write(
-    arm: Arm, kind: Kind, request: Request, old: Resource | None, body: dict[str, Any], ending: Ending | None
-) -> Answer:
+def write(arm: Arm, kind: Kind, request: Request, old: Resource | None, body: dict[str, Any]) -> Answer:
     """Check a body as the service does, and take it."""
     if old and old.operation and old.operation.status == "InProgress":
-        code, message = kind.busy
-        raise refused(409, code, message.format(name=old.name))
+        raise _busy(kind, old)
     kept = taken(body, form_of(kind), lenient=kind.lenient)
     check_common(kind, old, kept, request)
     new = Resource(old.id if old else request.path.text, kind, kept, dict(old.private) if old else {})
+    new.created = old.created if old else new.created
     for action, scope in kind.needs(new):
         if not arm.may(action, scope):
             raise Refused(_linked(arm, action, scope, kind, new))
@@ -154,21 +145,18 @@ def write(
     if old and only(old.body, form_of(kind)) != only(new.body, form_of(kind)):
         status, code, message = kind.unchangeable
         raise refused(status, code, message.format(name=old.name))
+    if not (kind.put if request.method == "PUT" else kind.patch or NOW).header:
+        _fail_now(request)
     arm.resources[new.id.lower()] = new
     if old is None:
         new.unseen = next((n for pattern, n in arm.unseen.items() if fnmatch(new.id.lower(), f"*{pattern.lower()}")), 0)
-    return _carry_out(arm, request, kind, old, new, ending)
+    return _carry_out(arm, request, kind, old, new)
 
 
-def _carry_out(
-    arm: Arm, request: Request, kind: Kind, old: Resource | None, new: Resource, ending: Ending | None
-) -> Answer:
+def _carry_out(arm: Arm, request: Request, kind: Kind, old: Resource | None, new: Resource) -> Answer:
     """Do what a write asks for, now or little by little."""
     long = kind.put if request.method == "PUT" else kind.patch
     if not long or not long.header:
-        if ending and ending.code:
-            set_state(new, "Failed")
-            raise refused(400, ending.code, ending.message)
         set_state(new, "Succeeded")
         kind.made(arm, new)
         status = 200 if old or request.method == "PATCH" else 201
@@ -178,8 +166,7 @@ def _carry_out(
         set_state(new, "Succeeded")
         kind.made(arm, new)
 
-    ending = ending or kind.ends(arm, new)
-    operation = Operation(arm.polls, finish, ending, lambda: Answer(200, shown(arm, new)), new)
+    operation = Operation(arm.polls, finish, kind.ends(arm, new), lambda: Answer(200, shown(arm, new)), new)
     operation.failed = lambda: set_state(new, "Failed")
     new.operation = operation
     set_state(new, "Updating" if old else kind.first_state)
@@ -236,12 +223,12 @@ def check_common(kind: Kind, old: Resource | None, body: dict[str, Any], request
     body["location"] = location
 
 
-def patch(arm: Arm, kind: Kind, request: Request, old: Resource, ending: Ending | None) -> Answer:
+def patch(arm: Arm, kind: Kind, request: Request, old: Resource) -> Answer:
     """Merge a body into a resource; where the type has no PATCH of its own, only tags may come."""
     body = body_of(request)
     if kind.patch is None and set(body) - {"tags", "location", "zones"}:
         raise malformed(f"Could not find member '{next(iter(set(body) - {'tags'}))}' on object of type 'Resource'")
-    return write(arm, kind, request, old, merged(old.body, body), ending)
+    return write(arm, kind, request, old, merged(old.body, body))
 
 
 def merged(old: Any, new: Any) -> Any:  # noqa: ANN401 - JSON
@@ -265,7 +252,7 @@ def get(arm: Arm, kind: Kind, request: Request) -> Answer:
     return Answer(200, shown(arm, found))
 
 
-def delete(arm: Arm, kind: Kind, request: Request, ending: Ending | None) -> Answer:
+def delete(arm: Arm, kind: Kind, request: Request) -> Answer:
     """Take a resource away; what is not there is gone already."""
     found = arm.find(request.path.text)
     if found is None:
@@ -273,21 +260,27 @@ def delete(arm: Arm, kind: Kind, request: Request, ending: Ending | None) -> Ans
     if found.operation and found.operation.status == "InProgress":
         if state_of(found) == "Deleting":
             return begin(arm, request, kind.delete or LOCATION, found.operation)
+        if not kind.deleted_when_busy:
+            raise _busy(kind, found)
         found.operation.status = "Canceled"
     if kind.in_use[0] and (users := [each for each in arm.resources.values() if _uses(each, found)]):
         code, message = kind.in_use
         raise refused(409, code, message.format(name=found.name, count=len(users), users=users[0].id))
     if kind.delete is None or not kind.delete.header:
-        if ending and ending.code:
-            raise refused(400, ending.code, ending.message)
+        _fail_now(request)
         body = shown(arm, found)
         arm.remove(found)
         return Answer(200, body)
-    operation = Operation(arm.polls, lambda: arm.remove(found), ending, resource=found)
+    operation = Operation(arm.polls, lambda: arm.remove(found), resource=found)
     operation.failed = lambda: set_state(found, "Failed")
     found.operation = operation
     set_state(found, "Deleting")
     return begin(arm, request, kind.delete, operation)
+
+
+def _busy(kind: Kind, resource: Resource) -> Refused:
+    code, message = kind.busy
+    return refused(409, code, message.format(name=resource.name))
 
 
 def _uses(other: Resource, found: Resource) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.arm.answers import Answer, Ending
+from tests.arm.machines import now
 
 if TYPE_CHECKING:
     from tests.arm.arm import Arm
@@ -58,6 +59,7 @@ class Resource:
     lingers: int = 0
     """How many lists have it still, once it was deleted."""
     deleted: bool = False
+    created: str = field(default_factory=now)
 
     @property
     def name(self) -> str:
@@ -81,6 +83,8 @@ class Request:
     query: Mapping[str, str]
     body: Any
     headers: Mapping[str, str]
+    ending: Ending | None = None
+    """How a long operation is to end that it begins, where a test wants it so."""
 
     @property
     def version(self) -> str:
@@ -126,6 +130,7 @@ class Kind:
     state: str = "properties.provisioningState"
     """Where the service tells how far it is; empty where it does not."""
     busy: tuple[str, str] = ("Conflict", "The resource '{name}' has another operation in progress.")
+    deleted_when_busy: bool = True
     unchangeable: tuple[int, str, str] = (400, "PropertyChangeNotAllowed", "A property cannot be changed.")
     in_use: tuple[str, str] = ("", "")
     """The error for a deletion of what another resource names; without one, it is deleted."""

@@ -70,6 +70,10 @@ def resources(arm: Arm, request: Request) -> Answer:
         inside = "/providers/" in each.id and each.id.lower().startswith(start)
         if each.kind.tracked and inside and arm.may(f"{each.kind.type}/read", each.id):
             told = shown(arm, each)
-            told.pop("properties", None)
+            own = told.pop("properties", None) or {}
+            extra = {"createdTime": each.created, "changedTime": each.created}
+            extra["provisioningState"] = own.get("provisioningState", "Succeeded")
+            asked = request.query.get("$expand", "").split(",")
+            told |= {name: value for name, value in extra.items() if name in asked}
             found.append(told)
     return listed(arm, request, chosen(found, request.query.get("$filter", "")))

@@ -106,14 +106,19 @@ class Machine:
         self._pace = pace
         self._ending = threading.Event()
         self._started = threading.Event()
-        self._kill = False
+        self._kill = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         self._started.wait()
 
+    def end(self) -> None:
+        """Have all of it end by itself, or be killed after a while."""
+        self._ending.set()
+
     def stop(self, *, kill: bool = False) -> None:
         """End all of it, and wait for that."""
-        self._kill = kill
+        if kill:
+            self._kill.set()
         self._ending.set()
         self._thread.join()
 
@@ -140,12 +145,13 @@ class Machine:
         running = [each for each in self.containers if each.process and each.process.poll() is None]
         for each in running:
             each.event("Killing", f"Killing container with id {each.spec.name}.")
-            _signal(each.process, signal.SIGKILL if self._kill else signal.SIGTERM)
+            _signal(each.process, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_S
+        while any(each.process and each.process.poll() is None for each in running) and time.monotonic() < deadline:
+            if self._kill.wait(STEP_S):
+                break
         for each in running:
             if each.process:
-                with suppress(subprocess.TimeoutExpired):
-                    each.process.wait(max(0.0, deadline - time.monotonic()))
                 _signal(each.process, signal.SIGKILL)
                 self._ended(each, each.process.wait())
         for each in self.containers:
@@ -255,7 +261,6 @@ class Machines:
     def close(self) -> None:
         """End all, at once."""
         for machine in self._all:
-            if not machine.stopped:
-                machine.stop(kill=True)
+            machine.stop(kill=True)
         for close in self._closers:
             close()

@@ -7,7 +7,7 @@ import secrets
 import tarfile
 from typing import TYPE_CHECKING, Any
 
-from tests.arm import engine, roles
+from tests.arm import engine, lists, roles
 from tests.arm.answers import Answer, malformed, refused
 from tests.arm.blobs import address
 from tests.arm.forms import taken
@@ -180,6 +180,13 @@ def _get_run(arm: Arm, registry: Resource, _request: Request, names: tuple[str, 
     return Answer(200, _told(run))
 
 
+def _runs(arm: Arm, registry: Resource, request: Request, _names: tuple[str, ...]) -> Answer:
+    """List the builds, the newest first."""
+    if "$filter" in request.query:
+        raise refused(400, "InvalidFilter", "the stand-in has no filters of runs")
+    return lists.listed(arm, request, [_told(each) for each in reversed(registry.private.get("runs", {}).values())])
+
+
 def _log(arm: Arm, registry: Resource, _request: Request, names: tuple[str, ...]) -> Answer:
     return Answer(200, {"logLink": address(arm, _found(registry, names[0])["log"])})
 
@@ -232,6 +239,7 @@ REGISTRY = Kind(
     actions={
         "POST listBuildSourceUploadUrl": _upload,
         "POST scheduleRun": _run,
+        "GET runs": _runs,
         "GET runs/*": _get_run,
         "POST runs/*/listLogSasUrl": _log,
         "POST runs/*/cancel": _cancel,

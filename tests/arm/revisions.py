@@ -11,6 +11,7 @@ from tests.arm.answers import Answer, refused
 from tests.arm.fronts import Front
 from tests.arm.machines import Container, Machine, Spec
 from tests.arm.probes import Probe
+from tests.arm.vaults import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,11 +39,14 @@ def end(revision: dict[str, Any]) -> None:
     """Run a revision no more."""
     revision["active"] = False
     if machine := revision.pop("machine", None):
-        machine.stop()
+        machine.end()
 
 
 def _specs(arm: Arm, app: Resource, template: dict[str, Any], inside: str) -> Iterator[Spec]:
-    known = {each["name"]: each.get("value") or "" for each in app.properties["configuration"].get("secrets") or []}
+    known = {
+        each["name"]: value(arm, each.get("keyVaultUrl") or "") or each.get("value") or ""
+        for each in app.properties["configuration"].get("secrets") or []
+    }
     for each in template["containers"]:
         image = arm.images.get(each["image"])
         assert image is not None  # it was there when the app was accepted

@@ -23,7 +23,6 @@ from tests.arm import (
 from tests.arm.answers import Answer, Refused, refused
 
 if TYPE_CHECKING:
-    from tests.arm.answers import Ending
     from tests.arm.arm import Arm
     from tests.arm.kinds import Kind, Request, Resource
 
@@ -46,7 +45,7 @@ ROUTES = [
 ]
 
 
-def answer(arm: Arm, request: Request, ending: Ending | None) -> Answer:
+def answer(arm: Arm, request: Request) -> Answer:
     """Answer a request of one who signed in; raises Refused."""
     if not request.version:
         message = "The api-version query parameter (?api-version=) is required for all requests."
@@ -61,7 +60,7 @@ def answer(arm: Arm, request: Request, ending: Ending | None) -> Answer:
                 raise Refused(arm.denied(action, request.path.text))
             found: Answer = route(arm, request, match.groups())
             return found
-    return _typed(arm, request, ending)
+    return _typed(arm, request)
 
 
 def _check_subscription(arm: Arm, request: Request) -> None:
@@ -81,9 +80,9 @@ def _check_subscription(arm: Arm, request: Request) -> None:
         )
 
 
-def _typed(arm: Arm, request: Request, ending: Ending | None) -> Answer:
+def _typed(arm: Arm, request: Request) -> Answer:
     """Answer what is about a type of resource."""
-    kind, owner, count = engine.kind_of(KINDS, request)
+    kind, owner, count = _kind_of(request)
     about = kind or owner
     if about is None:
         code, what = "InvalidResourceType", "/".join(request.path.types)
@@ -99,17 +98,31 @@ def _typed(arm: Arm, request: Request, ending: Ending | None) -> Answer:
         if request.method != "GET":
             raise refused(405, "MethodNotAllowed", f"The HTTP method '{request.method}' is not allowed here.")
         return lists.collection(arm, kind, request)
-    return _resource(arm, kind, request, ending)
+    return _resource(arm, kind, request)
 
 
-def _resource(arm: Arm, kind: Kind, request: Request, ending: Ending | None) -> Answer:
+def _kind_of(request: Request) -> tuple[Kind | None, Kind | None, int]:
+    """Return the type that a path names, that of the resource which has the action at its end, and the names used."""
+    path = request.path
+    types = [each.lower() for each in path.types]
+    whole = KINDS.get("/".join([path.namespace.lower(), *types]))
+    if whole:
+        return whole, None, len(types)
+    for count in range(len(types) - 1, 0, -1):
+        found = KINDS.get("/".join([path.namespace.lower(), *types[:count]]))
+        if found and len(path.names) >= count:
+            return None, found, count
+    return None, None, 0
+
+
+def _resource(arm: Arm, kind: Kind, request: Request) -> Answer:
     """Answer what is about one resource."""
     if request.method == "PUT":
-        return engine.put(arm, kind, request, ending)
+        return engine.put(arm, kind, request)
     if request.method == "DELETE":
-        return engine.delete(arm, kind, request, ending)
+        return engine.delete(arm, kind, request)
     if request.method == "PATCH":
-        return engine.patch(arm, kind, request, engine.find(arm, kind, request, request.path.text), ending)
+        return engine.patch(arm, kind, request, engine.find(arm, kind, request, request.path.text))
     if request.method == "HEAD":
         return Answer(204 if arm.find(request.path.text) else 404)
     return engine.get(arm, kind, request)

@@ -128,7 +128,7 @@ class Handler(BaseHTTPRequestHandler):
                 check_token(arm, headers.get("authorization", ""))
                 if isinstance(body, bytes):
                     raise malformed("Unexpected character encountered while parsing value")
-                return answer(arm, Request(self.command, parse(path), query, body, headers), ending)
+                return answer(arm, Request(self.command, parse(path), query, body, headers, ending))
             except Refused as error_:
                 return error_.answer
 

@@ -70,6 +70,15 @@ def test_an_app_answers_with_its_secret(arm: Arm, caller: Caller) -> None:
         said(arm, host)
 
 
+def test_an_app_gets_the_secret_that_is_in_a_vault(arm: Arm, caller: Caller) -> None:
+    """A secret may be an address in a key vault."""
+    arm.image("small:1", SERVER)
+    arm.vault("words").secrets["word"] = {"value": "kept"}
+    secrets = [{"name": "word", "keyVaultUrl": "https://words.vault.azure.net/secrets/word", "identity": "system"}]
+    made = caller.put(caller.path(APP, "app"), VERSION, body(environment(caller), secrets=secrets))["properties"]
+    until(lambda: said(arm, made["configuration"]["ingress"]["fqdn"]), lambda each: each == ["kept", "8000"])
+
+
 def test_traffic_is_shared_by_weight(arm: Arm, caller: Caller) -> None:
     """With several revisions each gets its share; one that is deactivated gets none."""
     arm.image("small:1", SERVER)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -24,6 +24,7 @@ from opdeploy.artifact.package import Contents, build
 from opdeploy.artifact.samples import Samples
 from opdeploy.image import ImageSettings, bundle
 from opdeploy.runtime.package import opened
+from tests.arm.answers import NEVER
 from tests.arm.callers import code_of
 from tests.arm.waiting import SECONDS, SERVER, until
 
@@ -85,12 +86,13 @@ def packed(folder: Path) -> bytes:
 
 
 def status(address: str, headers: dict[str, str]) -> int:
-    """Ask the model, and return the status."""
+    """Ask the model, and return the status; 0 where nothing listens yet."""
     x = records(1)
     tensor = {"name": "x", "shape": x.shape, "datatype": "FP32", "data": x.ravel().tolist()}
-    with closing(http.client.HTTPConnection(address, 8000, timeout=SECONDS)) as connection:
-        connection.request("POST", "/v2/models/small/infer", json.dumps({"inputs": [tensor]}), headers)
-        return connection.getresponse().status
+    with suppress(ConnectionRefusedError), closing(http.client.HTTPConnection(address, 8000, timeout=SECONDS)) as asked:
+        asked.request("POST", "/v2/models/small/infer", json.dumps({"inputs": [tensor]}), headers)
+        return asked.getresponse().status
+    return 0
 
 
 def order(path: str, *names: str) -> dict[str, Any]:
@@ -117,6 +119,7 @@ def test_the_real_server_runs_of_what_was_uploaded(arm: Arm, caller: Caller, tmp
         blob.upload_blob(packed(tmp_path))
     run = built(caller, registry, order(upload["relativePath"], "small:1"))
     assert run["status"] == "Succeeded"
+    assert [each["name"] for each in caller.ask("GET", f"{registry}/runs", TASKS)[1]["value"]] == [run["runId"]]
     log = caller.ask("POST", f"{registry}/runs/{run['runId']}/listLogSasUrl", TASKS, {})[1]["logLink"]
     with BlobClient.from_blob_url(log, connection_verify=str(arm.authorities)) as blob:
         assert b"Successfully" in blob.download_blob().readall()
@@ -130,8 +133,9 @@ def test_the_real_server_runs_of_what_was_uploaded(arm: Arm, caller: Caller, tmp
     group = caller.put(caller.path(KIND, "one"), VERSION, wanted)
     assert group["properties"]["containers"][0]["properties"]["environmentVariables"] == [{"name": key["name"]}]
     logs, address = caller.containers.containers, group["properties"]["ipAddress"]["ip"]
-    until(lambda: logs.list_logs("g", "one", "server").content, lambda text: "listening" in text)
     headers: dict[str, str] = {"Authorization": f"Bearer {key['secureValue']}"}
+    until(lambda: status(address, headers), lambda each: each == 200)
+    assert "listening" in logs.list_logs("g", "one", "server").content
     assert [status(address, each) for each in ({}, headers)] == [401, 200]
 
 
@@ -213,6 +217,12 @@ def test_a_group_is_changed_stopped_started_and_deleted(arm: Arm, caller: Caller
     assert view(caller)["group"] == "Running"
     groups.begin_restart("g", "one").result()
     assert groups.get("g", "one").ip_address.ip == address
+    arm.fail("PUT", KIND + "/one", NEVER)
+    caller.ask("PUT", path, VERSION, wanted)
+    with pytest.raises(HttpResponseError, match="still transitioning"):
+        groups.begin_delete("g", "one")
+    arm.release()
+    assert {groups.get("g", "one").provisioning_state for _ in range(2)} == {"Updating", "Succeeded"}
     machine = arm.resource(path).private["machine"]
     groups.begin_delete("g", "one").result()
     assert machine.stopped

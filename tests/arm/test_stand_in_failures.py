@@ -50,6 +50,17 @@ def test_an_operation_fails_with_the_error_of_a_test(arm: Arm, caller: Caller) -
     assert caller.get(caller.path(REGISTRY, "models"), "2025-11-01")["properties"]["provisioningState"] == "Failed"
 
 
+def test_what_begins_an_operation_fails_in_it(arm: Arm, caller: Caller) -> None:
+    """A deletion of a group can fail too, and leaves it; what takes no time is refused at once, and not made."""
+    arm.fail("DELETE", "/resourceGroups/g", Ending("ResourceGroupDeletionBlocked", "It stays."))
+    with pytest.raises(HttpResponseError, match="It stays"):
+        caller.resources.resource_groups.begin_delete("g").result()
+    assert caller.resources.resource_groups.get("g").as_dict()["properties"]["provisioningState"] == "Succeeded"
+    arm.fail("PUT", IDENTITY + "/*", Ending("BadRequest", "No."))
+    assert caller.ask("PUT", caller.path(IDENTITY, "puller"), "2024-11-30", NEW)[0] == 400
+    assert arm.find(caller.path(IDENTITY, "puller")) is None
+
+
 def test_an_operation_never_ends_until_it_is_released(arm: Arm, caller: Caller) -> None:
     """As long as it goes on, what it is about takes no other change."""
     arm.fail("PUT", REGISTRY + "/*", NEVER)

@@ -71,6 +71,8 @@ def test_lists_come_in_pages_and_by_tags(arm: Arm, caller: Caller) -> None:
     assert [each.name for each in every.list()] == [f"id-{number}" for number in range(5)]
     assert [each.name for each in every.list(filter="tagName eq 'odd' and tagValue eq '1'")] == ["id-1", "id-3"]
     assert [each.name for each in every.list_by_resource_group("g", filter=f"resourceType eq '{REGISTRY}'")] == []
+    told = [each.as_dict() for each in every.list(expand="createdTime,provisioningState")]
+    assert {(each["provisioningState"], "createdTime" in each) for each in told} == {("Succeeded", True)}
     with pytest.raises(HttpResponseError, match="Invalid"):
         list(every.list(filter="tagName eq 'odd' and name eq 'id-1'"))
 

@@ -69,6 +69,18 @@ def test_a_site_answers_with_tls_and_its_settings(arm: Arm, caller: Caller) -> N
     assert [each.name for each in apps.list()] == []
 
 
+def test_a_site_gets_the_secret_that_a_setting_refers_to(arm: Arm, caller: Caller) -> None:
+    """A reference is replaced where the secret is there, and else is what the process gets."""
+    arm.image("small:1", SERVER)
+    arm.vault("words").secrets["word"] = {"value": "kept"}
+    made = site(caller)["properties"]
+    for name, said_ in (("word", "kept"), ("none", None)):
+        reference = f"@Microsoft.KeyVault(SecretUri=https://words.vault.azure.net/secrets/{name})"
+        settings = {"WORD": reference, "WEBSITES_PORT": "8000"}
+        caller.web.web_apps.update_application_settings("g", "web-one", {"properties": settings})
+        answers(arm, made["defaultHostName"], [said_ or reference, "8000"])
+
+
 def test_what_is_unknown_is_dropped(arm: Arm, caller: Caller) -> None:
     """App Service takes bodies with properties that it does not know, and its configuration is a part of its own."""
     arm.image("small:1", SERVER)

@@ -40,11 +40,21 @@ class Vault:
     deleted: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def value(arm: Arm, uri: str) -> str:
-    """Return what is kept under the address of a secret, for what runs with a reference to it."""
-    host, _, rest = uri.removeprefix("https://").partition("/")
-    found: str = arm.vaults[host.partition(".")[0]].secrets[rest.split("/")[1]]["value"]
-    return found
+def value(arm: Arm, uri: str) -> str | None:
+    """Return what is kept under the address of a secret, for what runs with a reference to it; None if nothing is."""
+    match = re.fullmatch("https://([^.]+)[^/]*/secrets/([^/]+)(/.*)?", uri)
+    vault = arm.vaults.get(match[1]) if match else None
+    found = vault.secrets.get(match[2]) if vault and match else None
+    return str(found["value"]) if found else None
+
+
+def referred(arm: Arm, setting: str) -> str:
+    """Return a setting of a site; where it refers to a secret, that, unless it is not there.
+
+    learn.microsoft.com/azure/app-service/app-service-key-vault-references.
+    """
+    match = re.fullmatch(r"@Microsoft\.KeyVault\(SecretUri=(.+)\)", setting)
+    return (value(arm, match[1]) if match else None) or setting
 
 
 def secret(arm: Arm, host: str, asked: tuple[str, str], headers: Mapping[str, str], body: bytes) -> Answer:

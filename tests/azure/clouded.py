@@ -91,7 +91,9 @@ class Clouded:
 
     def status(self) -> Any:  # noqa: ANN401 - any JSON
         """Return how the deployment stands."""
-        return json.loads(self.run("status", "-o", "json").out)
+        done = self.run("status", "-o", "json")
+        assert done.out, done.err
+        return json.loads(done.out)
 
     def versions(self) -> dict[int, tuple[str, bool]]:
         """Return state, and whether it is current, of each version."""

@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 def made(arm: Arm, path: str, version: str, body: dict[str, Any]) -> None:
     """Have a resource, as somebody else has made it."""
     with arm.lock:
-        found = answer(arm, Request("PUT", parse(path), {"api-version": version}, body, {}), None)
+        found = answer(arm, Request("PUT", parse(path), {"api-version": version}, body, {}))
     assert found.status < 300, found.body

@@ -34,6 +34,7 @@ class Values(NamedTuple):
 
 
 ONE_LINE = "two\nlines"
+WEB = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/a/providers/Microsoft.Web/serverfarms"
 _ID = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/g/providers"
 _ENVIRONMENT = f"{_ID}/Microsoft.App/managedEnvironments/b"
 _SUBNET = f"{_ID}/Microsoft.Network/virtualNetworks/n/subnets/s"
@@ -71,7 +72,14 @@ SETTINGS: dict[str, Values] = {
     "azure.subscription": Values("a", "0", "0", ONE_LINE),
     "azure.resource_group": Values("a", "true", "true", ONE_LINE),
     "azure.location": Values("westeurope", "northeurope", "northeurope", "West Europe"),
+    "azure.key_vault": Values("keys", "https://keys.vault.azure.net", "https://keys.vault.azure.net", "a.b"),
     "azure.tags": Values({"a": "b"}, "c=d,e=f=g", {"c": "d", "e": "f=g"}, ""),
+    "webapp.plan": Values(f"{WEB}/a", f"{WEB}/b", f"{WEB}/b", "b"),
+    "webapp.sku": Values("B1", "P0v3", "P0v3", "P9v9"),
+    "webapp.instances": Values(2, "3", 3, "0"),
+    "webapp.slots": Values(file=True, text="false", read=False, wrong="some"),
+    "webapp.always_on": Values(file=True, text="false", read=False, wrong="some"),
+    "webapp.app_settings": Values({"A": "b"}, "C=d,E=f=g", {"C": "d", "E": "f=g"}, "1=2"),
     "container_apps.environment": Values(f"{_ID}/Microsoft.App/managedEnvironments/a", _ENVIRONMENT, _ENVIRONMENT, "a"),
     "container_apps.profile": Values("D4", "Consumption", "Consumption", "D5"),
     "container_apps.cpus": Values(1, "1.5", 1.5, "0"),

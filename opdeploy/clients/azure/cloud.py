@@ -23,6 +23,8 @@ class Cloud(NamedTuple):
     """What a token is for."""
     registries: str
     """What the names of container registries end with, such as azurecr.io."""
+    vaults: str
+    """What the names of key vaults end with, such as vault.azure.net; nothing where there are none."""
     is_known: bool = True
     """Whether those who sign in may take its authority for what it is; that of another is not looked up."""
 
@@ -36,6 +38,7 @@ CLOUDS = {
             "https://login.microsoftonline.com",
             "https://management.azure.com",
             "azurecr.io",
+            "vault.azure.net",
         ),
         Cloud(
             "AzureUSGovernment",
@@ -43,6 +46,7 @@ CLOUDS = {
             "https://login.microsoftonline.us",
             "https://management.usgovcloudapi.net",
             "azurecr.us",
+            "vault.usgovcloudapi.net",
         ),
         Cloud(
             "AzureChinaCloud",
@@ -50,18 +54,21 @@ CLOUDS = {
             "https://login.chinacloudapi.cn",
             "https://management.chinacloudapi.cn",
             "azurecr.cn",
+            "vault.azure.cn",
         ),
     )
 }
 """Endpoints and authorities as azure-core 1.41.0 (azure.core.tools) and azure-identity 1.27.0 have them, and names of
-registries as azure-cli has them (azure/cli/core/cloud.py), read 2026-11-26."""
+registries and vaults as azure-cli has them (azure/cli/core/cloud.py), read 2026-11-26."""
 _KEYS = {
     "resource_manager": ("endpoints", "resourceManager"),
     "authority": ("endpoints", "activeDirectory"),
     "audience": ("endpoints", "activeDirectoryResourceId"),
     "registries": ("suffixes", "acrLoginServerEndpoint"),
+    "vaults": ("suffixes", "keyvaultDns"),
 }
 """Where a file has what tells of a cloud: as `az cloud show --output json` prints it."""
+_SUFFIXES = ("registries", "vaults")
 
 
 def cloud(name: str) -> Cloud:
@@ -85,12 +92,12 @@ def read(file: Path) -> Cloud:
     values = {field: _value(told, *keys) for field, keys in _KEYS.items()}
     for field, value in values.items():
         where = ".".join(_KEYS[field])
-        if not value:
+        if not value and field != "vaults":
             raise InputError(f"{file}: {where} is missing; write it with: az cloud show --output json > {file}")
-        if field != "registries" and not value.startswith("https://"):
+        if field not in _SUFFIXES and not str(value).startswith("https://"):
             raise InputError(f"{file}: {where}: {value} is no https:// address; write one")
-    plain = {field: str(value).rstrip("/") for field, value in values.items()}
-    plain["registries"] = plain["registries"].lstrip(".")
+    plain = {field: (value or "").rstrip("/") for field, value in values.items()}
+    plain |= {field: plain[field].lstrip(".") for field in _SUFFIXES}
     return Cloud(str(told.get("name") or file.stem), **plain, is_known=False)
 
 

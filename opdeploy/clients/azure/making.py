@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.clients.azure.revising import Revising
+from opdeploy.clients.azure.sites import Switches
 from opdeploy.targets.azure.compare import asked_for, keyed, refs, resolved
 from opdeploy.targets.azure.kinds import GROUP, kind_of
 from opdeploy.targets.azure.record import Kept, Made
@@ -29,6 +30,8 @@ class Making:
         self._by = by
         self.push = registries.push
         self.build = registries.build
+        switches = Switches(arm)
+        self.start, self.swap = switches.start, switches.swap
         self._remove = registries.remove
         revising = Revising(arm, place)
         self.revise, self.serve = revising.revise, revising.serve
@@ -76,6 +79,19 @@ class Making:
         record = self._record()
         versions = tuple(item for item in record.versions if item.number not in numbers)
         self._place.keep(record.model_copy(update={"versions": versions}))
+
+    def keep_key(self, *, vault: str) -> None:
+        """Keep the API key in a Key Vault, and no longer in another; it is noted before."""
+        record = self._record()
+        self._place.keep(record.model_copy(update={"vault": vault}))
+        self._place.keep_key(vault)
+        if record.vault not in {None, vault}:
+            self._place.drop_key(str(record.vault))
+
+    def drop_key(self, *, vault: str) -> None:
+        """Delete the API key from a Key Vault."""
+        self._place.drop_key(vault)
+        self._place.keep(self._record().model_copy(update={"vault": None}))
 
     def close(self) -> None:
         """Remove the record."""

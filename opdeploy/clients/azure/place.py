@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from opdeploy import targets
 from opdeploy.clients.azure import seen
+from opdeploy.clients.azure.asking import asked
+from opdeploy.clients.azure.keys import Keys
 from opdeploy.clients.azure.notes import keeps
 from opdeploy.clients.azure.runs import runs
-from opdeploy.errors import InputError, OpdeployError
+from opdeploy.errors import InputError, OpdeployError, unknown_key
+from opdeploy.targets.azure.before import to_ask
 from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
 from opdeploy.targets.azure.names import completed, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
+from opdeploy.targets.azure.target import AzureTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Lock, Observed
     from opdeploy.targets.azure.names import Where
+    from opdeploy.targets.azure.questions import Said
     from opdeploy.targets.base import Wanted
 
 
@@ -44,13 +50,17 @@ class Place:
         self._arm = arm
         self._settings = settings
         self._target = target
-        self._key = key
         self._images = images
         self._runs = runs(arm, target)
+        self._keys = Keys(arm.session, target, key, self._runs.api_key)
         self._notes = keeps(arm, settings.state)
         self._whole = settings
         self._at: Where | None = None
         """Where the deployment is that was looked at last."""
+        self._seen: Observed | None = None
+        """What was there when it was looked at last."""
+        self._said: tuple[Wanted, list[Said]] | None = None
+        """What was found out before anything was made, and for what."""
         self._has_made: str | None = None
         """Id of the resource group that was made for the lock."""
 
@@ -73,7 +83,8 @@ class Place:
             home = self._arm.find(group_id(known["subscription"], group_name))
             known |= {"location": home["location"]} if home else {}
         settings = self._settings.model_copy(update={"azure": chosen.model_copy(update=known)})
-        return completed(settings, deployment, self._arm.session.cloud.registries)
+        cloud = self._arm.session.cloud
+        return completed(settings, deployment, cloud.registries, cloud.vaults)
 
     def _home(self, deployment: str) -> str:
         found = self._arm.tagged(None, NAME, deployment)
@@ -100,7 +111,10 @@ class Place:
         record = self.record(deployment)
         there = seen.resources(self._arm, at, record)
         found = seen.observed(at, target, record, there, self._runs)
-        return found.model_copy(update={"lock": self._notes.held(at), "facts": {**found.facts, **self._facts(at)}})
+        found = self._keys.observed(at, found, record, self._whole.azure.key_vault)
+        facts = {**found.facts, **self._facts(at)}
+        self._seen = found.model_copy(update={"lock": self._notes.held(at), "facts": facts})
+        return self._seen
 
     def record(self, deployment: str) -> Record | None:
         """Return the record of a deployment; None where there is none."""
@@ -132,12 +146,12 @@ class Place:
 
     def _facts(self, at: Where) -> dict[str, JsonValue]:
         home = self._arm.find(at.group_id)
-        facts: dict[str, JsonValue] = {"builds": "here" if self._images.builds_here else "registry"}
+        found: dict[str, JsonValue] = {"builds": "here" if self._images.builds_here else "registry"}
         if home:
             is_own = (home.get("tags") or {}).get(NAME) == at.deployment
-            facts["group"] = {"own": is_own, "location": home["location"]}
-        facts["registry"] = self._registry()
-        return {**facts, **self._runs.facts(at, self._whole)}
+            found["group"] = {"own": is_own, "location": home["location"]}
+        found["registry"] = self._registry()
+        return found | self._runs.facts(at, self._whole)
 
     def _registry(self) -> dict[str, JsonValue] | None:
         """Return what is known of the registry that is named; None where it is none of the subscription's."""
@@ -154,18 +168,49 @@ class Place:
 
     def obstacles(self, wanted: Wanted) -> Iterator[str]:
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
+        yield from (item.text for item in self._found(wanted) if item.stops)
         at = self.where(wanted.deployment)
-        if not at.location:
-            yield "deploy.azure.location: no region is named; name one with --location, such as westeurope"
-        home = self._arm.find(at.group_id)
-        if home and (home.get("properties") or {}).get("provisioningState") == "Deleting":
-            yield f"resource group {at.group}: is being removed; wait until it is gone, or take another"
         yield from self._runs.obstacles(at, wanted)
+        how = self._how()
+        if how:
+            yield from how.obstacles(wanted, self._runs.facts(at, self._whole))
+        yield from self._keyless()
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:
         """Yield what may not be enough, or is not there."""
+        yield from (item.text for item in self._found(wanted) if not item.stops)
+        if self._key().get("fits") is False and self._key().get("known"):
+            yield "the API key is not the one that it asks for now: it takes the place of that, and clients need it"
         if not wanted.settings.azure.owner:
             yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
+
+    def _how(self) -> AzureTarget | None:
+        """Return what makes a deployment of steps; None where that is no target of Azure."""
+        found = targets.find(self._target)
+        return found if isinstance(found, AzureTarget) else None
+
+    def _found(self, wanted: Wanted) -> list[Said]:
+        """Return what was found out before anything is made, which is asked once."""
+        how = self._how()
+        if how is None:
+            return []
+        if self._said is None or self._said[0] != wanted:
+            is_seen = self._seen is not None and self._seen.deployment == wanted.deployment
+            observed = self._seen if self._seen and is_seen else self.observe(self._target, wanted.deployment)
+            self._said = (wanted, asked(self._arm, to_ask(how, wanted, self.where(wanted.deployment), observed)))
+        return self._said[1]
+
+    def _key(self) -> Mapping[str, JsonValue]:
+        """Return what is known of the API key of the deployment that was looked at last."""
+        return told if self._seen and isinstance(told := self._seen.facts["key"], dict) else {}
+
+    def _keyless(self) -> Iterator[str]:
+        """Yield what is to be done about an API key that is asked for and not known."""
+        key = self._key()
+        if key.get("why"):
+            yield str(key["why"])
+        elif key.get("missing"):
+            yield unknown_key(self._last().deployment)
 
     # The lock
 
@@ -176,7 +221,12 @@ class Place:
             return held
         if self._notes.in_group:
             self._make_group(at)
-        return self._notes.take(at, lock)
+        try:
+            return self._notes.take(at, lock)
+        except OpdeployError:
+            if self._has_made == at.group_id:
+                self._arm.delete(at.group_id)
+            raise
 
     def unlock(self, deployment: str, lock: Lock) -> None:
         """Give a lock back, unless another is in its place; a group that was made for it alone goes with it."""
@@ -191,7 +241,7 @@ class Place:
         return held is not None and held.process == lock.process
 
     def _make_group(self, at: Where) -> None:
-        if self._arm.find(at.group_id) is None:
+        if self._arm.settled(at.group_id) is None:
             own = tags(self._whole, at.deployment, self._target)
             self._arm.put(at.group_id, {"location": at.location, "tags": own})
             self._has_made = at.group_id
@@ -232,6 +282,19 @@ class Place:
         """Write the artefact that a server holds below a folder, in one called `model`."""
         self._images.artefact(self._runs.image(self._last(), name), folder)
 
+    # The API key
+
     def api_key(self, deployment: str) -> str | None:
-        """Return the API key of a deployment: that of the environment, else that of what runs, where Azure tells it."""
-        return self._key or self._runs.api_key(self.where(deployment))
+        """Return the API key of a deployment: of the environment, else of its Key Vault, else where Azure tells it."""
+        at = self.where(deployment)
+        vault = self._whole.azure.key_vault
+        record = None if vault else self.record(deployment)
+        return self._keys.find(at, vault, record.vault if record else None)
+
+    def keep_key(self, vault: str) -> None:
+        """Keep the API key of the deployment that was looked at last in a Key Vault."""
+        self._keys.keep(self._last(), vault)
+
+    def drop_key(self, vault: str) -> None:
+        """Delete the API key of the deployment that was looked at last from a Key Vault."""
+        self._keys.drop(self._last(), vault)

@@ -80,6 +80,7 @@ def runs(arm: Arm, target: str) -> Runs:
     """Return what runs versions on a platform."""
     from opdeploy.clients.azure.apps import Apps
     from opdeploy.clients.azure.group import Groups
+    from opdeploy.clients.azure.sites import Sites
 
-    found: dict[str, Callable[[Arm], Runs]] = {"aci": Groups, "container-apps": Apps}
+    found: dict[str, Callable[[Arm], Runs]] = {"aci": Groups, "container-apps": Apps, "webapp": Sites}
     return found[target](arm)

@@ -19,6 +19,8 @@ KEYS = "$keys"
 """The key of what stands for a key of another resource, which it tells who asks: its id, with the `path` beside it."""
 _GROWS = "agentPoolProfiles"
 """A list to which resources of their own add items."""
+_UNTOLD = ".appSettings"
+"""How the path to a list begins that may hold secrets, and that is never read: nothing is told of it."""
 _BY = "name"
 """The key by which the items of a list are told apart, where they have it: Azure returns some in another order."""
 
@@ -48,7 +50,8 @@ def flat(body: object, path: str = "") -> dict[str, JsonValue]:
 
 def told(body: object, actual: object, path: str = "") -> dict[str, JsonValue]:
     """Return the leaves of a resource as it is, at the paths of those of a body; None where it has none."""
-    return {where: _found(where, value, now) for where, value, now in _pairs(body, actual, path)}
+    pairs = _pairs(body, actual, path)
+    return {where: _found(where, value, now) for where, value, now in pairs if _UNTOLD not in where}
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from opdeploy.targets.azure.kinds import GROUP, KINDS, group_id
 from opdeploy.targets.azure.record import CONTENT, MANAGED_BY, NAME, OWNER, TARGET, VERSION
+from opdeploy.targets.azure.vault import vault_of
 
 if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
@@ -66,10 +67,17 @@ def where(settings: Deploy, deployment: str) -> Where:
     return Where(chosen.subscription or NO_SUBSCRIPTION, group, chosen.location or "", deployment)
 
 
-def completed(settings: Deploy, deployment: str, registries: str = "azurecr.io") -> Deploy:
-    """Return settings with a resource group and a registry, where none is named; `registries` is how those end."""
+def completed(
+    settings: Deploy, deployment: str, registries: str = "azurecr.io", vaults: str = "vault.azure.net"
+) -> Deploy:
+    """Return settings with a resource group and a registry, where none is named, and with the address of a vault.
+
+    `registries` and `vaults` are what their names end with.
+    """
     at = where(settings, deployment)
-    azure = settings.azure.model_copy(update={"resource_group": at.group})
+    vault = settings.azure.key_vault
+    named = {"resource_group": at.group, "key_vault": vault_of(vault, vaults) if vault else None}
+    azure = settings.azure.model_copy(update=named)
     registry = settings.registry or f"{at.registry.rpartition('/')[2]}.{registries}"
     return settings.model_copy(update={"azure": azure, "registry": registry})
 

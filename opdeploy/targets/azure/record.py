@@ -55,6 +55,8 @@ class Record(Frozen):
     """Number of the version that requests were last sent to."""
     versions: tuple[Kept, ...] = ()
     """The oldest first."""
+    vault: str | None = None
+    """Address of the Key Vault in which the API key was kept."""
     made: tuple[Made, ...] = ()
     """What belongs to all versions, or to the current one."""
 

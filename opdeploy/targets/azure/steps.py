@@ -19,16 +19,21 @@ if TYPE_CHECKING:
 
 API_KEY = "api-key"
 """The name of the secret that clients show."""
+GOING = "going"
+"""The state of a resource that is being removed."""
 MADE_S = 1800.0
 """Seconds within which a resource is made."""
 GONE_S = 1800.0
 BUILT_S = 3600.0
 
 
-def put(resource: Resource, found: Found | None, title: str = "") -> Iterator[Step]:
-    """Yield the step after which a resource is as its body says, unless it is so."""
+def put(resource: Resource, found: Found | None, title: str = "", *, rekeyed: bool = False) -> Iterator[Step]:
+    """Yield the step after which a resource is as its body says, unless it is so; `rekeyed`: but for the API key."""
     name = name_of(resource.id)
+    found = None if found and found.properties.get("state") == GOING else found
     differ = changes(resource.body, found)
+    if rekeyed and found and secrets(dict(resource.body)):
+        differ = (*differ, Change(property="key of clients", before="another", after="the one that is known here"))
     if found and not differ:
         return
     action: Action = "change" if found else "create"
@@ -120,8 +125,11 @@ def forget(deployment: str, numbers: Sequence[int], images: Sequence[str] = ()) 
     return act(("note", deployment), "azure.forget", title, args, **more)
 
 
-def check_server(kind: str, name: str, number: int, ready_s: float) -> Step:
-    """Return the step that waits until a version is ready, and asks it for the golden answers."""
+def check_server(kind: str, name: str, number: int, ready_s: float, *, is_awaited: bool = False) -> Step:
+    """Return the step that waits until a version is ready, and asks it for the golden answers.
+
+    `is_awaited` tells whether another version may answer there until then.
+    """
     return Step(
         id=f"check-{name}",
         title=f"wait until version {number} is ready, and ask it for the golden answers",
@@ -129,7 +137,7 @@ def check_server(kind: str, name: str, number: int, ready_s: float) -> Step:
         kind=kind,
         name=name,
         call="check.server",
-        args={"name": name, "ready_s": ready_s},
+        args={"name": name, "ready_s": ready_s, **({"version": number} if is_awaited else {})},
         timeout_s=ready_s + 300,
     )
 

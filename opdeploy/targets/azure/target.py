@@ -9,6 +9,8 @@ from opdeploy.errors import NotFoundError
 from opdeploy.targets.azure import steps
 from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of
 from opdeploy.targets.azure.shared import Resource, registry, shared
+from opdeploy.targets.azure.vault import KIND as SECRET
+from opdeploy.targets.azure.vault import secret_name
 from opdeploy.targets.engine import making
 from opdeploy.targets.engine.steps import HERE, clear_here
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from opdeploy.deployment import Observed
     from opdeploy.plan import Step
     from opdeploy.platform import NameRule
+    from opdeploy.targets.azure.before import Before
+    from opdeploy.targets.azure.questions import Question, Said
     from opdeploy.targets.azure.shared import Registry
     from opdeploy.targets.base import Reach, Wanted
 
@@ -42,6 +46,10 @@ class AzureTarget:
         """Return the digest of everything that decides how a version runs."""
         raise NotImplementedError
 
+    def plan(self, wanted: Wanted, observed: Observed, number: int) -> Iterator[Step]:
+        """Yield the steps that make a version current: a new one, or one that is there."""
+        raise NotImplementedError
+
     def resources(self, wanted: Wanted) -> Iterator[Resource]:
         """Yield everything that a first version is made of."""
         raise NotImplementedError
@@ -54,9 +62,18 @@ class AzureTarget:
         yield from _put(needed, observed, is_group=True)
         if version:
             yield steps.begun(observed.deployment, version)
+        yield from _key(wanted, observed)
         yield from _put(needed, observed, is_group=False)
         if version:
             yield from _image(wanted, registry(wanted, facts), facts)
+
+    def asks(self, before: Before) -> Iterator[Question | Said]:  # noqa: ARG002 - of subclasses
+        """Yield what is asked of Azure before anything is made, beside what is asked for every platform."""
+        yield from ()
+
+    def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:  # noqa: ARG002 - a subclass's
+        """Yield what keeps it from being made on this platform, a sentence each with what to do."""
+        return iter(())
 
     def reach(self, observed: Observed, to: int) -> Reach:
         """Tell who reaches a kept version once it answers again."""
@@ -77,8 +94,9 @@ class AzureTarget:
     def teardown(self, observed: Observed) -> Iterator[Step]:
         """Yield the steps that delete everything that the deployment made, and nothing else."""
         made = [item for item in observed.found if item.made.get("id") and item.kind != VERSION]
-        ordered = steps.order(made)
+        ordered = steps.order([item for item in made if item.kind != SECRET])
         yield from (steps.delete(item) for item in ordered if item.kind != GROUP.name)
+        yield from (_dropped(item) for item in made if item.kind == SECRET)
         if made:  # while there still is something by which an interrupted removal goes on
             yield clear_here(observed.deployment, None)
             yield steps.act(("note", observed.deployment), "azure.close", "remove the record", {}, action="delete")
@@ -108,6 +126,12 @@ def kept_as(observed: Observed, kind: str, number: int) -> Resource:
         raise NotFoundError(f"{observed.deployment}: the record has nothing of version {number} any more; deploy again")
     made: dict[str, Any] = found.made
     return Resource(kind, made["id"], made["body"])
+
+
+def rekeyed(observed: Observed) -> bool:
+    """Tell whether what has the requests asks for another API key than the one that is known."""
+    key = observed.facts.get("key")
+    return isinstance(key, dict) and key.get("fits") is False
 
 
 def is_keyed(observed: Observed, number: int) -> bool:
@@ -141,6 +165,23 @@ def _put(needed: list[Resource], observed: Observed, *, is_group: bool) -> Itera
     for resource in needed:
         if (resource.kind == GROUP.name) == is_group:
             yield from steps.put(resource, observed.of(resource.kind, resource.id.rpartition("/")[2]))
+
+
+def _key(wanted: Wanted, observed: Observed) -> Iterator[Step]:
+    """Yield the step after which the Key Vault that is named has the API key."""
+    vault = wanted.settings.azure.key_vault
+    told = observed.facts.get("key")
+    if vault and wanted.keyed and not (isinstance(told, dict) and told.get("kept") is True):
+        name = secret_name(observed.deployment)
+        title = f"keep the API key in {vault}, as {name}"
+        yield steps.act((SECRET, name), "azure.keep_key", title, {"vault": vault}, action="create")
+
+
+def _dropped(secret: Found) -> Step:
+    vault = str(secret.made["vault"])
+    title = f"delete the API key from {vault}"
+    where, args = (SECRET, secret.name), {"vault": vault}
+    return steps.act(where, "azure.drop_key", title, {**args}, action="delete", timeout_s=steps.GONE_S)
 
 
 def _image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Iterator[Step]:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from opdeploy.targets.azure.compare import KEYS, REF, SECRET, secrets
 from opdeploy.targets.azure.kinds import GROUP, KINDS, PROVIDERS, group_of, kind_of, names_of, type_of
+from opdeploy.targets.azure.planned import waits
+from opdeploy.targets.azure.requests import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from opdeploy.targets.azure.shared import Resource
-
-_SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 
 
 def template(resources: Iterable[Resource]) -> dict[str, Any]:
@@ -24,14 +24,14 @@ def template(resources: Iterable[Resource]) -> dict[str, Any]:
     ids = {item.id.lower() for item in made}
     names = sorted({name for item in made for name in secrets(item.body)})
     return {
-        "$schema": _SCHEMA,
+        "$schema": SCHEMA,
         "contentVersion": "1.0.0.0",
         "parameters": {_parameter(name): {"type": "secureString"} for name in names},
-        "resources": [_resource(item, ids - {item.id.lower()}) for item in made],
+        "resources": [_resource(item, ids - {item.id.lower()}, waits(item, made)) for item in made],
     }
 
 
-def _resource(item: Resource, others: set[str]) -> dict[str, Any]:
+def _resource(item: Resource, others: set[str], before: list[Resource]) -> dict[str, Any]:
     kind = KINDS[item.kind]
     _, *names = names_of(item.id)
     scope = item.id.rpartition(PROVIDERS)[0]
@@ -44,7 +44,7 @@ def _resource(item: Resource, others: set[str]) -> dict[str, Any]:
         "name": "/".join(names),
         **({"scope": _id(scope)} if is_extension else {}),
         **body,
-        **({"dependsOn": [_id(name) for name in sorted(needed)]} if needed else {}),
+        **({"dependsOn": [*map(_id, sorted(needed)), *map(_whole, before)]} if needed or before else {}),
     }
 
 
@@ -62,6 +62,12 @@ def _expressed(value: Any, others: set[str], needed: set[str]) -> Any:  # noqa: 
         needed.add(value)
         return _id(value)
     return f"[{value}" if isinstance(value, str) and value.startswith("[") else value  # else it were an expression
+
+
+def _whole(item: Resource) -> str:
+    """Return the expression for the id of a resource that belongs to another."""
+    scope, _, own = item.id.rpartition(PROVIDERS)
+    return f"[extensionResourceId({_inner(scope)}, '{KINDS[item.kind].type}', {_quoted(own.rpartition('/')[2])})]"
 
 
 def _told(value: dict[str, str], others: set[str], needed: set[str]) -> str:

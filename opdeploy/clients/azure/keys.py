@@ -1,0 +1,138 @@
+"""The API key of a deployment: that of the environment, else of its Key Vault; and whether its endpoint takes it."""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import ssl
+from contextlib import closing
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from opdeploy.clients.azure.refused import RefusedError
+from opdeploy.clients.azure.vault import Vault
+from opdeploy.deployment import Found
+from opdeploy.targets.azure.record import MANAGED_BY, NAME, TARGET
+from opdeploy.targets.azure.vault import KIND, secret_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import JsonValue
+
+    from opdeploy.clients.azure.session import Session
+    from opdeploy.clients.azure.vault import Kept
+    from opdeploy.deployment import Observed
+    from opdeploy.targets.azure.names import Where
+    from opdeploy.targets.azure.record import Record
+
+GROUP = "opdeploy-group"
+"""The tag of a secret with the resource group of its deployment: a vault may have those of several."""
+_SCORE = "/score"
+"""Where the server asks for a key, before it reads what else is asked."""
+_PATIENCE_S = 10.0
+
+
+class Keys:
+    """API keys, each of a deployment by where that is."""
+
+    def __init__(self, session: Session, target: str, given: str | None, told: Callable[[Where], str | None]) -> None:
+        """Take a connection, the platform, the key of the environment, and what tells that of what runs."""
+        self._session = session
+        self._told = told
+        self._target = target
+        self._given = given
+        self._read: dict[tuple[str, str], Kept | None] = {}
+
+    def find(self, at: Where, *vaults: str | None) -> str | None:
+        """Return the key: of the environment, else of the first vault that has it, else of what runs."""
+        found = (self._kept(at, vault) for vault in vaults if vault)
+        return self._given or next((kept.value for kept in found if kept), None) or self._told(at)
+
+    def observed(self, at: Where, seen: Observed, record: Record | None, vault: str | None) -> Observed:
+        """Return a deployment with its secret, and with what is known of its key.
+
+        `known` tells whether it is, `missing` whether that is needed, `fits` whether the endpoint takes it, `kept`
+        whether the vault has it; `why` says why that was not read.
+        """
+        facts: dict[str, JsonValue] = {"vault": vault}
+        key, secret = self._given, None
+        try:
+            key = self.find(at, vault, record.vault if record else None)
+            facts["kept"] = bool(vault and key and (kept := self._kept(at, vault)) and kept.value == key)
+            secret = self._secret(at, vault, record)
+        except RefusedError as error:
+            facts["why"] = str(error)
+        asks = _asks(seen, record)
+        facts |= {"known": key is not None, "missing": asks and key is None, "fits": _fits(seen, record, key)}
+        found = (*seen.found, secret) if secret else seen.found
+        return seen.model_copy(update={"found": found, "facts": {**seen.facts, "key": facts}})
+
+    def keep(self, at: Where, vault: str) -> None:
+        """Keep the key in a vault: that of the environment, else one that is made."""
+        tags = {MANAGED_BY: "opdeploy", NAME: at.deployment, TARGET: self._target, GROUP: at.group}
+        name = secret_name(at.deployment)
+        there = self._kept(at, vault)
+        if there and (self._given or there.value) == there.value:
+            return
+        Vault(self._session, vault).set(name, self._given or secrets.token_urlsafe(32), tags)
+        self._read.clear()
+
+    def drop(self, at: Where, vault: str) -> None:
+        """Delete the key from a vault."""
+        Vault(self._session, vault).drop(secret_name(at.deployment))
+        self._read.clear()
+
+    def _kept(self, at: Where, vault: str) -> Kept | None:
+        """Return the secret of a vault, which is asked once."""
+        key = (vault, at.deployment)
+        if key not in self._read:
+            self._read[key] = Vault(self._session, vault).get(secret_name(at.deployment))
+        return self._read[key]
+
+    def _secret(self, at: Where, vault: str | None, record: Record | None) -> Found | None:
+        """Return the secret that was made for a deployment; None where there is none, or another made it."""
+        where = (record.vault if record else None) or vault
+        kept = self._kept(at, where) if where else None
+        own = {NAME: at.deployment, TARGET: self._target, GROUP: at.group}
+        if kept is None or any(kept.tags.get(tag) != value for tag, value in own.items()):
+            return None
+        name = secret_name(at.deployment)
+        return Found(kind=KIND, name=name, made={"id": f"{where}/secrets/{name}", "vault": where})
+
+
+def _asks(seen: Observed, record: Record | None) -> bool:
+    """Tell whether what has the requests asks for a key, and has worked: so somebody may have it."""
+    current = seen.current
+    kept = record.version(current.number) if record and current else None
+    return kept is not None and kept.keyed and kept.proven
+
+
+def _fits(seen: Observed, record: Record | None, key: str | None) -> bool | None:
+    """Tell whether what has the requests takes a key; None where it asks for none, or that is not known."""
+    current = seen.current
+    kept = record.version(current.number) if record and current else None
+    if current is None or kept is None or not kept.keyed:
+        return None
+    if key is None:  # another is made in the place of that which a version has that never worked
+        return None if kept.proven else False
+    return _taken(seen.endpoint, key) if seen.endpoint and current.state == "running" else None
+
+
+def _taken(endpoint: str, key: str) -> bool | None:
+    """Tell whether an endpoint takes a key; None where it does not answer."""
+    parts = urlsplit(endpoint)
+    host, port = parts.hostname or "", parts.port
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        connection = http.client.HTTPSConnection(host, port, timeout=_PATIENCE_S, context=context)
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=_PATIENCE_S)
+    with closing(connection):
+        try:
+            connection.request("POST", _SCORE, b"", {"Authorization": f"Bearer {key}"})
+            return connection.getresponse().status not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+        except (OSError, http.client.HTTPException):
+            return None

@@ -1,0 +1,216 @@
+"""API keys of deployments in Azure: of the environment, or of a Key Vault; what is missing or wrong is found first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from tests.azure.breaking import Breaks, killed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.arm.vaults import Vault
+    from tests.azure.clouded import Clouded
+
+NEW = "another-key-of-the-owner"
+DEPLOY = ("deploy", "--yes", "--allow-plain-http")
+SECRET = "opdeploy-net"  # noqa: S105 - its name
+MISSING = "asks for an API key that is not known here; set OPDEPLOY_API_KEY to the one that was shown"
+
+
+@pytest.fixture
+def project(clouded: Callable[..., Clouded]) -> Clouded:
+    """Return a project for container groups."""
+    return clouded("aci")
+
+
+@pytest.fixture
+def vault(project: Clouded) -> Vault:
+    """Have a key vault, and the project keep its key there."""
+    project.workload(azure={"key_vault": "keys"})
+    return project.arm.vault("keys")
+
+
+def taken(project: Clouded, key: str) -> bool:
+    """Tell whether the endpoint takes a key."""
+    where = f"{project.status()['endpoint']}/score"
+    return requests.post(where, b"", headers={"Authorization": f"Bearer {key}"}, timeout=20).status_code != 403
+
+
+def running(project: Clouded) -> Any:  # noqa: ANN401 - any JSON
+    """Return the variables of the container as it was made, secrets too."""
+    group = project.arm.resource("resourceGroups/models/providers/Microsoft.ContainerInstance/containerGroups/net")
+    return group.body["properties"]["containers"][0]["properties"]["environmentVariables"]
+
+
+def test_a_key_that_is_missing_is_asked_for_first(project: Clouded) -> None:
+    """Deployed again, or rolled back, without the key that was shown: refused before anything is done."""
+    assert project.deploy().code == 0
+    shown, project.key = project.key, None
+    assert shown
+    before = len(project.arm.seen)
+    same = project.deploy()
+    project.model(seed=1)
+    new = project.deploy()
+    back = project.run("rollback", "--to", "1", "--yes")
+    for done in (same, new, back):
+        assert done.code != 0
+        assert MISSING in done.err
+    assert {item.method for item in project.arm.seen[before:] if "/oauth2/" not in item.path} == {"GET"}
+    assert taken(project, shown)
+
+
+@pytest.mark.parametrize("key", ["too-short", "has a blank in its middle", "has,a,comma,or,several"])
+def test_a_key_that_no_server_takes_is_refused_first(project: Clouded, key: str) -> None:
+    """It is said before anything is asked of Azure, and not repeated."""
+    project.key = key
+    done = project.deploy()
+    assert done.code == 2
+    assert "OPDEPLOY_API_KEY" in done.err
+    assert key not in done.err
+    assert project.arm.seen == [] or all(item.method == "GET" for item in project.arm.seen)
+
+
+def test_another_key_takes_the_place_of_the_one_before(project: Clouded) -> None:
+    """It is said in the plan; what runs is made again with it, and an unchanged deployment is as it was then."""
+    assert project.deploy().code == 0
+    shown, project.key = project.key, NEW
+    assert shown
+    done = project.deploy()
+    assert done.code == 0, done.err
+    assert "it takes the place of that, and clients need it" in done.err
+    assert not taken(project, shown)
+    assert taken(project, NEW)
+    assert project.since(project.deploy) == []
+
+
+@pytest.mark.slow
+def test_a_version_that_fails_leaves_the_new_key(project: Clouded) -> None:
+    """The version before answers again, with the key that is given."""
+    assert project.deploy().code == 0
+    project.key = NEW
+    project.model(seed=1, wrong=3)
+    done = project.deploy()
+    assert done.code == 5
+    assert "version 1 answers" in done.err
+    assert "failed too" not in done.err
+    assert taken(project, NEW)
+
+
+def test_a_vault_keeps_the_key(project: Clouded, vault: Vault) -> None:
+    """It is made there, and read there by every command; nobody is shown it; with the deployment it is deleted."""
+    done = project.deploy()
+    assert done.code == 0, done.err
+    key = vault.secrets[SECRET]["value"]
+    assert len(key) >= 32
+    assert key not in done.err + done.out
+    assert "API key:" not in done.err
+    assert vault.secrets[SECRET]["tags"]["opdeploy-name"] == "net"
+    assert {"name": "OPDEPLOY_API_KEYS", "secureValue": key} in running(project)
+    assert project.since(project.deploy) == []
+    removed = project.run("remove", "--yes")
+    assert removed.code == 0, removed.err
+    assert vault.secrets == {}
+    assert project.left() == []
+    again = project.deploy()  # the name of a secret that was deleted is taken until it is recovered
+    assert again.code == 0, again.err
+    assert vault.secrets[SECRET]["value"] != key
+
+
+def test_a_vault_is_known_from_the_record(project: Clouded, vault: Vault, tmp_path: Path) -> None:
+    """A rollback from an empty folder finds the key; removed from there, the secret is deleted."""
+    for seed in (0, 1):
+        project.model(seed)
+        assert project.deploy().code == 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    where = ("net", "--target", "aci", "--resource-group", "models", "--yes")
+    back = project.run("rollback", *where, cwd=elsewhere)
+    assert back.code == 0, back.err
+    assert project.run("remove", *where, cwd=elsewhere).code == 0
+    assert vault.secrets == {}
+
+
+def test_a_key_of_the_environment_is_kept_in_the_vault(project: Clouded, vault: Vault) -> None:
+    """Given once, it is there from then on; another takes its place there and where it is asked for."""
+    project.key = "the-first-key-of-the-owner"
+    assert project.deploy().code == 0
+    assert vault.secrets[SECRET]["value"] == project.key
+    project.key = NEW
+    done = project.deploy()
+    assert done.code == 0, done.err
+    assert vault.secrets[SECRET]["value"] == NEW
+    project.key = None
+    assert project.since(project.deploy) == []
+    assert taken(project, NEW)
+
+
+def test_anothers_secret_is_used_and_left(project: Clouded, vault: Vault) -> None:
+    """What was in the vault before is the key, and stays there when the deployment is removed."""
+    vault.secrets[SECRET] = {"value": NEW, "id": f"https://keys.vault.azure.net/secrets/{SECRET}/1", "attributes": {}}
+    assert project.deploy().code == 0
+    assert taken(project, NEW)
+    assert project.run("remove", "--yes").code == 0
+    assert vault.secrets[SECRET]["value"] == NEW
+
+
+def test_who_may_not_read_the_vault_is_told(project: Clouded, vault: Vault) -> None:
+    """It is said before anything is made; the state is shown all the same."""
+    project.arm.allow("*", but=("Microsoft.KeyVault/*",))
+    done = project.deploy()
+    assert done.code == 1
+    assert "secret opdeploy-net of https://keys.vault.azure.net was not read: Forbidden" in done.err
+    assert project.left() == []
+    assert vault.secrets == {}
+
+
+def test_a_vault_that_is_not_there_is_told(project: Clouded) -> None:
+    """A name that leads nowhere is no first deployment's vault."""
+    project.workload(azure={"key_vault": "nowhere"})
+    done = project.deploy()
+    assert done.code == 1
+    assert "https://nowhere.vault.azure.net" in done.err
+    assert project.left() == []
+
+
+@pytest.mark.slow
+def test_a_deployment_that_is_killed_goes_on_with_the_key_of_its_vault(tmp_path: Path) -> None:
+    """Whatever was kept when it was killed; then all of it goes, the secret too."""
+
+    def scenario(project: Clouded, number: int) -> bool:
+        vault = project.arm.vault("keys")
+        project.workload(azure={"key_vault": "keys"})
+        was_killed = killed(project, number, *DEPLOY)
+        done = project.deploy()
+        assert done.code == 0, (number, done.err)
+        assert project.versions() == {1: ("running", True)}, number
+        assert project.run("diff").code == 0, number
+        assert taken(project, vault.secrets[SECRET]["value"]), number
+        assert project.run("remove", "--yes").code == 0, number
+        assert (project.left(), vault.secrets) == ([], {}), number
+        return was_killed
+
+    Breaks(tmp_path, "aci", {}).at_every_write(scenario, least=15)
+
+
+@pytest.mark.slow
+def test_a_deployment_whose_key_was_lost_when_it_was_killed_goes_on(tmp_path: Path) -> None:
+    """Until it has worked nobody has its key, and another is made; from then on it is asked for."""
+
+    def scenario(project: Clouded, number: int) -> bool:
+        was_killed = killed(project, number, *DEPLOY)
+        done = project.deploy()
+        if done.code:
+            assert MISSING in done.err, (number, done.err)
+            project.key = NEW
+            done = project.deploy()
+        assert done.code == 0, (number, done.err)
+        assert project.key is not None, number
+        assert taken(project, project.key), number
+        return was_killed
+
+    Breaks(tmp_path, "aci", {}).at_every_write(scenario, least=15)
