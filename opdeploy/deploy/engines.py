@@ -27,6 +27,8 @@ _GB = 1e9
 _LEAST_DISK_GB = 3.0
 """An image of the CPU has 0.4 GB with its base, twice while it is built, and versions are kept."""
 _LEAST_MEMORY_GB = 1.0
+HERE_BUILDS = "Docker engine here"
+"""What is found of the engine that builds here what is deployed elsewhere."""
 
 
 def local(deploy: Deploy, name: str | None) -> Iterator[Finding]:
@@ -110,7 +112,7 @@ def builder(instead: str = "") -> Iterator[Finding]:
     """Yield what is found of the engine that builds here what is deployed elsewhere."""
     from opdeploy.clients import docker
 
-    what = "Docker engine here"
+    what = HERE_BUILDS
     try:
         with docker.connected() as engine:
             about = engine.about()

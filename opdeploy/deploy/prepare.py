@@ -16,13 +16,15 @@ from opdeploy.names import deployment_name
 from opdeploy.plan import fingerprint
 from opdeploy.render import render
 from opdeploy.runtime.package import opened, sha256
-from opdeploy.targets import kubernetes
+from opdeploy.targets import aks, kubernetes
 from opdeploy.targets.azure import machine
-from opdeploy.targets.azure.names import completed
+from opdeploy.targets.azure.names import completed, where
 from opdeploy.targets.azure.shared import registry
 from opdeploy.targets.azure.target import AzureTarget
 from opdeploy.targets.azure.template import template
 from opdeploy.targets.base import Wanted, is_beyond, is_public, reached
+from opdeploy.targets.container_apps.bodies import TARGET as CONTAINER_APPS
+from opdeploy.targets.container_apps.sizes import SIZES
 from opdeploy.targets.engine.names import repository
 from opdeploy.targets.kubernetes.values import NAMESPACE, TEMPLATES, check, values
 
@@ -43,7 +45,7 @@ _TAG = 12
 """Digits of the bundle's digest that name an image."""
 CLUSTER = frozenset(kubernetes.TARGET.ids)
 """Platforms that are clusters of Kubernetes."""
-AZURE = frozenset({"aci"})
+AZURE = frozenset({"aci", CONTAINER_APPS, "webapp"})
 """Platforms of Azure, which are made through its Resource Manager."""
 _WHEELS = "build/wheels/"
 IMAGE = "image/"
@@ -80,6 +82,10 @@ def on_gpu(platform: str, settings: Deploy, workload: Workload) -> bool:
     """Tell whether a deployment is to compute on a GPU."""
     if platform == "vm":
         return workload.hardware.gpu == "required" if settings.vm.gpu is None else settings.vm.gpu
+    if platform == CONTAINER_APPS and settings.container_apps.profile:
+        return SIZES[settings.container_apps.profile].gpu
+    if platform == CONTAINER_APPS:
+        return workload.hardware.gpu == "required"
     return platform == "aks-gpu"
 
 
@@ -102,6 +108,8 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
             if wanted.settings.kubernetes.namespace:  # which may be others' too
                 own.pop(NAMESPACE)
             wanted = wanted.model_copy(update={"manifests": _manifests(wanted, asked, package)})
+            if aks.in_azure(wanted.settings):
+                own["template.json"] = _template(aks.MANAGED.resources(wanted))
         elif asked.profile.id in AZURE:
             own = _azure_files(wanted, asked)
         else:
@@ -125,6 +133,13 @@ def require_unchanged(package: Package) -> None:
 def _cluster_files(wanted: Wanted, asked: Asked, package: Package, name: str) -> dict[str, bytes | Path]:
     """Return the files of a cluster, without those of which nothing is left; `name` is that of the image."""
     context = values(wanted, asked.workload.name, asked.workload.stage, name, measured(package))
+    if aks.in_azure(wanted.settings):
+        at = where(wanted.settings, wanted.deployment)
+        context |= {
+            "group": quote(at.group),
+            "location": quote(at.location or "REGION"),
+            "cluster": aks.called(aks.id_of(wanted.settings, wanted.deployment)),
+        }
     return {path: text for path, text in render(TEMPLATES, context).items() if isinstance(text, bytes) and text.strip()}
 
 
@@ -167,9 +182,10 @@ def _wanted(package: Package, asked: Asked) -> Wanted:
     settings = asked.settings.model_copy(update={"target": asked.profile.id})
     if asked.profile.id in CLUSTER:
         check(settings.kubernetes)
+        aks.check(settings)
     rule = targets.find(asked.profile.id, settings=settings).rule
     name = deployment_name(settings, asked.workload.name, asked.profile, rule)
-    if asked.profile.id in AZURE:
+    if asked.profile.id in AZURE or aks.in_azure(settings):
         settings = completed(settings, name)
     public, tls = exposure(settings)
     return Wanted(
@@ -214,6 +230,11 @@ def _file_image(wanted: Wanted, asked: Asked) -> str:
 
 def exposure(settings: Deploy) -> tuple[bool, bool]:
     """Tell whether a deployment is reached from anywhere, and whether what is on the way can read along then."""
+    if settings.target == "webapp":
+        return True, True
+    if settings.target == CONTAINER_APPS:
+        apps = settings.container_apps
+        return apps.external is not False and apps.subnet is None, True
     if settings.target in AZURE:
         return settings.aci.subnet is None, False
     if settings.target not in CLUSTER:

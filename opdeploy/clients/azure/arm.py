@@ -41,6 +41,9 @@ class Arm:
         kind = _kind(resource)
         try:
             found: dict[str, Any] = self.ask("GET", resource, kind.api)
+            if kind.apart:
+                name, path = kind.apart
+                found["properties"][name] = self.ask("GET", f"{resource}/{path}", kind.api)["properties"]
         except RefusedError as error:
             if error.status == _MISSING:
                 return None
@@ -67,7 +70,7 @@ class Arm:
         operations = self.session.operations(kind.sdk)
         with explained(f"{kind.name} {name_of(resource)} was not made"):
             if kind.sdk:
-                poller = operations.begin_create_or_update(
+                poller = getattr(operations, kind.sdk.put)(
                     *names_of(resource), content, content_type="application/json", cls=_nothing
                 )
             else:
@@ -75,6 +78,15 @@ class Arm:
                     resource, content, api_version=kind.api, content_type="application/json", cls=_nothing
                 )
             poller.result()
+
+    def patch(self, resource: str, body: Mapping[str, Any]) -> None:
+        """Change what a body has of a resource, and wait until it is so; raises RefusedError where Azure refuses."""
+        kind = _kind(resource)
+        self.settled(resource)
+        with explained(f"{kind.name} {name_of(resource)} was not changed"):
+            self.session.operations(None).begin_update_by_id(
+                resource, json.dumps(body).encode(), api_version=kind.api, content_type="application/json", cls=_nothing
+            ).result()
 
     def delete(self, resource: str) -> None:
         """Remove a resource, and wait until it is gone; none is no error."""
@@ -84,7 +96,10 @@ class Arm:
             return
         with explained(f"{kind.name} {name_of(resource)} was not removed"):
             if kind.sdk:
-                operations.begin_delete(*names_of(resource), cls=_nothing).result()
+                keeps = {kind.sdk.keeps: False} if kind.sdk.keeps else {}
+                poller = getattr(operations, kind.sdk.delete)(*names_of(resource), cls=_nothing, **keeps)
+                if poller:  # what is gone at once has none
+                    poller.result()
             else:
                 operations.begin_delete_by_id(resource, api_version=kind.api, cls=_nothing).result()
 

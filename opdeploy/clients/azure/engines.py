@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.clients.azure.runs import Running
+from opdeploy.clients.azure.runs import Running, Runs
 from opdeploy.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from opdeploy.targets.azure.names import Where
 
 
-class Engines:
+class Engines(Runs):
     """The servers of an engine, by their names; Azure itself knows nothing of them."""
 
     tls = False

@@ -17,6 +17,8 @@ from opdeploy.targets.azure.record import MANAGED_BY, NAME, TARGET
 from opdeploy.targets.azure.vault import KIND, secret_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import JsonValue
 
     from opdeploy.clients.azure.session import Session
@@ -35,17 +37,18 @@ _PATIENCE_S = 10.0
 class Keys:
     """API keys, each of a deployment by where that is."""
 
-    def __init__(self, session: Session, target: str, given: str | None) -> None:
-        """Take a connection, the platform, and the key of the environment."""
+    def __init__(self, session: Session, target: str, given: str | None, told: Callable[[Where], str | None]) -> None:
+        """Take a connection, the platform, the key of the environment, and what tells that of what runs."""
         self._session = session
+        self._told = told
         self._target = target
         self._given = given
         self._read: dict[tuple[str, str], Kept | None] = {}
 
     def find(self, at: Where, *vaults: str | None) -> str | None:
-        """Return the key: that of the environment, else the one in the first vault that has it."""
+        """Return the key: of the environment, else of the first vault that has it, else of what runs."""
         found = (self._kept(at, vault) for vault in vaults if vault)
-        return self._given or next((kept.value for kept in found if kept), None)
+        return self._given or next((kept.value for kept in found if kept), None) or self._told(at)
 
     def observed(self, at: Where, seen: Observed, record: Record | None, vault: str | None) -> Observed:
         """Return a deployment with its secret, and with what is known of its key.
@@ -68,7 +71,7 @@ class Keys:
 
     def keep(self, at: Where, vault: str) -> None:
         """Keep the key in a vault: that of the environment, else one that is made."""
-        tags = {MANAGED_BY: "opdeploy", NAME: at.deployment, TARGET: self._target, GROUP: at.group}
+        tags = {MANAGED_BY: "opdeploy", NAME: at.deployment, TARGET: self._target, GROUP: at.group.lower()}
         name = secret_name(at.deployment)
         there = self._kept(at, vault)
         if there and (self._given or there.value) == there.value:
@@ -92,7 +95,7 @@ class Keys:
         """Return the secret that was made for a deployment; None where there is none, or another made it."""
         where = (record.vault if record else None) or vault
         kept = self._kept(at, where) if where else None
-        own = {NAME: at.deployment, TARGET: self._target, GROUP: at.group}
+        own = {NAME: at.deployment, TARGET: self._target, GROUP: at.group.lower()}
         if kept is None or any(kept.tags.get(tag) != value for tag, value in own.items()):
             return None
         name = secret_name(at.deployment)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64decode
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from opdeploy import __version__
+from opdeploy.clients.azure.refused import explained
 from opdeploy.errors import OpdeployError
 from opdeploy.targets.azure.kinds import Sdk
 
@@ -43,6 +46,17 @@ class Session:
     def token(self, audience: str) -> str:
         """Return a token for an audience."""
         return str(self.credential.get_token(f"{audience}/.default").token)
+
+    def who(self) -> str:
+        """Return who signs in, as the token says; raises RefusedError where nobody does."""
+        with explained("sign-in"):
+            token = self.token(self.cloud.audience)
+        try:
+            part = token.split(".")[1]
+            told = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        except (IndexError, ValueError):  # a token that only Azure reads
+            return "somebody whom the token does not name"
+        return str(told.get("upn") or told.get("unique_name") or told.get("appid") or told.get("oid"))
 
     def close(self) -> None:
         """Close every connection."""

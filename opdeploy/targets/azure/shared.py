@@ -69,11 +69,8 @@ def home(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterato
         yield Resource("resource group", at.group_id, {"location": at.location, "tags": {**own}})
 
 
-def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
-    """Yield what is there before anything runs, in the order in which it is made.
-
-    What is named and exists is used as it is: it is not ours to change.
-    """
+def stored(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
+    """Yield the resource group and the registry, where they are the deployment's own."""
     at = where(wanted.settings, wanted.deployment)
     own = tags(wanted.settings, wanted.deployment, target)
     base: dict[str, JsonValue] = {"location": at.location, "tags": {**own}}
@@ -86,11 +83,22 @@ def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Itera
             "properties": {"adminUserEnabled": False},
         }
         yield Resource("container registry", at.registry, body)
+
+
+def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
+    """Yield what is there before anything runs, in the order in which it is made.
+
+    What is named and exists is used as it is: it is not ours to change.
+    """
+    yield from stored(wanted, target, facts)
+    at = where(wanted.settings, wanted.deployment)
+    found = registry(wanted, facts)
     if found.id is None:
         return
+    base: dict[str, JsonValue] = {"location": at.location, "tags": {**tags(wanted.settings, wanted.deployment, target)}}
     puller = identity(wanted)
     if puller == at.identity:
-        yield Resource("identity", puller, dict(base))
+        yield Resource("identity", puller, {**base, "properties": {}})
         role = REPOSITORY_READER if found.by_attributes else ACR_PULL
         definition = f"/subscriptions/{at.subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
         right: dict[str, JsonValue] = {

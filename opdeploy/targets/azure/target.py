@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from opdeploy.deployment import Observed
     from opdeploy.plan import Step
     from opdeploy.platform import NameRule
+    from opdeploy.targets.azure.before import Before
+    from opdeploy.targets.azure.questions import Question, Said
     from opdeploy.targets.azure.shared import Registry
     from opdeploy.targets.base import Reach, Wanted
 
@@ -44,6 +46,10 @@ class AzureTarget:
         """Return the digest of everything that decides how a version runs."""
         raise NotImplementedError
 
+    def plan(self, wanted: Wanted, observed: Observed, number: int) -> Iterator[Step]:
+        """Yield the steps that make a version current: a new one, or one that is there."""
+        raise NotImplementedError
+
     def resources(self, wanted: Wanted) -> Iterator[Resource]:
         """Yield everything that a first version is made of."""
         raise NotImplementedError
@@ -59,7 +65,15 @@ class AzureTarget:
         yield from _key(wanted, observed)
         yield from _put(needed, observed, is_group=False)
         if version:
-            yield from _image(wanted, registry(wanted, facts), facts)
+            yield from image(wanted, registry(wanted, facts), facts)
+
+    def asks(self, before: Before) -> Iterator[Question | Said]:  # noqa: ARG002 - of subclasses
+        """Yield what is asked of Azure before anything is made, beside what is asked for every platform."""
+        yield from ()
+
+    def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:  # noqa: ARG002 - a subclass's
+        """Yield what keeps it from being made on this platform, a sentence each with what to do."""
+        return iter(())
 
     def reach(self, observed: Observed, to: int) -> Reach:
         """Tell who reaches a kept version once it answers again."""
@@ -175,7 +189,7 @@ def _dropped(secret: Found) -> Step:
     return steps.act(where, "azure.drop_key", title, {**args}, action="delete", timeout_s=steps.GONE_S)
 
 
-def _image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Iterator[Step]:
+def image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Iterator[Step]:
     """Yield the steps that build the image and bring it to its registry."""
     name = wanted.image
     if facts.get("builds") == "registry":
