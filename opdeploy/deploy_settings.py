@@ -8,22 +8,33 @@ from opdeploy.fields import (
     CLUSTER,
     DNS_LABEL,
     DNS_NAME,
+    ENVIRONMENT,
     GROUP,
     IDENTITY,
     NAME,
+    PLAN,
+    PROFILE,
     REGION,
     REGISTRY,
     RELEASE,
+    SETTING,
+    SIZE,
     SUBNET,
     VAULT,
-    VM_SIZE,
+    WORKSPACE,
     Address,
     OneLine,
     Port,
+    Sources,
 )
 from opdeploy.frozen import Frozen
 
 PORT = 8000
+PlanSize = Literal[
+    "B1", "B2", "B3", "S1", "S2", "S3",
+    "P0v3", "P1v3", "P2v3", "P3v3", "P1mv3", "P2mv3", "P3mv3", "P4mv3", "P5mv3",
+]  # fmt: skip
+"""Of an App Service plan that is made."""
 HOST = "127.0.0.1"
 
 
@@ -36,7 +47,7 @@ class OnThisMachine(Frozen):
 
 
 class OnVm(Frozen):
-    """On a machine that is reached over SSH."""
+    """On a machine that is reached over SSH: one that is there, or one that is made in Azure."""
 
     host: Annotated[OneLine | None, Field(description="Name or address of the machine.")] = None
     user: Annotated[OneLine | None, Field(description="User to log in as.")] = None
@@ -55,6 +66,24 @@ class OnVm(Frozen):
     build: Annotated[
         Literal["here", "there"] | None,
         Field(description="Build the image here and send it, or on the machine; here if not given."),
+    ] = None
+    size: Annotated[
+        str | None,
+        Field(pattern=SIZE, max_length=64, description="Size of a machine to make in Azure, without a host."),
+    ] = None
+    priority: Annotated[
+        Literal["Regular", "Spot"] | None, Field(description="Spot is cheaper, and stops at any time; Regular.")
+    ] = None
+    disk_gb: Annotated[int | None, Field(ge=30, le=4095, description="Size of its disk; 64 if not given.")] = None
+    ssh_from: Annotated[
+        Sources | None, Field(description="Address or range that SSH is let in from; where you signed in from.")
+    ] = None
+    clients: Annotated[
+        Sources | None, Field(description="Address or range that the port is let in from; any if not given.")
+    ] = None
+    subnet: Annotated[
+        str | None,
+        Field(pattern=SUBNET, max_length=400, description="Id of a subnet to be in, without an address outside of it."),
     ] = None
 
 
@@ -160,7 +189,7 @@ class OnAks(Frozen):
     ] = None
     system_size: Annotated[
         str | None,
-        Field(pattern=VM_SIZE, max_length=80, description="Size of its own nodes; Standard_D2as_v5 if not given."),
+        Field(pattern=SIZE, max_length=80, description="Size of its own nodes; Standard_D2as_v5 if not given."),
     ] = None
     system_nodes: Annotated[
         int | None, Field(ge=1, le=100, description="Nodes of its own; 1 if not given, and 3 are advised.")
@@ -168,7 +197,7 @@ class OnAks(Frozen):
     size: Annotated[
         str | None,
         Field(
-            pattern=VM_SIZE,
+            pattern=SIZE,
             max_length=80,
             description="Size of the nodes for the pods; the smallest with room for one if not given.",
         ),
@@ -205,6 +234,76 @@ class OnAci(Frozen):
     ] = None
 
 
+class OnWebApp(Frozen):
+    """As an Azure web app."""
+
+    plan: Annotated[
+        str | None, Field(pattern=PLAN, max_length=400, description="Id of a Linux plan; one is made if not given.")
+    ] = None
+    sku: Annotated[
+        PlanSize | None, Field(description="Size of the plan; the smallest of Premium v3 that fits if not given.")
+    ] = None
+    instances: Annotated[int | None, Field(ge=1, le=30, description="Machines of the plan; 1 if not given.")] = None
+    slots: Annotated[
+        bool | None,
+        Field(description="Try a new version in a slot and swap it in, where the plan has slots; true if not given."),
+    ] = None
+    always_on: Annotated[bool | None, Field(description="Keep it running without requests; true if not given.")] = None
+    app_settings: Annotated[
+        dict[Annotated[str, Field(pattern=SETTING, max_length=200)], str],
+        Field(default_factory=dict, description="More variables of the container; plans show them, so no secrets."),
+    ]
+
+
+class OnContainerApps(Frozen):
+    """As an Azure container app."""
+
+    environment: Annotated[
+        str | None,
+        Field(pattern=ENVIRONMENT, max_length=400, description="Id of the environment; one is made if not given."),
+    ] = None
+    profile: Annotated[
+        str | None,
+        Field(
+            pattern=PROFILE,
+            description="Workload profile; Consumption if not given, and its T4 where hardware.gpu is required.",
+        ),
+    ] = None
+    cpus: Annotated[float | None, Field(ge=0.25, le=32, description="Processors of a replica; 1 if not given.")] = None
+    min_replicas: Annotated[
+        int | None, Field(ge=0, le=1000, description="Replicas at least; 0 if not given, which costs a cold start.")
+    ] = None
+    max_replicas: Annotated[
+        int | None, Field(ge=1, le=1000, description="Replicas at most; 10 if not given, and 1 on a GPU.")
+    ] = None
+    concurrency: Annotated[
+        int | None, Field(ge=1, le=10000, description="Requests at once in a replica before another; 10 if not given.")
+    ] = None
+    cool_down_s: Annotated[
+        int | None, Field(ge=1, le=86400, description="Seconds without a request before the last one goes; 300.")
+    ] = None
+    external: Annotated[bool | None, Field(description="Reached from outside its environment; true if not given.")] = (
+        None
+    )
+    subnet: Annotated[
+        str | None,
+        Field(
+            pattern=SUBNET,
+            max_length=400,
+            description="Id of a subnet for the environment, whose network alone reaches it then.",
+        ),
+    ] = None
+    workspace: Annotated[
+        str | None,
+        Field(
+            pattern=WORKSPACE,
+            max_length=400,
+            description="Id of the Log Analytics workspace that keeps its logs, or "
+            "own for one that is made; none if not given.",
+        ),
+    ] = None
+
+
 class Deploy(Frozen):
     """Where and under what name it is deployed; OPDEPLOY_… variables override it, and options override both."""
 
@@ -228,6 +327,10 @@ class Deploy(Frozen):
     azure: Annotated[OnAzure, Field(default_factory=OnAzure, description="In an Azure subscription.")]
     aks: Annotated[OnAks, Field(default_factory=OnAks, description="On a managed cluster of Azure.")]
     aci: Annotated[OnAci, Field(default_factory=OnAci, description="As an Azure container group.")]
+    webapp: Annotated[OnWebApp, Field(default_factory=OnWebApp, description="As an Azure web app.")]
+    container_apps: Annotated[
+        OnContainerApps, Field(default_factory=OnContainerApps, description="As an Azure container app.")
+    ]
     state: Annotated[
         OneLine | None,
         Field(
@@ -235,6 +338,12 @@ class Deploy(Frozen):
             "address, that keeps the records and locks of deployments in Azure."
         ),
     ] = None
+
+    @property
+    def makes_machine(self) -> bool:
+        """Whether its machine is one that is made in Azure: none is named, and Azure is."""
+        named = self.azure.resource_group, self.azure.location, self.azure.subscription
+        return self.target == "vm" and self.vm.host is None and any(named)
 
     @property
     def listening(self) -> Listening:

@@ -101,6 +101,8 @@ class Observed(Frozen):
     rolls: bool = False
     """Whether the platform itself decides which version that is, as those of one get ready and those of another end."""
     lock: Lock | None = None
+    unreached: str | None = None
+    """Why what runs is not known, with what to do, where the machine that it runs on is not reached."""
 
     @property
     def current(self) -> Version | None:

@@ -1,6 +1,6 @@
 """Forms that the values of a workload file have, and the types of fields that hold them."""
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -16,12 +16,17 @@ ADDRESS = r"^(localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)
 GROUP = r"^[A-Za-z0-9_()-]([A-Za-z0-9_().-]*[A-Za-z0-9_()-])?$"
 _ID = r"^/subscriptions/[0-9A-Fa-f-]{36}/resourceGroups/[A-Za-z0-9_().-]+/providers/"
 IDENTITY = _ID + r"Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9_-]+$"
+PLAN = _ID + r"Microsoft\.Web/serverfarms/[A-Za-z0-9_-]+$"
+SETTING = r"^[A-Za-z_][A-Za-z0-9_.:-]*$"
 SUBNET = _ID + r"Microsoft\.Network/virtualNetworks/[A-Za-z0-9_.-]+/subnets/[A-Za-z0-9_.-]+$"
 _CLUSTER = r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$"
 CLUSTER = rf"^{_CLUSTER[:-1]}$|{_ID}Microsoft\.ContainerService/managedClusters/{_CLUSTER}"
-VM_SIZE = r"^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9-]+)+$"
 RELEASE = r"^[0-9]+\.[0-9]+$"
+SIZE = r"^Standard_[A-Z][A-Za-z0-9_-]*[A-Za-z0-9]$"
 VAULT = r"^([A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+/?)$"
+ENVIRONMENT = _ID + r"Microsoft\.App/managedEnvironments/[A-Za-z0-9-]+$"
+PROFILE = r"^(Consumption(-GPU-NC8as-T4|-GPU-NC24-A100)?|[DE](4|8|16|32)|NC24-A100)$"
+WORKSPACE = r"^own$|" + _ID + r"Microsoft\.OperationalInsights/workspaces/[A-Za-z0-9-]+$"
 """Names and ids of Azure (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, read
 2026-11-26)."""
 HINTS = {
@@ -35,9 +40,15 @@ HINTS = {
     GROUP: "write letters, digits and any of -_.(), and no period at its end",
     IDENTITY: "write the id of a user-assigned identity, as az identity show tells it",
     CLUSTER: "write the name of a managed cluster, or its id, as az aks show tells it",
-    VM_SIZE: "write a size as az vm list-sizes tells it, such as Standard_D4as_v5",
     RELEASE: "write a version such as 1.36",
+    PLAN: "write the id of a Linux plan, as az appservice plan show tells it",
+    SETTING: "write the name of a variable, such as LOG_LEVEL",
+    ENVIRONMENT: "write the id of a Container Apps environment, as az containerapp env show tells it",
+    PROFILE: "write Consumption, D4 to D32, E4 to E32, or with a GPU Consumption-GPU-NC8as-T4, "
+    "Consumption-GPU-NC24-A100 or NC24-A100",
+    WORKSPACE: "write own, or the id of a Log Analytics workspace, as az monitor log-analytics workspace show tells it",
     SUBNET: "write the id of a subnet, as az network vnet subnet show tells it",
+    SIZE: "write a size of Azure as Azure does, such as Standard_D2s_v5",
     VAULT: "write the name of a Key Vault, or its address, such as https://me.vault.azure.net",
     REGION: "write an Azure region as Azure does, such as westeurope",
 }
@@ -68,8 +79,20 @@ def _address(host: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
+def _sources(text: str) -> str:
+    """Return an address, or a range of them, as it is usually written."""
+    try:
+        found = ip_network(text)
+    except ValueError:
+        raise ValueError(
+            f'"{text}" is no address and no range; write one such as 203.0.113.7 or 203.0.113.0/24'
+        ) from None
+    return str(found.network_address) if found.num_addresses == 1 else str(found)
+
+
 Amount = Annotated[float, Field(gt=0, le=1e12)]
 Duration = Annotated[str, Field(pattern=DURATION), AfterValidator(_is_long)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Address = Annotated[str, Field(pattern=ADDRESS, max_length=45), AfterValidator(_address)]
+Sources = Annotated[str, Field(max_length=49), AfterValidator(_sources)]
 OneLine = Annotated[str, Field(min_length=1, max_length=400, pattern=ONE_LINE)]

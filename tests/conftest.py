@@ -24,6 +24,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that import ONN
 SECONDS = 60.0
 """How long one command may take before its test fails."""
 ON_DOCKER = {
+    "tests/azure/test_vm.py",
     "tests/cli/test_test_local_docker.py",
     "tests/deploy/test_failures.py",
     "tests/deploy/test_killed.py",

@@ -151,8 +151,9 @@ def test_the_comment_of_a_field_names_its_values() -> None:
 
 
 def test_the_file_is_not_too_wide() -> None:
-    """Lines fit a usual editor."""
-    assert [line for known in KNOWN.values() for line in starter(known).splitlines() if len(line) > 120] == []
+    """Lines fit a usual editor, but for those with ids of Azure, which alone are as long."""
+    lines = [line for known in KNOWN.values() for line in starter(known).splitlines()]
+    assert [line for line in lines if len(line) > 120 and "/subscriptions/" not in line] == []
 
 
 def test_a_generative_model_is_said_to_be_out_of_scope() -> None:

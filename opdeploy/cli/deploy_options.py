@@ -37,7 +37,10 @@ ServiceType = Annotated[
 ForceConflicts = Annotated[
     bool, typer.Option("--force-conflicts", help="Take over fields of a cluster's objects that others have set.")
 ]
-State = Annotated[str | None, typer.Option("--state", metavar="FOLDER", help="Folder of journals and caches.")]
+State = Annotated[
+    str | None,
+    typer.Option("--state", metavar="FOLDER|URL", help="Folder of journals, or container of Azure's records."),
+]
 More = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SETTING=VALUE", help="A setting of deploy, such as vm.host=10.0.0.4; repeatable."),

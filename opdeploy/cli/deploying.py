@@ -136,10 +136,10 @@ def notes_of(
 
     on = day(None)
     host, instead = _exposed(found, ready.wanted.settings)
-    refuse(ready.wanted, asked.workload, host=host, instead=instead, allow_plain_http=allow_plain_http)
     needs = assess(asked.workload, None)[0]
-    unfinished = Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
     reasons = exclusions(needs, asked.profile, on)
+    refuse(ready.wanted, asked.workload, reasons, host=host, instead=instead, allow_plain_http=allow_plain_http)
+    unfinished = Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
     synthetic = ready.package.manifest.golden.synthetic
     busy = at_work(observed.lock) if observed.lock and not gone(observed.lock) else None
     return notes(Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy))
@@ -155,7 +155,7 @@ def _exposed(found: Settings, deploy: Deploy) -> tuple[str, str]:
         key = "service_type" if chosen.service_type not in {None, "ClusterIP"} else key
         said = f"{found.given(f'kubernetes.{key}')} {getattr(chosen, key)}"
         return said, "give hostname, ingress_class or gateway_class, and tls_secret of deploy.kubernetes"
-    if deploy.target in AZURE:
+    if deploy.target in AZURE:  # those that answer over TLS let nobody on the way read along
         return (
             "a container group has a public address",
             "name a subnet with --set aci.subnet=ID, which alone reaches it",
@@ -281,14 +281,25 @@ def carry_out(made: Plan, found: Settings, there: There, artefact: Path | None, 
 
 
 def require_possible(ready: Prepared, there: Place, observed: Observed, *, broken: bool) -> None:
-    """Raise OpdeployError where somebody is at work on it, or something stands in its way, before anything is built."""
+    """Raise OpdeployError where somebody is at work on it, or something stands in its way, before anything is built.
+
+    Where it is more than one thing, all are said first.
+    """
+    from opdeploy import ui
     from opdeploy.deploy.locking import require_free
     from opdeploy.errors import OpdeployError
 
     if not broken:
         require_free(observed.deployment, observed.lock)
-    for obstacle in there.obstacles(ready.wanted):
-        raise OpdeployError(obstacle)
+    found = [*there.obstacles(ready.wanted)]
+    if len(found) == 1:
+        raise OpdeployError(found[0])
+    for obstacle in found:
+        ui.say(obstacle)
+    if found:
+        raise OpdeployError(
+            f"{len(found)} things stand in the way, and nothing was made; the lines above say what to do"
+        )
 
 
 def show(made: Plan, form: PlanFormat, *, err: bool = False) -> None:

@@ -18,6 +18,8 @@ from opdeploy.cli.deploy_options import (
     TargetOption,
     WorkloadOption,
 )
+from opdeploy.cli.options import require_alive
+from opdeploy.cli.places import located
 from opdeploy.cli.settings import Chosen, InAzure, name_of, settings, target_of
 
 
@@ -53,8 +55,9 @@ def doctor(
     )
     name = found.deploy.target or "local"
     profile, _ = target_of(found._replace(deploy=found.deploy.model_copy(update={"target": name})))
+    require_alive(profile)
     deployment = name_of(found, None, profile) if found.workload else None
-    findings = examined(found.deploy, deployment, found.state)
+    findings = examined(located(found), deployment, found.state)
     if output == "json":
         ui.deliver(json.dumps([asdict(item) for item in findings], indent=2))
     else:

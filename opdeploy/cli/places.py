@@ -90,7 +90,11 @@ def _local(_found: Settings, making: Making | None) -> Iterator[There]:
 
 @contextmanager
 def _vm(found: Settings, making: Making | None) -> Iterator[There]:
-    """Give the Docker engine of a machine that is reached over SSH."""
+    """Give the Docker engine of a machine that is reached over SSH: one that is there, or one that is made in Azure."""
+    if found.deploy.makes_machine:
+        with _made(found, making) as made:
+            yield made
+        return
     from opdeploy.clients import docker, ssh
     from opdeploy.clients.docker.copies import Copies
     from opdeploy.clients.docker.elsewhere import Elsewhere
@@ -113,10 +117,44 @@ def _vm(found: Settings, making: Making | None) -> Iterator[There]:
         there = stack.enter_context(ssh.engine(connection))
         place = Elsewhere(there, here, owner(), ssh.SshMachine(connection), makes=making is not None)
         builder = (lambda: there) if found.deploy.vm.build == "there" else here
-        clients: dict[str, object] = {"docker": place, "copy": Copies(here, there, making.watch if making else silent)}
+        clients: dict[str, object] = {
+            "docker": place,
+            "copy": Copies(here, lambda: there, making.watch if making else silent),
+        }
         if making:
             clients["image"] = Maker(builder, making)
         yield There(place, clients, f"linux/{there.about().architecture}")
+
+
+@contextmanager
+def _made(found: Settings, making: Making | None) -> Iterator[There]:
+    """Give a subscription of Azure, and the Docker engine of a machine that is made there."""
+    from opdeploy.clients import azure, docker
+    from opdeploy.clients.docker.copies import Copies
+    from opdeploy.clients.docker.images import silent
+    from opdeploy.clients.docker.maker import Maker
+    from opdeploy.deploy.locking import owner
+    from opdeploy.targets.azure.sizes import is_arm
+
+    deploy = located(found)
+    with ExitStack() as stack:
+        here = cache(lambda: stack.enter_context(docker.connected()))
+        session = stack.enter_context(azure.connected(deploy.azure.cloud, deploy.azure.subscription))
+        arm = azure.Arm(session)
+        way = azure.Way(arm, deploy.vm, found.state, here, owner(), makes=making is not None)
+        stack.callback(way.close)
+        registries = azure.Registries(arm, here, making, builds_here=deploy.vm.build != "there")
+        place = azure.MachinePlace(arm, deploy, registries, way, key=_key())
+        clients: dict[str, object] = {
+            "azure": azure.Making(arm, place, registries, owner()),
+            "machine": azure.MachineMaking(arm, place),
+            "docker": azure.Lazily(place.host),
+            "copy": Copies(here, place.engine, making.watch if making else silent),
+        }
+        if making:
+            there = azure.Lazily(lambda: Maker(place.engine, making))  # the machine may not be there yet
+            clients["image"] = there if deploy.vm.build == "there" else Maker(here, making)
+        yield There(place, clients, "linux/arm64" if is_arm(deploy.vm.size or "") else "linux/amd64", place.completed)
 
 
 @contextmanager
@@ -154,6 +192,15 @@ def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
         yield There(cluster, clients)
 
 
+def located(found: Settings) -> Deploy:
+    """Return the settings of a deployment in Azure, in the workload's region where they name none."""
+    deploy = found.deploy
+    if deploy.azure.location or not (found.workload and found.workload.region):
+        return deploy
+    chosen = deploy.azure.model_copy(update={"location": found.workload.region})
+    return deploy.model_copy(update={"azure": chosen})
+
+
 @contextmanager
 def _azure(found: Settings, making: Making | None) -> Iterator[There]:
     """Give a subscription of Azure; images are built by the engine that answers here, else by the registry."""
@@ -183,8 +230,8 @@ def _aks(found: Settings, making: Making | None) -> Iterator[There]:
             return azure.Within(api, deploy.kubernetes.namespace, owner(), watch=watch, say=ui.say, force=found.force)
 
         with closing(azure.Clusters(arm, deploy, within)) as clusters:
-            place = azure.Clustered(arm, deploy, deploy.target or "", registries, key=_key(), servers=clusters)
-            more = {"azure": _making(arm, place, registries), "kubernetes": azure.Inside(place)}
+            place = azure.Clustered(arm, deploy, deploy.target or "", registries, key=_key(), run=clusters)
+            more = {"azure": _making(arm, place, registries), "kubernetes": azure.Lazily(lambda: place.inside)}
             yield There(place, {**clients, **more}, "linux/amd64", place.completed)
 
 
@@ -197,10 +244,7 @@ def _subscription(
     from opdeploy.clients.docker.copies import Spare
     from opdeploy.clients.docker.maker import Maker
 
-    deploy = found.deploy
-    if not deploy.azure.location and found.workload and found.workload.region:
-        chosen = deploy.azure.model_copy(update={"location": found.workload.region})
-        deploy = deploy.model_copy(update={"azure": chosen})
+    deploy = located(found)
     with ExitStack() as stack:
         session = stack.enter_context(azure.connected(deploy.azure.cloud, deploy.azure.subscription))
         arm = azure.Arm(session)
@@ -249,5 +293,13 @@ def _builds_here(deploy: Deploy, engine: Callable[[], object]) -> bool:
     return True
 
 
-_PLACES = {"local": _local, "vm": _vm, "aks-cpu": _aks, "aks-gpu": _aks, "aci": _azure}
+_PLACES = {
+    "local": _local,
+    "vm": _vm,
+    "aks-cpu": _aks,
+    "aks-gpu": _aks,
+    "aci": _azure,
+    "webapp": _azure,
+    "container-apps": _azure,
+}
 """What gives the place, by the platform's id."""

@@ -50,6 +50,7 @@ from opdeploy.cli.deploying import (
     show,
 )
 from opdeploy.cli.places import place
+from opdeploy.cli.requests import Written
 from opdeploy.cli.settings import Chosen, InAzure, settings
 
 if TYPE_CHECKING:
@@ -88,6 +89,15 @@ def plan(
     offline: Annotated[
         bool, typer.Option("--offline", help="Ask nothing of the target: the plan of a first deployment.")
     ] = False,
+    calls: Annotated[
+        bool, typer.Option("--calls", help="Show every request that changes something in Azure, and its az command.")
+    ] = False,
+    arm: Annotated[
+        Path | None, typer.Option("--arm", metavar="FILE", help="Write the resources in Azure there, as a template.")
+    ] = None,
+    bicep: Annotated[
+        Path | None, typer.Option("--bicep", metavar="FILE", help="Write the resources in Azure there, as Bicep.")
+    ] = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 6 where something would change.")
     ] = False,
@@ -119,6 +129,8 @@ def plan(
     )
     inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
     require_model(found)
+    written = Written(calls, arm, bicep)
+    written.check()
     with ExitStack() as stack:
         there = None if offline else stack.enter_context(place(found))
         inputs = completed(inputs, there) if there else inputs
@@ -130,9 +142,12 @@ def plan(
             observed, stands = nothing_there(asked.profile.id, ready.wanted.deployment), assumed(asked)
         said = notes_of(found, asked, ready, observed, allow_plain_http=True)
         made = planned(inputs, ready, observed, (*said, *stands))
+    written.check_plan(made)
     if out:
         ui.deliver(made.model_dump_json(indent=2), out)
-    show(made, output)
+    if not (calls and output == "json"):
+        show(made, output)
+    written.deliver(made, ready.wanted, observed, output)
     if out:
         allowed = " --allow-plain-http" if ready.wanted.public else ""
         ui.say(f"wrote {out}; carry it out with: opdeploy apply {out}{allowed}")

@@ -192,7 +192,6 @@ def target_of(found: Settings) -> tuple[Profile, Target]:
     from opdeploy import targets
     from opdeploy.catalogue import load_catalogue
     from opdeploy.errors import InputError
-    from opdeploy.targets import aks
 
     name = found.deploy.target
     if name is None:
@@ -203,7 +202,7 @@ def target_of(found: Settings) -> tuple[Profile, Target]:
     profile = load_catalogue().find(name, found.given("target").rstrip(":"))
     if name not in targets.ids():  # where it is, what was deployed can still be removed
         require_alive(profile)
-    return profile, aks.MANAGED if aks.in_azure(found.deploy) else targets.find(name)
+    return profile, targets.find(name, settings=found.deploy)
 
 
 def name_of(found: Settings, name: str | None, profile: Profile) -> str:
@@ -213,7 +212,7 @@ def name_of(found: Settings, name: str | None, profile: Profile) -> str:
     from opdeploy.names import deployment_name
     from opdeploy.workload_file import Given, overridden
 
-    rule = targets.find(profile.id).rule
+    rule = targets.find(profile.id, settings=found.deploy).rule
     if name is not None:
         deploy = overridden(found.deploy, {"name": Given("NAME", name)})
         return deployment_name(deploy, name, profile, rule)

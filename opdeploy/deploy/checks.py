@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _LOG_LINES = 200
 _ENDPOINT_S = 60.0
 """Seconds within which the endpoint must be ready once the server behind it is."""
+_BETWEEN_S = 0.5
 _LOAD_S = 1.0
 _CONNECTIONS = 4
 _PATIENCE_S = 30.0
@@ -116,21 +117,27 @@ class Checks:
         self.example: Example | None = None
         """How to ask the endpoint."""
 
-    def server(self, name: str, ready_s: float) -> dict[str, JsonValue]:
+    def server(self, name: str, ready_s: float, version: int | None = None) -> dict[str, JsonValue]:
         """Wait until a server is ready, and hold its answers against the golden ones.
 
-        Raises DifferenceError where they differ, else what tells how it failed, with the evidence as notes.
+        `version` is that which is to answer there, where another may do so until it does. Raises DifferenceError where
+        the answers differ, else what tells how it failed, with the evidence as notes.
         """
         server = Server(self._servers, name, self._key())
         seconds = wait_until_ready(server, ready_s)
         with explained(server, "it was asked for the golden answers"), self._subject(name) as tried:
+            if version is not None:
+                _await(server, version, ready_s)
             where = _golden(server, tried)
         return {"ready_s": round(seconds, 2), "golden": where}
 
-    def endpoint(self, front: str, name: str, version: int, *, auth: bool) -> dict[str, JsonValue]:
+    def endpoint(
+        self, front: str, name: str, version: int, *, auth: bool, settles_s: float = 0.0
+    ) -> dict[str, JsonValue]:
         """See that the endpoint is that of a version, hold its answers against the golden ones, and load it shortly.
 
-        `auth` tells whether the version asks for an API key. Raises what `server` raises.
+        `auth` tells whether the version asks for an API key; what leads there may lead to another for some seconds.
+        Raises what `server` raises.
         """
         key = self._key() if auth else None
         asked, server = (Server(self._servers, each, key) for each in (front, name))
@@ -138,10 +145,12 @@ class Checks:
         with explained(server, "the endpoint was asked"), self._subject(name) as tried:
             wait_until_ready(asked, _ENDPOINT_S)
             told = answers.about(asked.address)
+            until = time.monotonic() + settles_s
+            while told.version != str(version) and time.monotonic() < until:
+                time.sleep(_BETWEEN_S)
+                told = answers.about(asked.address)
             if told.version != str(version):
-                raise OpdeployError(
-                    f"the endpoint answers with version {told.version}, and not {version}; deploy again"
-                )
+                raise OpdeployError(f"the endpoint {_others(told.version, version)}")
             where = _golden(asked, tried)
             self.load = _loaded(asked, server, tried, told.name)
             self.example = example(tried, told.name, keyed=auth)
@@ -158,6 +167,24 @@ class Checks:
             self._servers.artefact(name, Path(folder))
             with subject(Path(folder) / "model", "model") as found:
                 yield found
+
+
+def _await(server: Server, version: int, seconds: float) -> None:
+    """Wait until a version answers; raises OpdeployError where another does so to the end, or none."""
+    while True:
+        try:
+            found = answers.about(server.address).version
+        except (OSError, http.client.HTTPException, OpdeployError):  # the one has ended, and the other not begun
+            found = "none"
+        if found == str(version):
+            return
+        if time.monotonic() > server.started + seconds:
+            raise OpdeployError(f"the server {_others(found, version)}")
+        time.sleep(_BETWEEN_S)
+
+
+def _others(found: str, version: int) -> str:
+    return f"answers with version {found}, and not {version}; deploy again"
 
 
 def _golden(server: Server, tried: Subject) -> str:

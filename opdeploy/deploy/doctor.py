@@ -8,9 +8,9 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from opdeploy.deploy import clusters, engines
+from opdeploy.deploy import clusters, engines, subscriptions
 from opdeploy.deploy.finding import Finding, existing
-from opdeploy.deploy.prepare import CLUSTER
+from opdeploy.deploy.prepare import AZURE, CLUSTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +38,7 @@ _EXAMINED: dict[str, Callable[[Deploy, str | None], Iterator[Finding]]] = {
     "local": engines.local,
     "vm": engines.vm,
     **dict.fromkeys(CLUSTER, clusters.cluster),
+    **dict.fromkeys(AZURE, subscriptions.subscription),
 }
 """What looks at a platform, by its id."""
 

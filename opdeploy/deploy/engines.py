@@ -27,6 +27,8 @@ _GB = 1e9
 _LEAST_DISK_GB = 3.0
 """An image of the CPU has 0.4 GB with its base, twice while it is built, and versions are kept."""
 _LEAST_MEMORY_GB = 1.0
+HERE_BUILDS = "Docker engine here"
+"""What is found of the engine that builds here what is deployed elsewhere."""
 
 
 def local(deploy: Deploy, name: str | None) -> Iterator[Finding]:
@@ -49,8 +51,12 @@ def local(deploy: Deploy, name: str | None) -> Iterator[Finding]:
 
 
 def vm(deploy: Deploy, name: str | None) -> Iterator[Finding]:
-    """Yield what is found of a machine that SSH reaches, and of its engine."""
+    """Yield what is found of a machine that SSH reaches, and of its engine; of one that is to be made, what is here."""
     from opdeploy.clients import ssh
+
+    if deploy.makes_machine:
+        yield from _to_make(deploy)
+        return
 
     with ExitStack() as stack:
         try:
@@ -62,6 +68,21 @@ def vm(deploy: Deploy, name: str | None) -> Iterator[Finding]:
             return
         yield Finding(f"machine {to.shown}", "ok", "lets in, and its host key is the one that is known")
         yield from _there(deploy, name, connection)
+    if deploy.vm.build != "there":
+        yield from builder(", or build on the machine: --set vm.build=there")
+    yield from registry(deploy)
+
+
+def _to_make(deploy: Deploy) -> Iterator[Finding]:
+    """Yield what is found here of what a machine is made and reached with."""
+    from opdeploy.clients import ssh
+    from opdeploy.clients.azure.reached import public_key
+
+    try:
+        yield Finding("ssh program", "ok", ssh.version())
+        yield Finding("public key", "ok", public_key(deploy.vm).partition(" ")[0])
+    except OpdeployError as error:
+        yield missing("SSH", error)
     if deploy.vm.build != "there":
         yield from builder(", or build on the machine: --set vm.build=there")
     yield from registry(deploy)
@@ -91,7 +112,7 @@ def builder(instead: str = "") -> Iterator[Finding]:
     """Yield what is found of the engine that builds here what is deployed elsewhere."""
     from opdeploy.clients import docker
 
-    what = "Docker engine here"
+    what = HERE_BUILDS
     try:
         with docker.connected() as engine:
             about = engine.about()

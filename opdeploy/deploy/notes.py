@@ -9,7 +9,7 @@ from opdeploy.errors import InputError, NoPlatformError
 from opdeploy.targets.base import Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from opdeploy.deploy.journal import Unfinished
     from opdeploy.platform import Profile
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _PLAIN = "it is reached over plain HTTP: who is on the way can read requests, answers, and the API key if there is one"
 _PILOT = "single-node"
 """The reason that comes first: that production is put on a machine which nothing manages."""
+_GPU = "gpu"
+"""The reason that there is no GPU."""
 _ASKED = {"development", "only", "never"}
 """Reasons that who names the platform has set aside."""
 
@@ -78,14 +80,20 @@ def of_reach(reach: Reach) -> Iterator[str]:
         yield "it asks for an API key" if reach.keyed else "it asks for no API key: anyone who reaches it may use it"
 
 
-def refuse(wanted: Wanted, workload: Workload, *, host: str, instead: str, allow_plain_http: bool) -> None:
+def refuse(
+    wanted: Wanted, workload: Workload, reasons: Iterable[Reason], *, host: str, instead: str, allow_plain_http: bool
+) -> None:
     """Raise InputError for plain HTTP that was not allowed, NoPlatformError where the workload needs what is not there.
 
-    `host` says what lets others reach it, and where that was given; `instead` what would be safe.
+    `reasons` are why the advisor excludes the platform; `host` says what lets others reach it, and where it was given;
+    `instead` what would be safe.
     """
     if workload.hardware.gpu == "required" and not wanted.gpu:
+        why = next(
+            (item.text for item in reasons if item.constraint == _GPU), "needs one, and containers get none here"
+        )
         raise NoPlatformError(
-            "hardware.gpu: a GPU is required, and containers get none here; say preferred, or take another platform"
+            f"hardware.gpu: {why.rstrip('.')}; say preferred, or take a platform that has some, such as aks-gpu"
         )
     if wanted.public and not wanted.tls and not allow_plain_http:
         raise InputError(

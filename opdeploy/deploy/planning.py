@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.deploy.notes import of_reach
-from opdeploy.errors import NotFoundError, StaleError
+from opdeploy.errors import NotFoundError, OpdeployError, StaleError
 from opdeploy.plan import Plan, Resource, Step, fingerprint
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def mark(observed: Observed) -> str:
     an interrupted command began goes on by itself, and what a plan does is as right before it has ended as after.
     """
     found = tuple(_told(item, observed) for item in observed.found if not item.passing)
-    told: dict[str, Any] = dict.fromkeys(("lock", "events", "facts"), True)
+    told: dict[str, Any] = dict.fromkeys(("lock", "events", "facts", "unreached"), True)
     if observed.rolls:
         told |= {
             "upstream": True,
@@ -96,7 +96,8 @@ def _plan(
         deployment=observed.deployment,
         version=number,
         before=_before(observed, number),
-        first=not any(version.proven or version.current for version in observed.versions),
+        # What is on a machine that is not reached may be all that answers: it is not taken for nothing.
+        first=not (observed.unreached or any(version.proven or version.current for version in observed.versions)),
         observed=mark(observed),
         notes=tuple(notes),
         keeps=tuple(
@@ -135,6 +136,8 @@ def _before(observed: Observed, number: int | None) -> int | None:
 
 
 def _kept(observed: Observed, to: int | None) -> Version:
+    if observed.unreached:
+        raise OpdeployError(observed.unreached)
     if to is not None:
         found = observed.version(to)
         if found is None:

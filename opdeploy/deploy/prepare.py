@@ -6,6 +6,7 @@ import hashlib
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,19 @@ from opdeploy.plan import fingerprint
 from opdeploy.render import render
 from opdeploy.runtime.package import opened, sha256
 from opdeploy.targets import aks, kubernetes
+from opdeploy.targets.azure import machine
 from opdeploy.targets.azure.names import completed, where
 from opdeploy.targets.azure.shared import registry
 from opdeploy.targets.azure.target import AzureTarget
 from opdeploy.targets.azure.template import template
 from opdeploy.targets.base import Wanted, is_beyond, is_public, reached
+from opdeploy.targets.container_apps.bodies import TARGET as CONTAINER_APPS
+from opdeploy.targets.container_apps.sizes import SIZES
 from opdeploy.targets.engine.names import repository
 from opdeploy.targets.kubernetes.values import NAMESPACE, TEMPLATES, check, values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from opdeploy.deploy_settings import Deploy
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from opdeploy.platform import Profile
     from opdeploy.render import Bundle
     from opdeploy.runtime.package import Package
+    from opdeploy.targets.azure.shared import Resource
     from opdeploy.workload import Workload
 
 KEEP = 3
@@ -41,7 +46,7 @@ _TAG = 12
 """Digits of the bundle's digest that name an image."""
 CLUSTER = frozenset(kubernetes.TARGET.ids)
 """Platforms that are clusters of Kubernetes."""
-AZURE = frozenset({"aci"})
+AZURE = frozenset({"aci", CONTAINER_APPS, "webapp"})
 """Platforms of Azure, which are made through its Resource Manager."""
 _WHEELS = "build/wheels/"
 IMAGE = "image/"
@@ -78,6 +83,10 @@ def on_gpu(platform: str, settings: Deploy, workload: Workload) -> bool:
     """Tell whether a deployment is to compute on a GPU."""
     if platform == "vm":
         return workload.hardware.gpu == "required" if settings.vm.gpu is None else settings.vm.gpu
+    if platform == CONTAINER_APPS and settings.container_apps.profile:
+        return SIZES[settings.container_apps.profile].gpu
+    if platform == CONTAINER_APPS:
+        return workload.hardware.gpu == "required"
     return platform == "aks-gpu"
 
 
@@ -101,11 +110,13 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
                 own.pop(NAMESPACE)
             wanted = wanted.model_copy(update={"manifests": _manifests(wanted, asked, package)})
             if aks.in_azure(wanted.settings):
-                own["template.json"] = _template(wanted, aks.MANAGED)
+                own["template.json"] = _template(aks.MANAGED.resources(wanted))
         elif asked.profile.id in AZURE:
             own = _azure_files(wanted, asked)
         else:
             own = render(asked.profile.id, _context(wanted, asked))
+            if wanted.settings.makes_machine:
+                own["template.json"] = _template(machine.resources(wanted, {}))
         made |= own
         yield Prepared(wanted, settings, made, package)
 
@@ -151,11 +162,12 @@ def _azure_files(wanted: Wanted, asked: Asked) -> dict[str, bytes | Path]:
         "registry_sku": wanted.settings.azure.registry_sku or "Basic",
         "keyed": wanted.keyed,
     }
-    return {**render("azure", context), "template.json": _template(wanted, target)}
+    return {**render("azure", context), "template.json": _template(target.resources(wanted))}
 
 
-def _template(wanted: Wanted, target: AzureTarget) -> bytes:
-    return f"{json.dumps(template(target.resources(wanted)), indent=2)}\n".encode()
+def _template(resources: Iterable[Resource]) -> bytes:
+    """Return a template of resources as a file."""
+    return f"{json.dumps(template(resources), indent=2)}\n".encode()
 
 
 def _manifests(wanted: Wanted, asked: Asked, package: Package) -> tuple[dict[str, Any], ...]:
@@ -171,8 +183,9 @@ def _wanted(package: Package, asked: Asked) -> Wanted:
     settings = asked.settings.model_copy(update={"target": asked.profile.id})
     if asked.profile.id in CLUSTER:
         check(settings.kubernetes)
-        aks.check(settings)
-    name = deployment_name(settings, asked.workload.name, asked.profile, targets.find(asked.profile.id).rule)
+        aks.check(settings, datetime.now(UTC).date())
+    rule = targets.find(asked.profile.id, settings=settings).rule
+    name = deployment_name(settings, asked.workload.name, asked.profile, rule)
     if asked.profile.id in AZURE or aks.in_azure(settings):
         settings = completed(settings, name)
     public, tls = exposure(settings)
@@ -218,6 +231,11 @@ def _file_image(wanted: Wanted, asked: Asked) -> str:
 
 def exposure(settings: Deploy) -> tuple[bool, bool]:
     """Tell whether a deployment is reached from anywhere, and whether what is on the way can read along then."""
+    if settings.target == "webapp":
+        return True, True
+    if settings.target == CONTAINER_APPS:
+        apps = settings.container_apps
+        return apps.external is not False and apps.subnet is None, True
     if settings.target in AZURE:
         return settings.aci.subnet is None, False
     if settings.target not in CLUSTER:
@@ -244,6 +262,10 @@ def _context(wanted: Wanted, asked: Asked) -> dict[str, object]:
         "cpus": cpus,
         "gpu": wanted.gpu,
         "keyed": wanted.keyed,
+        "made": wanted.settings.makes_machine,
+        "group": quote(wanted.settings.azure.resource_group or f"opdeploy-{wanted.deployment}"),
+        "location": quote(wanted.settings.azure.location or "REGION"),
+        "user": quote(wanted.settings.vm.user or machine.USER),
     }
 
 

@@ -92,8 +92,10 @@ def _started(app: App, loading: Loading) -> int | None:
     """Serve the model that was loaded; return an exit code where it was not."""
     model, error = loading.model, loading.error
     if model is None:
-        _log.error("%s", error, exc_info=None if isinstance(error, OpdeployError) else error)
-        return error.exit_code if isinstance(error, OpdeployError) else 1
+        code = error.exit_code if isinstance(error, OpdeployError) else 1
+        # Some platforms tell no exit code: there the log is all that says how the server ended.
+        _log.error("%s", error, exc_info=None if isinstance(error, OpdeployError) else error, extra={"exit_code": code})
+        return code
     for variant, why in (model.rejected or {}).items():
         _log.warning("variant %s is not served: %s", variant, why)
     app.serve(model)

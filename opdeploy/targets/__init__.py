@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from opdeploy.errors import InputError, nearest
 
 if TYPE_CHECKING:
+    from opdeploy.deploy_settings import Deploy
     from opdeploy.targets.base import Target
 
 _SHARED = {"aks", "azure", "base", "engine"}
 """Modules that are no platform's; `aks` takes the place of that of clusters where Azure has the cluster."""
+_NO_CONTAINERS = {"webapp-windows": "runs no Linux image, which is what opdeploy builds; take webapp"}
+"""Platforms that containers of ours do not run on, and why."""
 
 
 def ids() -> dict[str, str]:
@@ -25,10 +28,17 @@ def ids() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def find(name: str, source: str = "--target") -> Target:
-    """Return the target with an id; raises InputError where opdeploy does not deploy to it."""
+def find(name: str, source: str = "--target", settings: Deploy | None = None) -> Target:
+    """Return the target with an id, as settings want it; raises InputError where opdeploy does not deploy to it."""
     known = ids()
+    if why := _NO_CONTAINERS.get(name):
+        raise InputError(f"{source}: {name}: {why}")
     if name not in known:
         raise InputError(f"{source}: opdeploy does not deploy to {name}{nearest(name, [*known])}")
-    target: Target = import_module(f"{__name__}.{known[name]}").TARGET
+    module = import_module(f"{__name__}.{known[name]}")
+    target: Target = module.MADE if settings and settings.makes_machine else module.TARGET
+    if settings:
+        from opdeploy.targets import aks
+
+        return aks.MANAGED if aks.in_azure(settings) else target
     return target

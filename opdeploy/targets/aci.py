@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opdeploy.deployment import Found
 from opdeploy.plan import fingerprint
 from opdeploy.platform import NameRule
-from opdeploy.targets.azure import steps
+from opdeploy.targets.azure import instances, steps
 from opdeploy.targets.azure.compare import secret
 from opdeploy.targets.azure.kinds import name_of
 from opdeploy.targets.azure.names import of_version, where
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from opdeploy.deployment import Observed
     from opdeploy.plan import Plan, Step
+    from opdeploy.targets.azure.before import Before
+    from opdeploy.targets.azure.questions import Question, Said
     from opdeploy.targets.base import Wanted
 
 KIND = "container group"
@@ -123,6 +125,10 @@ class Aci(AzureTarget):
             yield steps.proven(observed.deployment, to, current.number if current else None)
         if undone and undone.unproven and undone.version not in {to, None}:
             yield from forgotten(observed, {undone.version or 0})
+
+    def asks(self, before: Before) -> Iterator[Question | Said]:
+        """Yield what is asked of Container Instances before anything is made."""
+        return instances.questions(before)
 
     def reach(self, observed: Observed, to: int) -> Reach:
         """Tell who reaches a kept version once it answers again."""

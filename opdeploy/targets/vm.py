@@ -1,9 +1,15 @@
-"""A Docker engine on a machine that is reached over SSH."""
+"""A Docker engine on a machine that is reached over SSH: one that is there, or one that is made in Azure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from opdeploy.deployment import Found
+from opdeploy.errors import OpdeployError
+from opdeploy.platform import NameRule
+from opdeploy.targets.azure import machine
+from opdeploy.targets.azure.kinds import kind_of, name_of
+from opdeploy.targets.azure.target import removed
 from opdeploy.targets.base import is_beyond
 from opdeploy.targets.engine import making
 from opdeploy.targets.engine.steps import HERE, clear_here, step
@@ -45,4 +51,52 @@ class Vm(EngineTarget):
             yield clear_here(observed.deployment, keep)
 
 
+class Made(Vm):
+    """A Docker engine on a machine that is made in Azure, and removed with the deployment."""
+
+    rule = NameRule(min_length=1, max_length=64, pattern="^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$")
+    """Of a Linux machine, 1 to 64 letters, digits and dashes (learn.microsoft.com/azure/azure-resource-manager/
+    management/resource-name-rules, read 2026-11-26)."""
+
+    def plan(self, wanted: Wanted, observed: Observed, number: int) -> Iterator[Step]:
+        """Yield the steps that make a version current, on a machine that is made first where there is none.
+
+        Where it is there and not reached, the steps lead no further than to it; raises OpdeployError where nothing that
+        is known keeps it from being reached.
+        """
+        first = tuple(machine.steps_to(wanted, observed))
+        yield from first
+        if observed.unreached is None:
+            yield from super().plan(wanted, observed, number)
+        elif any(step.action != "check" for step in first):
+            yield machine.again(observed)
+        else:
+            raise OpdeployError(observed.unreached)
+
+    def drift(self, observed: Observed) -> Iterator[Found]:
+        """Yield what is not as it was made, and what is missing, as it should be."""
+        missing = observed.facts.get("missing")
+        for resource in missing if isinstance(missing, list) else ():
+            kind = kind_of(str(resource))
+            if kind:
+                name = name_of(str(resource))
+                yield Found(kind=kind.name, name=name, wanted={"exists": True}, properties={"exists": False})
+        found = observed.of(machine.KIND, observed.deployment)
+        state = found.properties.get("state") if found else None
+        if found and state not in {machine.RUNNING, None}:
+            yield Found(
+                kind=found.kind, name=found.name, wanted={"state": machine.RUNNING}, properties={"state": state}
+            )
+        if found and observed.unreached is None:
+            yield from super().drift(observed)
+        else:
+            yield from (item for item in observed.found if item.drift())
+
+    def teardown(self, observed: Observed) -> Iterator[Step]:
+        """Yield the steps that delete everything that the deployment made: what is on the machine goes with it."""
+        return removed(observed)
+
+
 TARGET = Vm()
+MADE = Made()
+"""The same for settings that name no machine, and say where in Azure one is to be."""

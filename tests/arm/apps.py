@@ -115,8 +115,10 @@ def _made_app(arm: Arm, app: Resource) -> None:
         app.private["turn"] = itertools.count()
         app.private["front"] = Front(arm.authority, address, lambda: revisions.behind(arm, app.id))
         arm.machines.at_end(app.private["front"].close)
-    if last is None or last["template"] != template:
-        name = f"{app.name}--{template.get('revisionSuffix') or secrets.token_hex(4)[:7]}"
+    suffix = template.get("revisionSuffix")
+    is_known = suffix and f"{app.name}--{suffix}" in found  # then none is made (microsoft/azure-container-apps #650)
+    if not is_known and (last is None or last["template"] != template):
+        name = f"{app.name}--{suffix or secrets.token_hex(4)[:7]}"
         found[name] = {"template": copy.deepcopy(template), "created": now()}
         revisions.start(arm, app, name)
     if app.properties["configuration"]["activeRevisionsMode"] == "Single":
@@ -125,7 +127,13 @@ def _made_app(arm: Arm, app: Resource) -> None:
 
 
 def _ending(arm: Arm, app: Resource) -> Ending | None:
-    """Return how a change ends whose image cannot be had."""
+    """Return how a change ends that takes another revision's name, or whose image cannot be had."""
+    template = app.properties["template"]
+    known = app.private.get("revisions", {}).get(f"{app.name}--{template.get('revisionSuffix')}")
+    if known and known["template"] != template:
+        message = f"Failed to provision revision for container app '{app.name}'. Error details: The following "
+        message += "field(s) are either invalid or missing. Field 'template.revisionsuffix' is invalid with details: "
+        return Ending("ContainerAppOperationError", f"{message}'Invalid value: revision with suffix already exists.'")
     registries = {
         each.get("server", "").lower(): each for each in app.properties["configuration"].get("registries") or []
     }
@@ -148,7 +156,7 @@ def _ending(arm: Arm, app: Resource) -> Ending | None:
     return None
 
 
-def _view_app(_arm: Arm, app: Resource) -> dict[str, Any]:
+def _view_app(arm: Arm, app: Resource) -> dict[str, Any]:
     own = copy.deepcopy(app.properties)
     found = app.private.get("revisions", {})
     if own["configuration"].get("ingress") and "front" in app.private:
@@ -160,6 +168,7 @@ def _view_app(_arm: Arm, app: Resource) -> dict[str, Any]:
         "latestRevisionName": list(found)[-1] if found else "",
         "latestReadyRevisionName": ready[-1] if ready else "",
         "outboundIpAddresses": ["20.0.0.4"],
+        "eventStreamEndpoint": f"{arm.url}{app.id}/eventstream",
     }
     return {**app.body, "properties": own}
 
@@ -167,6 +176,8 @@ def _view_app(_arm: Arm, app: Resource) -> dict[str, Any]:
 def _gone_app(_arm: Arm, app: Resource) -> None:
     for each in app.private.get("revisions", {}).values():
         revisions.end(each)
+        if "front" in each:
+            each["front"].close()
     if "front" in app.private:
         app.private["front"].close()
 

@@ -84,9 +84,10 @@ class Arm:
     What may be set at any time: `polls` (looks that an operation takes), `page` (entries of a list), `unseen` (reads
     that do not find a new resource, by the pattern of its path), `lingering` (lists that still have a deleted one),
     `role_reads` (pulls that a new role assignment does not allow yet), `principal_writes` (role assignments that do
-    not find a new identity yet), `token_s`, `pace` (by which the times of probes are multiplied), `registering` (reads
-    that a registration takes), `elsewhere` (host and port where a name of Azure's services leads), `kubeconfig` (of
-    what is in clusters), and `hook`, which is called with number, method and path before a request is looked at.
+    not find a new identity yet), `token_s`, `pace` (by which the times of probes are multiplied), `no_gpu` (what is
+    to run on one waits for it), `registering` (reads that a registration takes), `elsewhere` (host and port where a
+    name of Azure's services leads), `kubeconfig` (of what is in clusters), and `hook`, which is called with number,
+    method and path before a request is looked at.
     """
 
     def __init__(self, url: str, authority: trustme.CA, proxy: str = "") -> None:
@@ -120,8 +121,11 @@ class Arm:
         self.role_reads = 0
         self.principal_writes = 0
         self.token_s = 3600
+        self.signed_in_from: str | None = None
+        """What a token tells of it, where it is that of a user."""
         self.pace = 1.0
         self.kubeconfig = ""
+        self.no_gpu = False
         self.restricted: set[str] = set()
         self.run_command: Callable[[str, str], tuple[str, str]] = lambda _machine, _script: ("", "")
         self.unseen: dict[str, int] = {}

@@ -19,8 +19,11 @@ VERSIONS = ("2024-03-01", "2024-07-01", "2024-11-01", "2025-04-01", "2026-03-01"
 DISK_VERSIONS = ("2023-10-02", "2024-03-02", "2025-01-02", *VERSIONS)
 SIZES: dict[str, tuple[str, int, float, int]] = {
     "Standard_B2s": ("standardBSFamily", 2, 4, 0),
+    "Standard_D2s_v3": ("standardDSv3Family", 2, 8, 0),
+    "Standard_D4s_v3": ("standardDSv3Family", 4, 16, 0),
     "Standard_D2s_v5": ("standardDSv5Family", 2, 8, 0),
     "Standard_D4s_v5": ("standardDSv5Family", 4, 16, 0),
+    "Standard_D2ps_v5": ("standardDPSv5Family", 2, 8, 0),
     "Standard_NC4as_T4_v3": ("Standard NCASv3_T4 Family", 4, 28, 1),
 }
 """Family, cores, GB and GPUs of the sizes that a region has."""
@@ -205,6 +208,14 @@ def _usages(arm: Arm, request: Request, names: tuple[str, ...]) -> Answer:
     return lists.listed(arm, request, found)
 
 
+def _versions(_arm: Arm, _request: Request, names: tuple[str, ...]) -> Answer:
+    """List the versions of an image: an array, as no other list is."""
+    _, region, publisher, offer, sku = names
+    if (publisher, offer) != ("Canonical", "ubuntu-24_04-lts") or sku not in {"server", "server-arm64"}:
+        raise refused(404, "ImageNotFound", f"Artifact: VMImage was not found in {region}: {publisher} {offer} {sku}.")
+    return Answer(200, [{"location": region, "name": "24.04.202611100"}])
+
+
 ACTIONS: dict[str, Action] = {
     "GET instanceView": _get_instance,
     "POST start": _power("running"),
@@ -244,4 +255,8 @@ _COMPUTE = "/subscriptions/*/providers/Microsoft.Compute"
 ROUTES: dict[tuple[str, str], tuple[Route, str]] = {
     ("GET", f"{_COMPUTE}/skus"): (_skus, "Microsoft.Compute/skus/read"),
     ("GET", f"{_COMPUTE}/locations/*/usages"): (_usages, "Microsoft.Compute/locations/usages/read"),
+    ("GET", f"{_COMPUTE}/locations/*/publishers/*/artifacttypes/vmimage/offers/*/skus/*/versions"): (
+        _versions,
+        "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
+    ),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
@@ -286,5 +285,13 @@ def _busy(kind: Kind, resource: Resource) -> Refused:
 def _uses(other: Resource, found: Resource) -> bool:
     """Tell whether a resource names another that it is not part of."""
     part = f"{other.id}/".lower().startswith(f"{found.id}/".lower())
-    text = json.dumps(other.body).lower()
-    return not other.deleted and not part and (f'"{found.id}"'.lower() in text or f'"{found.id}/'.lower() in text)
+    return not other.deleted and not part and _names(other.body, f"{found.id}/".lower())
+
+
+def _names(value: object, start: str) -> bool:
+    """Tell whether a text in a body is an id that begins so: one that only quotes it, as a note may, is none."""
+    if isinstance(value, dict):
+        return any(_names(key, start) or _names(item, start) for key, item in value.items())
+    if isinstance(value, list):
+        return any(_names(item, start) for item in value)
+    return isinstance(value, str) and f"{value}/".lower().startswith(start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import ssl
 import threading
@@ -58,16 +59,35 @@ class Front:
                     client.sendall(UNAVAILABLE)
                     return
                 with server:
-                    back = threading.Thread(target=_pass_on, args=(server, client), daemon=True)
-                    back.start()
                     _pass_on(client, server)
-                    back.join()
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    """Copy bytes until one side ends."""
-    with suppress(OSError):
-        while part := source.recv(65536):
-            target.sendall(part)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+def _pass_on(client: ssl.SSLSocket, server: socket.socket) -> None:
+    """Copy bytes both ways until one side ends: in one thread, for a connection of OpenSSL is not for two."""
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(client, selectors.EVENT_READ)
+        waiting.register(server, selectors.EVENT_READ)
+        while True:
+            ready = {client} if client.pending() else {key.fileobj for key, _ in waiting.select(SECONDS)}
+            if not ready:
+                return
+            if client in ready and (part := _read(client)) is not None:
+                if not part:
+                    return
+                server.sendall(part)
+            if server in ready:
+                part = server.recv(65536)
+                if not part:
+                    return
+                client.sendall(part)
+
+
+def _read(client: ssl.SSLSocket) -> bytes | None:
+    """Return what came; nothing where it has ended, and None where what came is of TLS itself."""
+    client.settimeout(0.0)
+    try:
+        return client.recv(65536)
+    except ssl.SSLWantReadError:
+        return None
+    finally:
+        client.settimeout(SECONDS)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from tests.arm import lists
 from tests.arm.answers import Answer, refused
-from tests.arm.machines import Machine, Spec
+from tests.arm.fronts import Front
+from tests.arm.machines import Container, Machine, Spec
 from tests.arm.probes import Probe
 from tests.arm.vaults import value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tests.arm.arm import Arm
     from tests.arm.kinds import Action, Request, Resource
@@ -23,6 +26,12 @@ def start(arm: Arm, app: Resource, name: str) -> None:
     specs = list(_specs(arm, app, revision["template"], inside))
     folder = arm.folder / "apps" / inside
     revision["active"] = True
+    if "front" not in revision and app.properties["configuration"].get("ingress"):
+        revision["front"] = Front(arm.authority, arm.machines.address(), lambda: _alone(arm, app.id, name))
+        arm.machines.at_end(revision["front"].close)
+    if arm.no_gpu and "gpu" in app.properties["workloadProfileName"].lower():
+        app.private.setdefault("events", []).append(("Normal", "AssigningReplica", name))
+        return
     revision["machine"] = arm.machines.start(folder, inside, specs, policy="Always", pace=arm.pace)
 
 
@@ -77,6 +86,15 @@ def behind(arm: Arm, path: str) -> tuple[str, int] | None:
     return None
 
 
+def _alone(arm: Arm, path: str, name: str) -> tuple[str, int] | None:
+    """Return where a revision answers at an address of its own."""
+    app = arm.find(path)
+    machine: Machine | None = app.private["revisions"][name].get("machine") if app else None
+    if app is None or machine is None or not machine.ready:
+        return None
+    return machine.address, app.properties["configuration"]["ingress"].get("targetPort") or 80
+
+
 def _revision(app: Resource, name: str) -> dict[str, Any]:
     if name not in app.private.get("revisions", {}):
         raise refused(404, "RevisionNotFound", f"Revision '{name}' of container app '{app.name}' was not found.")
@@ -84,12 +102,14 @@ def _revision(app: Resource, name: str) -> dict[str, Any]:
     machine: Machine | None = revision.get("machine")
     crashed = machine and any(each.restarts > 1 or each.state["state"] != "Running" for each in machine.containers)
     health = "Unhealthy" if crashed else "Healthy" if machine and machine.ready else "None"
-    running = "Failed" if crashed else "Running" if machine else "Stopped"
+    running = "Failed" if crashed else "Running" if machine else "Activating" if revision["active"] else "Stopped"
     own = {
         "active": revision["active"], "createdTime": revision["created"], "template": revision["template"],
         "trafficWeight": weights(app)[name], "replicas": 1 if machine else 0, "healthState": health,
         "provisioningState": "Provisioned", "runningState": running,
     }  # fmt: skip
+    if "front" in revision:
+        own["fqdn"] = revision["front"].name
     return {"id": f"{app.id}/revisions/{name}", "name": name, "type": f"{app.kind.type}/revisions", "properties": own}
 
 
@@ -123,11 +143,44 @@ def _replicas(arm: Arm, app: Resource, request: Request, names: tuple[str, ...])
     live = machine.containers if machine else []
     told = [
         {"name": each.spec.name, "ready": each.ready, "started": True, "restartCount": each.restarts,
-         "runningState": each.state["state"], "runningStateDetails": each.state.get("detailStatus", "")}
+         "runningState": each.state["state"], "runningStateDetails": _details(each),
+         "logStreamEndpoint": f"{arm.url}{app.id}/revisions/{names[0]}/containers/{each.spec.name}/logstream"}
         for each in live
     ]  # fmt: skip
     replica = {"name": f"{names[0]}-0", "properties": {"runningState": "Running", "containers": told}}
     return lists.listed(arm, request, [replica] if machine else [])
+
+
+def _details(container: Container) -> str:
+    """Return what is told of a container that does not run."""
+    if container.state["state"] == "Terminated":
+        return f"Container terminated with exit code '{container.state['exitCode']}'"
+    return str(container.state.get("detailStatus", ""))
+
+
+def _token(_arm: Arm, app: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:
+    token = app.private.setdefault("token", secrets.token_hex(16))
+    return Answer(200, {"location": app.body["location"], "properties": {"token": token}})
+
+
+def stream(arm: Arm, path: str, query: Mapping[str, str], authorization: str) -> Answer | None:
+    """Answer with a log, which is told to who shows the app's token; None for what is no log."""
+    resource, _, rest = path.partition("/revisions/")
+    if not path.endswith(("/logstream", "/eventstream")):
+        return None
+    app = arm.find(resource.removesuffix("/eventstream"))
+    if app is None or authorization != f"Bearer {app.private.get('token')}":
+        return Answer(401, {"error": "invalid token"})
+    if rest:
+        name, _, container, _ = rest.split("/")
+        machine: Machine | None = app.private["revisions"][name].get("machine")
+        live = [each.text() for each in machine.containers if each.spec.name == container] if machine else []
+    else:
+        live = [json.dumps({"Type": kind, "Reason": reason, "RevisionName": name, "Msg": f"{reason} of {name}"}) + "\n"
+                for kind, reason, name in app.private.get("events", ())]  # fmt: skip
+    lines = "".join(live).splitlines(keepends=True)
+    told = "".join(lines[-int(query.get("tailLines", "20")) :])
+    return Answer(200, told.encode(), {"Content-Type": "text/plain"})
 
 
 ACTIONS: dict[str, Action] = {
@@ -137,4 +190,5 @@ ACTIONS: dict[str, Action] = {
     "POST revisions/*/deactivate": _deactivate,
     "POST revisions/*/restart": _activate,
     "GET revisions/*/replicas": _replicas,
+    "POST getAuthtoken": _token,
 }

@@ -23,6 +23,7 @@ from tests.arm.contents import contents
 from tests.arm.kinds import Request
 from tests.arm.paths import parse
 from tests.arm.proxy import NAMES, Proxy, is_known
+from tests.arm.revisions import stream
 from tests.arm.routing import answer
 from tests.arm.signin import check_token, signed_in
 from tests.arm.vaults import secret
@@ -122,6 +123,8 @@ class Handler(BaseHTTPRequestHandler):
                     arm, self.command, path, query, headers, content
                 ):
                     return found
+                if told := stream(arm, path, query, headers.get("authorization", "")):
+                    return told
                 check_token(arm, headers.get("authorization", ""))
                 if isinstance(body, bytes):
                     raise malformed("Unexpected character encountered while parsing value")

@@ -88,6 +88,8 @@ def _token(arm: Arm, tenant: str, form: dict[str, str]) -> Answer:
         "exp": int(until),
         "n": len(arm.tokens),
     }
+    if arm.signed_in_from:
+        told["ipaddr"] = arm.signed_in_from
     parts = (json.dumps(each).encode() for each in ({"alg": "RS256", "typ": "JWT"}, told))
     token = ".".join(base64.urlsafe_b64encode(each).rstrip(b"=").decode() for each in (*parts, b"signature"))
     arm.tokens[token] = until

@@ -26,6 +26,12 @@ VERSIONS = ("2022-09-01", "2023-12-01", "2024-04-01", "2024-11-01", "2025-03-01"
 SLOTS = {"Free": 0, "Shared": 0, "Basic": 0, "Standard": 5, **PREMIUM}
 """How many a site may have (learn.microsoft.com/azure/app-service/deploy-staging-slots)."""
 SKUS = {"F": "Free", "D": "Shared", "B": "Basic", "S": "Standard", "P": "Premium"}
+SWAPPED = (
+    "linuxFxVersion", "windowsFxVersion", "appCommandLine", "use32BitWorkerProcess", "handlerMappings",
+    "virtualApplications", "azureStorageAccounts",
+)  # fmt: skip
+"""What of its configuration goes along in a swap (learn.microsoft.com/azure/app-service/deploy-staging-slots, "Which
+settings are swapped?": neither always on, nor identities, nor general settings that are not named there)."""
 SHOWN = (
     "linuxFxVersion", "windowsFxVersion", "numberOfWorkers", "alwaysOn", "http20Enabled",
     "minimumElasticInstanceCount", "acrUseManagedIdentityCreds", "acrUserManagedIdentityID",
@@ -175,7 +181,7 @@ def _view_site(_arm: Arm, site: Resource) -> dict[str, Any]:
 
 def _gone_site(_arm: Arm, site: Resource) -> None:
     for name, end in (("machine", "end"), ("front", "close")):
-        if name in site.private:
+        if site.private.get(name):
             getattr(site.private[name], end)()
 
 
@@ -207,16 +213,23 @@ def _swap(arm: Arm, site: Resource, request: Request, _names: tuple[str, ...]) -
     other = main if target == "production" else arm.find(f"{main_id}/slots/{target}")
     if other is None or main is None:
         raise _refused(404, "NotFound", f"Cannot find slot {target} for site {main_id.rsplit('/', 1)[1]}.")
+    if any(each.operation and each.operation.status == "InProgress" for each in (site, other)):
+        message = f"Cannot modify this site because another operation is in progress. Details: Site: {site.name}"
+        raise _refused(409, "Conflict", message)
     sticky = set(main.private["sticky"].get("appSettingNames") or [])
 
     def finish() -> None:
-        settings = [copy.copy(each.private["settings"]) for each in (site, other)]
-        site.private["settings"], other.private["settings"] = (
-            _mixed(settings[1], settings[0], sticky), _mixed(settings[0], settings[1], sticky)
-        )  # fmt: skip
-        site.private["config"], other.private["config"] = other.private["config"], site.private["config"]
-        for each in (site, other):
-            run(arm, each)
+        settings, configs = (
+            [copy.copy(each.private[part]) for each in (site, other)] for part in ("settings", "config")
+        )
+        for mine, theirs, each in ((0, 1, site), (1, 0, other)):
+            each.private["settings"] = _mixed(settings[theirs], settings[mine], sticky)
+            each.private["config"] |= {name: configs[theirs].get(name) for name in SWAPPED}
+        for part in ("machine", "port", "said"):  # what was warmed up goes on, where it is asked for then
+            site.private[part], other.private[part] = other.private.get(part), site.private.get(part)
+        for number, each in enumerate((other, site)):
+            if each.private["settings"] != settings[number]:
+                run(arm, each)
 
     operation = Operation(arm.polls, finish, None, lambda: Answer(200, engine.shown(arm, site)), site)
     site.operation = operation

@@ -58,8 +58,8 @@ class Breaks:
 
 
 def is_write(method: str, path: str) -> bool:
-    """Tell whether a request to Azure Resource Manager changes something."""
-    return method in WRITES and path.lower().startswith("/subscriptions/")
+    """Tell whether a request to Azure Resource Manager, a registry or a vault changes something."""
+    return method in WRITES and path.lower().startswith(("/subscriptions/", "https://")) and "/oauth2/" not in path
 
 
 def killed(project: Clouded, number: int, *arguments: str) -> bool:

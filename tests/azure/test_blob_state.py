@@ -5,12 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobLeaseClient, ContainerClient
 
+from opdeploy.cli.settings import Chosen, settings
 from opdeploy.clients.azure import blobs
 from opdeploy.clients.azure import cloud as clouds
 from opdeploy.clients.azure.blobs import Blobs, parsed
@@ -20,6 +22,7 @@ from opdeploy.deployment import Lock
 from opdeploy.errors import InputError, OpdeployError, TransientError
 from opdeploy.targets.azure.names import Where
 from tests.azure.azurite import HOST, STATE, Azurite, azurite
+from tests.azure.breaking import killed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,6 +92,15 @@ def test_an_address_that_is_none_is_refused(address: str, says: str) -> None:
 def test_an_address_has_a_container_and_a_prefix() -> None:
     """What follows the container is what the names of blobs begin with."""
     assert parsed("https://me.blob.core.windows.net/c/team/a/") == ("https://me.blob.core.windows.net", "c", "team/a")
+
+
+def test_journals_stay_here_and_other_commands_are_told_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address is no folder; a command that is shown for another machine names it."""
+    monkeypatch.chdir(tmp_path)
+    found = settings(None, Chosen(target="aci", state=f"{STATE}/team"))
+    assert found.state == Path(".opdeploy")
+    assert found.options == f" --state {STATE}/team"
+    assert settings(None, Chosen(state="kept")).state == Path("kept")
 
 
 def test_one_has_the_lock_and_writes_the_record(kept: Callable[[], Blobs]) -> None:
@@ -265,6 +277,17 @@ def test_who_comes_second_is_told_who_is_at_work(project: Clouded, storage: Cont
         keeps.write(at, "{}")
     keeps.give_back(at, lock("ann@build-7"))
     assert project.status()["lock"] is None
+
+
+def test_a_command_that_is_killed_is_gone_on_with_at_once(project: Clouded, storage: ContainerClient) -> None:
+    """On the same machine nobody waits for its lease to end: its process is known to be gone."""
+    project.key = "a-key-that-is-known-to-the-test"
+    assert killed(project, 6, "deploy", "--yes", "--allow-plain-http")
+    (blob,) = storage.list_blobs()
+    assert blob.lease.state == "leased"
+    done = project.deploy()
+    assert done.code == 0, done.err
+    assert project.versions() == {1: ("running", True)}
 
 
 def test_a_container_keeps_deployments_of_azure_alone(project: Clouded) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from tests.azure.breaking import Breaks, killed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from tests.azure.clouded import Clouded
 
 NEW = "another-key-of-the-owner"
+DEPLOY = ("deploy", "--yes", "--allow-plain-http")
 SECRET = "opdeploy-net"  # noqa: S105 - its name
 MISSING = "asks for an API key that is not known here; set OPDEPLOY_API_KEY to the one that was shown"
 
@@ -172,3 +175,42 @@ def test_a_vault_that_is_not_there_is_told(project: Clouded) -> None:
     assert done.code == 1
     assert "https://nowhere.vault.azure.net" in done.err
     assert project.left() == []
+
+
+@pytest.mark.slow
+def test_a_deployment_that_is_killed_goes_on_with_the_key_of_its_vault(tmp_path: Path) -> None:
+    """Whatever was kept when it was killed; then all of it goes, the secret too."""
+
+    def scenario(project: Clouded, number: int) -> bool:
+        vault = project.arm.vault("keys")
+        project.workload(azure={"key_vault": "keys"})
+        was_killed = killed(project, number, *DEPLOY)
+        done = project.deploy()
+        assert done.code == 0, (number, done.err)
+        assert project.versions() == {1: ("running", True)}, number
+        assert project.run("diff").code == 0, number
+        assert taken(project, vault.secrets[SECRET]["value"]), number
+        assert project.run("remove", "--yes").code == 0, number
+        assert (project.left(), vault.secrets) == ([], {}), number
+        return was_killed
+
+    Breaks(tmp_path, "aci", {}).at_every_write(scenario, least=15)
+
+
+@pytest.mark.slow
+def test_a_deployment_whose_key_was_lost_when_it_was_killed_goes_on(tmp_path: Path) -> None:
+    """Until it has worked nobody has its key, and another is made; from then on it is asked for."""
+
+    def scenario(project: Clouded, number: int) -> bool:
+        was_killed = killed(project, number, *DEPLOY)
+        done = project.deploy()
+        if done.code:
+            assert MISSING in done.err, (number, done.err)
+            project.key = NEW
+            done = project.deploy()
+        assert done.code == 0, (number, done.err)
+        assert project.key is not None, number
+        assert taken(project, project.key), number
+        return was_killed
+
+    Breaks(tmp_path, "aci", {}).at_every_write(scenario, least=15)

@@ -34,6 +34,11 @@ class Values(NamedTuple):
 
 
 ONE_LINE = "two\nlines"
+WEB = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/a/providers/Microsoft.Web/serverfarms"
+_ID = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/g/providers"
+_ENVIRONMENT = f"{_ID}/Microsoft.App/managedEnvironments/b"
+_SUBNET = f"{_ID}/Microsoft.Network/virtualNetworks/n/subnets/s"
+_WORKSPACE = f"{_ID}/Microsoft.OperationalInsights/workspaces/w"
 SETTINGS: dict[str, Values] = {
     "target": Values("vm", "aci", "aci", ONE_LINE, Chosen(target="local"), "local"),
     "name": Values("of-file", "2026", "2026", "../x", Chosen(name="Of_Option"), "Of_Option"),
@@ -51,6 +56,12 @@ SETTINGS: dict[str, Values] = {
     "vm.cpus": Values(1, "1.5", 1.5, "none"),
     "vm.gpu": Values(file=True, text="false", read=False, wrong="some"),
     "vm.build": Values("here", "there", "there", "elsewhere"),
+    "vm.size": Values("Standard_D2s_v5", "Standard_NC4as_T4_v3", "Standard_NC4as_T4_v3", "D2s_v5"),
+    "vm.priority": Values("Spot", "Regular", "Regular", "Low"),
+    "vm.disk_gb": Values(64, "128", 128, "29"),
+    "vm.ssh_from": Values("203.0.113.7", "203.0.113.0/24", "203.0.113.0/24", "me"),
+    "vm.clients": Values("203.0.113.7/32", "2001:db8::/32", "2001:db8::/32", "203.0.113.7/24"),
+    "vm.subnet": Values(_SUBNET, _SUBNET, _SUBNET, "/subscriptions/1"),
     "kubernetes.context": Values("kind", "7", "7", ONE_LINE),
     "kubernetes.namespace": Values("models", "7", "7", "Models"),
     "kubernetes.replicas": Values(2, "3", 3, "0"),
@@ -67,6 +78,7 @@ SETTINGS: dict[str, Values] = {
     "azure.subscription": Values("a", "0", "0", ONE_LINE),
     "azure.resource_group": Values("a", "true", "true", ONE_LINE),
     "azure.location": Values("westeurope", "northeurope", "northeurope", "West Europe"),
+    "azure.key_vault": Values("keys", "https://keys.vault.azure.net", "https://keys.vault.azure.net", "a.b"),
     "azure.tags": Values({"a": "b"}, "c=d,e=f=g", {"c": "d", "e": "f=g"}, ""),
     "aks.cluster": Values("theirs", "7", "7", "a/b"),
     "aks.tier": Values("Free", "Standard", "Standard", "Basic"),
@@ -77,6 +89,22 @@ SETTINGS: dict[str, Values] = {
     "aks.min_nodes": Values(1, "0", 0, "-1"),
     "aks.max_nodes": Values(1, "4", 4, "0"),
     "aks.priority": Values("Regular", "Spot", "Spot", "Low"),
+    "webapp.plan": Values(f"{WEB}/a", f"{WEB}/b", f"{WEB}/b", "b"),
+    "webapp.sku": Values("B1", "P0v3", "P0v3", "P9v9"),
+    "webapp.instances": Values(2, "3", 3, "0"),
+    "webapp.slots": Values(file=True, text="false", read=False, wrong="some"),
+    "webapp.always_on": Values(file=True, text="false", read=False, wrong="some"),
+    "webapp.app_settings": Values({"A": "b"}, "C=d,E=f=g", {"C": "d", "E": "f=g"}, "1=2"),
+    "container_apps.environment": Values(f"{_ID}/Microsoft.App/managedEnvironments/a", _ENVIRONMENT, _ENVIRONMENT, "a"),
+    "container_apps.profile": Values("D4", "Consumption", "Consumption", "D5"),
+    "container_apps.cpus": Values(1, "1.5", 1.5, "0"),
+    "container_apps.min_replicas": Values(1, "0", 0, "-1"),
+    "container_apps.max_replicas": Values(3, "4", 4, "0"),
+    "container_apps.concurrency": Values(20, "30", 30, "0"),
+    "container_apps.cool_down_s": Values(60, "600", 600, "0"),
+    "container_apps.external": Values(file=True, text="false", read=False, wrong="some"),
+    "container_apps.subnet": Values(_SUBNET, _SUBNET, _SUBNET, "a"),
+    "container_apps.workspace": Values("own", _WORKSPACE, _WORKSPACE, "mine"),
     "state": Values("kept", "null", "null", ONE_LINE, Chosen(state="elsewhere"), "elsewhere"),
 }
 WITH_OPTION = {path: values for path, values in SETTINGS.items() if values.option}

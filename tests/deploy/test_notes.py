@@ -96,13 +96,21 @@ def test_plain_http_is_refused_until_it_is_allowed() -> None:
         refuse(
             public,
             workload,
+            (),
             host="--host 0.0.0.0",
             instead="listen on 127.0.0.1 behind a proxy",
             allow_plain_http=False,
         )
-    refuse(public, workload, host="--host 0.0.0.0", instead="listen on 127.0.0.1 behind a proxy", allow_plain_http=True)
     refuse(
-        wanted(), workload, host="--host 0.0.0.0", instead="listen on 127.0.0.1 behind a proxy", allow_plain_http=False
+        public, workload, (), host="--host 0.0.0.0", instead="listen on 127.0.0.1 behind a proxy", allow_plain_http=True
+    )
+    refuse(
+        wanted(),
+        workload,
+        (),
+        host="--host 0.0.0.0",
+        instead="listen on 127.0.0.1 behind a proxy",
+        allow_plain_http=False,
     )
 
 
@@ -114,7 +122,20 @@ def test_a_gpu_that_is_required_is_not_here(gpu: str, *, is_refused: bool) -> No
         refuse(
             wanted(),
             workload,
+            (),
             host="--host 0.0.0.0",
             instead="listen on 127.0.0.1 behind a proxy",
             allow_plain_http=False,
         )
+
+
+def test_a_gpu_that_a_platform_has_no_more_is_refused_with_the_reason() -> None:
+    """Since when it is so, as the catalogue knows."""
+    gone = Reason("gpu", "needs a GPU, and Container Instances has none: retired on 2025-07-14.", "hardware.gpu: none")
+    workload = facts(workload={"hardware": {"gpu": "required"}}).workload
+    with pytest.raises(NoPlatformError) as raised:
+        refuse(wanted(), workload, (gone,), host="h", instead="i", allow_plain_http=False)
+    assert str(raised.value) == (
+        "hardware.gpu: needs a GPU, and Container Instances has none: retired on 2025-07-14; say preferred, or take a "
+        "platform that has some, such as aks-gpu"
+    )

@@ -10,7 +10,7 @@ from opdeploy.clients.ssh.connection import Connection, Ran
 from opdeploy.clients.ssh.destination import Destination
 from opdeploy.clients.ssh.listening import listening
 from opdeploy.clients.ssh.machine import SshMachine
-from opdeploy.clients.ssh.refused import no_engine, not_connected
+from opdeploy.clients.ssh.refused import LastingError, no_engine, not_connected
 from opdeploy.deploy_settings import OnVm
 from opdeploy.errors import InputError
 
@@ -163,3 +163,18 @@ def test_what_ssh_says_is_told_in_one_line(said: str, told: str) -> None:
 def test_what_docker_says_there_is_told_in_one_line(code: int, said: str, told: str) -> None:
     """With what to do."""
     assert told in str(no_engine(Destination("box", "ann"), code, said))
+
+
+@pytest.mark.parametrize(
+    ("said", "lasts"),
+    [
+        ("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!", True),
+        ("No ED25519 host key is known for id and you have requested strict checking.", True),
+        ("ann@box: Permission denied (publickey).", True),
+        ("ssh: connect to host box port 22: Connection refused", False),
+        ("ssh: connect to host box port 22: Connection timed out", False),
+    ],
+)
+def test_what_does_not_pass_by_waiting_is_told_apart(said: str, *, lasts: bool) -> None:
+    """Who waits for a new machine gives up then."""
+    assert isinstance(not_connected(Destination("box"), said), LastingError) is lasts

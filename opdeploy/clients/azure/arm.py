@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.clients.azure.refused import RefusedError, explained
+from opdeploy.clients.azure.session import POLL_S
 from opdeploy.errors import OpdeployError, TransientError
 from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of, names_of
 
@@ -40,6 +41,9 @@ class Arm:
         kind = _kind(resource)
         try:
             found: dict[str, Any] = self.ask("GET", resource, kind.api)
+            if kind.apart:
+                name, path = kind.apart
+                found["properties"][name] = self.ask("GET", f"{resource}/{path}", kind.api)["properties"]
         except RefusedError as error:
             if error.status == _MISSING:
                 return None
@@ -66,7 +70,7 @@ class Arm:
         operations = self.session.operations(kind.sdk)
         with explained(f"{kind.name} {name_of(resource)} was not made"):
             if kind.sdk:
-                poller = operations.begin_create_or_update(
+                poller = getattr(operations, kind.sdk.put)(
                     *names_of(resource), content, content_type="application/json", cls=_nothing
                 )
             else:
@@ -74,6 +78,15 @@ class Arm:
                     resource, content, api_version=kind.api, content_type="application/json", cls=_nothing
                 )
             poller.result()
+
+    def patch(self, resource: str, body: Mapping[str, Any]) -> None:
+        """Change what a body has of a resource, and wait until it is so; raises RefusedError where Azure refuses."""
+        kind = _kind(resource)
+        self.settled(resource)
+        with explained(f"{kind.name} {name_of(resource)} was not changed"):
+            self.session.operations(None).begin_update_by_id(
+                resource, json.dumps(body).encode(), api_version=kind.api, content_type="application/json", cls=_nothing
+            ).result()
 
     def delete(self, resource: str) -> None:
         """Remove a resource, and wait until it is gone; none is no error."""
@@ -83,9 +96,28 @@ class Arm:
             return
         with explained(f"{kind.name} {name_of(resource)} was not removed"):
             if kind.sdk:
-                operations.begin_delete(*names_of(resource), cls=_nothing).result()
+                keeps = {kind.sdk.keeps: False} if kind.sdk.keeps else {}
+                poller = getattr(operations, kind.sdk.delete)(*names_of(resource), cls=_nothing, **keeps)
+                if poller:  # what is gone at once has none
+                    poller.result()
             else:
                 operations.begin_delete_by_id(resource, api_version=kind.api, cls=_nothing).result()
+
+    def act(self, resource: str, action: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - any JSON
+        """Have a resource do something, and return what came of it once it has; raises RefusedError where it fails."""
+        from azure.core.exceptions import HttpResponseError
+        from azure.core.polling import LROPoller
+        from azure.core.rest import HttpRequest
+        from azure.mgmt.core.polling.arm_polling import ARMPolling
+
+        address = f"{self.session.cloud.resource_manager}{resource}/{action}"
+        request = HttpRequest("POST", address, params={"api-version": _kind(resource).api}, json=body)
+        client = self.session.any._client  # noqa: SLF001 - by which the SDK's own operations send and poll
+        with explained(f"{action} of {name_of(resource)} failed"):
+            begun = client.send_request(request, _return_pipeline_response=True)
+            if begun.http_response.status_code >= _FAILED:
+                raise HttpResponseError(response=begun.http_response)
+            return LROPoller(client, begun, _content, ARMPolling(POLL_S)).result()
 
     def ask(
         self,
@@ -135,6 +167,11 @@ class Arm:
                 raise
         if group is None:
             yield from self.every(f"{scope}/resourcegroups", GROUP.api, query)
+
+
+def _content(answer: Any) -> Any:  # noqa: ANN401 - of azure-core
+    response = answer.http_response
+    return json.loads(response.text()) if response.text() else None
 
 
 def _state(found: Mapping[str, Any]) -> str | None:

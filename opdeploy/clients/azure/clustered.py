@@ -46,10 +46,10 @@ NEW = [
 class Clustered(Place):
     """A subscription, and the clusters of deployments in it."""
 
-    def __init__(self, *given: Any, servers: Clusters, **more: Any) -> None:  # noqa: ANN401 - what a place takes
+    def __init__(self, *given: Any, run: Clusters, **more: Any) -> None:  # noqa: ANN401 - what a place takes
         """Take what a place takes, and the clusters."""
-        super().__init__(*given, servers=servers, **more)
-        self._clusters = servers
+        super().__init__(*given, run=run, **more)
+        self._clusters = run
 
     @property
     def inside(self) -> Within:

@@ -6,7 +6,7 @@ import base64
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.clients.azure.runs import Running
+from opdeploy.clients.azure.runs import Running, Runs
 from opdeploy.errors import InputError, NotFoundError, OpdeployError
 from opdeploy.targets.aks.bodies import CLUSTER, POOL, called, id_of
 from opdeploy.targets.azure.kinds import KINDS, group_of, kind_of, name_of
@@ -60,7 +60,7 @@ def _id(arm: Arm, name: str, group: str | None) -> str:
     raise InputError(f"deploy.aks.cluster: {name}: there is no such cluster; there are: {known}; or leave it out")
 
 
-class Clusters:
+class Clusters(Runs):
     """The clusters of deployments, each connected to once it is needed; servers are those that are in them."""
 
     tls = False

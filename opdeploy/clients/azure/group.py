@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.clients.azure.refused import RefusedError
-from opdeploy.clients.azure.runs import Running
+from opdeploy.clients.azure.runs import Running, Runs
 from opdeploy.errors import NotFoundError, OpdeployError
 from opdeploy.targets.aci import KIND, SERVER
 from opdeploy.targets.azure.kinds import KINDS, kind_of
@@ -35,7 +35,7 @@ _WINDOW = 2000
 _FULL = "OOMKilled"
 
 
-class Groups:
+class Groups(Runs):
     """Container groups, by their names."""
 
     tls = False

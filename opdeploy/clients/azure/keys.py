@@ -17,6 +17,8 @@ from opdeploy.targets.azure.record import MANAGED_BY, NAME, TARGET
 from opdeploy.targets.azure.vault import KIND, secret_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import JsonValue
 
     from opdeploy.clients.azure.session import Session
@@ -35,17 +37,18 @@ _PATIENCE_S = 10.0
 class Keys:
     """API keys, each of a deployment by where that is."""
 
-    def __init__(self, session: Session, target: str, given: str | None) -> None:
-        """Take a connection, the platform, and the key of the environment."""
+    def __init__(self, session: Session, target: str, given: str | None, told: Callable[[Where], str | None]) -> None:
+        """Take a connection, the platform, the key of the environment, and what tells that of what runs."""
         self._session = session
+        self._told = told
         self._target = target
         self._given = given
         self._read: dict[tuple[str, str], Kept | None] = {}
 
     def find(self, at: Where, *vaults: str | None) -> str | None:
-        """Return the key: that of the environment, else the one in the first vault that has it."""
+        """Return the key: of the environment, else of the first vault that has it, else of what runs."""
         found = (self._kept(at, vault) for vault in vaults if vault)
-        return self._given or next((kept.value for kept in found if kept), None)
+        return self._given or next((kept.value for kept in found if kept), None) or self._told(at)
 
     def observed(self, at: Where, seen: Observed, record: Record | None, vault: str | None) -> Observed:
         """Return a deployment with its secret, and with what is known of its key.

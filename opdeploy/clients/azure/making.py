@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.targets.azure.compare import refs, resolved
+from opdeploy.clients.azure.revising import Revising
+from opdeploy.clients.azure.sites import Switches
+from opdeploy.targets.azure.compare import asked_for, keyed, refs, resolved
 from opdeploy.targets.azure.kinds import GROUP, kind_of
 from opdeploy.targets.azure.record import Kept, Made
 
@@ -28,7 +30,12 @@ class Making:
         self._by = by
         self.push = registries.push
         self.build = registries.build
+        switches = Switches(arm)
+        self.start, self.swap = switches.start, switches.swap
         self._remove = registries.remove
+        revising = Revising(arm, place)
+        self.revise, self.serve = revising.revise, revising.serve
+        self.activate, self.deactivate = revising.activate, revising.deactivate
 
     def put(self, *, resource: str, body: Mapping[str, Any], api_key: str | None = None) -> None:
         """Have a resource be as a body says, and note it before: so it is known however this ends."""
@@ -38,6 +45,9 @@ class Making:
         if not is_group:
             self._place.keep(record)
         properties = {name: self._arm.find(name) or {} for name in refs(dict(body))}
+        for name in keyed(dict(body)):
+            holder = kind_of(name)
+            properties[asked_for(name)] = self._arm.ask("POST", asked_for(name), holder.api if holder else "")
         self._arm.put(resource, resolved(dict(body), properties, {"api-key": api_key or ""}))
         if is_group:  # which keeps the notes itself
             self._place.keep(record)

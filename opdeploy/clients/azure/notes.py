@@ -10,14 +10,13 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from opdeploy.deployment import Lock
+from opdeploy.targets.azure.requests import NOTE, kept
 
 if TYPE_CHECKING:
     from opdeploy.clients.azure.arm import Arm
     from opdeploy.clients.azure.session import Session
     from opdeploy.targets.azure.names import Where
 
-_SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
-_OUTPUT = "note"
 _SETTLED_S = 2.0
 """Seconds after which whoever took a lock at the same moment has written it, too."""
 
@@ -101,15 +100,9 @@ class Notes:
     def _read(self, note: str) -> str | None:
         found = self._arm.settled(note)  # one that is being written is waited for
         outputs = ((found or {}).get("properties") or {}).get("outputs") or {}
-        value = (outputs.get(_OUTPUT) or {}).get("value")
+        value = (outputs.get(NOTE) or {}).get("value")
         return value if isinstance(value, str) else None
 
     def _write(self, note: str, text: str) -> None:
         """Keep a text; it begins with no bracket, which would be an expression."""
-        template = {
-            "$schema": _SCHEMA,
-            "contentVersion": "1.0.0.0",
-            "resources": [],
-            "outputs": {_OUTPUT: {"type": "string", "value": text}},
-        }
-        self._arm.put(note, {"properties": {"mode": "Incremental", "template": template}})
+        self._arm.put(note, kept(text))

@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from opdeploy import targets
 from opdeploy.clients.azure import seen
+from opdeploy.clients.azure.asking import asked
 from opdeploy.clients.azure.keys import Keys
 from opdeploy.clients.azure.notes import keeps
 from opdeploy.clients.azure.runs import runs
 from opdeploy.errors import InputError, OpdeployError, unknown_key
+from opdeploy.targets.azure.before import to_ask
 from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
 from opdeploy.targets.azure.names import completed, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
+from opdeploy.targets.azure.target import AzureTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Lock, Observed
     from opdeploy.targets.azure.names import Where
+    from opdeploy.targets.azure.questions import Said
     from opdeploy.targets.base import Wanted
 
 
@@ -41,23 +46,23 @@ class Place:
         images: Registries,
         *,
         key: str | None = None,
-        servers: Runs | None = None,
+        run: Runs | None = None,
     ) -> None:
-        """Take a connection, the settings, the platform, where images are, and a known API key.
-
-        `servers` is what runs versions, where that is not what the platform always runs them with.
-        """
+        """Take a connection, the settings, the platform, where images are, a known API key, and what runs versions."""
         self._arm = arm
         self._settings = settings
         self._target = target
-        self._keys = Keys(arm.session, target, key)
         self._images = images
-        self._runs = servers or runs(arm, target)
+        self._runs = run or runs(arm, target)
+        self._keys = Keys(arm.session, target, key, self._runs.api_key)
         self._notes = keeps(arm, settings.state)
         self._whole = settings
-        self._seen: Observed | None = None
         self._at: Where | None = None
         """Where the deployment is that was looked at last."""
+        self._seen: Observed | None = None
+        """What was there when it was looked at last."""
+        self._said: tuple[Wanted, list[Said]] | None = None
+        """What was found out before anything was made, and for what."""
         self._has_made: str | None = None
         """Id of the resource group that was made for the lock."""
 
@@ -115,8 +120,9 @@ class Place:
         there = seen.resources(self._arm, at, record)
         found = seen.observed(at, target, record, there, self._runs)
         found = self._keys.observed(at, found, record, self._whole.azure.key_vault)
-        self._seen = found
-        return found.model_copy(update={"lock": self._notes.held(at), "facts": {**found.facts, **self._facts(at)}})
+        facts = {**found.facts, **self._facts(at)}
+        self._seen = found.model_copy(update={"lock": self._notes.held(at), "facts": facts})
+        return self._seen
 
     def record(self, deployment: str) -> Record | None:
         """Return the record of a deployment; None where there is none."""
@@ -148,21 +154,23 @@ class Place:
 
     def _facts(self, at: Where) -> dict[str, JsonValue]:
         home = self._arm.find(at.group_id)
-        facts: dict[str, JsonValue] = {"builds": "here" if self._images.builds_here else "registry"}
+        found: dict[str, JsonValue] = {"builds": "here" if self._images.builds_here else "registry"}
         if home:
             is_own = (home.get("tags") or {}).get(NAME) == at.deployment
-            facts["group"] = {"own": is_own, "location": home["location"]}
-        facts["registry"] = self._registry()
-        return facts
+            found["group"] = {"own": is_own, "location": home["location"]}
+        found["registry"] = self._registry()
+        return found | self._runs.facts(at, self._whole)
 
     def _registry(self) -> dict[str, JsonValue] | None:
         """Return what is known of the registry that is named; None where it is none of the subscription's."""
         server = (self._whole.registry or "").partition("/")[0]
+        if not server:
+            return None
         scope = f"/subscriptions/{self._arm.session.subscription}"
         path = f"{scope}/providers/Microsoft.ContainerRegistry/registries"
         for item in self._arm.every(path, KINDS["container registry"].api):
             properties = item.get("properties") or {}
-            if server and properties.get("loginServer", "").lower() == server.lower():
+            if properties.get("loginServer", "").lower() == server.lower():
                 return {"id": item["id"], "server": server, "mode": properties.get("roleAssignmentMode")}
         return None
 
@@ -170,20 +178,37 @@ class Place:
 
     def obstacles(self, wanted: Wanted) -> Iterator[str]:
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
+        yield from (item.text for item in self._found(wanted) if item.stops)
         at = self.where(wanted.deployment)
-        if not at.location:
-            yield "deploy.azure.location: no region is named; name one with --location, such as westeurope"
-        home = self._arm.find(at.group_id)
-        if home and (home.get("properties") or {}).get("provisioningState") == "Deleting":
-            yield f"resource group {at.group}: is being removed; wait until it is gone, or take another"
+        yield from self._runs.obstacles(at, wanted)
+        how = self._how()
+        if how:
+            yield from how.obstacles(wanted, self._runs.facts(at, self._whole))
         yield from self._keyless()
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:
         """Yield what may not be enough, or is not there."""
+        yield from (item.text for item in self._found(wanted) if not item.stops)
         if self._key().get("fits") is False and self._key().get("known"):
             yield "the API key is not the one that it asks for now: it takes the place of that, and clients need it"
         if not wanted.settings.azure.owner:
             yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
+
+    def _how(self) -> AzureTarget | None:
+        """Return what makes a deployment of steps; None where that is no target of Azure."""
+        found = targets.find(self._target)
+        return found if isinstance(found, AzureTarget) else None
+
+    def _found(self, wanted: Wanted) -> list[Said]:
+        """Return what was found out before anything is made, which is asked once."""
+        how = self._how()
+        if how is None:
+            return []
+        if self._said is None or self._said[0] != wanted:
+            is_seen = self._seen is not None and self._seen.deployment == wanted.deployment
+            observed = self._seen if self._seen and is_seen else self.observe(self._target, wanted.deployment)
+            self._said = (wanted, asked(self._arm, to_ask(how, wanted, self.where(wanted.deployment), observed)))
+        return self._said[1]
 
     def _key(self) -> Mapping[str, JsonValue]:
         """Return what is known of the API key of the deployment that was looked at last."""
@@ -270,7 +295,7 @@ class Place:
     # The API key
 
     def api_key(self, deployment: str) -> str | None:
-        """Return the API key of a deployment: that of the environment, else that of its Key Vault."""
+        """Return the API key of a deployment: of the environment, else of its Key Vault, else where Azure tells it."""
         at = self.where(deployment)
         vault = self._whole.azure.key_vault
         record = None if vault else self.record(deployment)

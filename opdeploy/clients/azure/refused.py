@@ -6,6 +6,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from opdeploy.clients.azure.advice import ELSE, advice
 from opdeploy.errors import OpdeployError, TransientError
 
 if TYPE_CHECKING:
@@ -14,35 +15,8 @@ if TYPE_CHECKING:
 _LONGEST = 600
 """Characters of a message that are shown."""
 _NOT_FOUND = 404
-_TO_DO = {
-    "AuthorizationFailed": "have somebody give you a role with that right there (az role assignment create)",
-    "LinkedAuthorizationFailed": "have somebody give you a role with that right on what is named there",
-    "InvalidAuthenticationToken": "sign in again: az login",
-    "ExpiredAuthenticationToken": "sign in again: az login",
-    "SubscriptionNotFound": "name a subscription that you may use: az account list",
-    "DisallowedProvider": "take a subscription that may use this provider",
-    "MissingSubscriptionRegistration": "register the provider: az provider register --namespace NAME",
-    "RequestDisallowedByPolicy": "ask who manages the policy that is named there, or take what it allows",
-    "QuotaExceeded": "ask for more quota in the portal, or take another region or a smaller size",
-    "OperationNotAllowed": "ask for more quota in the portal, or take another region or a smaller size",
-    "SkuNotAvailable": "take another size or another region",
-    "NotAvailableForSubscription": "take another size or another region",
-    "LocationNotAvailableForResourceType": "take one of the regions that are named there",
-    "ServiceUnavailable": "try again later, or take another region",
-    "InaccessibleImage": "see that the image is in its registry, and that the identity may pull it",
-    "DnsNameLabelTaken": "take another deploy.aci.dns_label",
-    "RegistryErrorResponse": "the registry did not answer; try again",
-    "ScopeLocked": "remove the lock that is named there, or ask who set it",
-    "ReservedResourceName": "take another --name",
-    "ResourceGroupBeingDeleted": "wait until that is gone, or take another group with --resource-group",
-    "RoleAssignmentExists": "remove the assignment of that role that is there, or name the identity that has it",
-    "AuthorizationPermissionMismatch": "have somebody give you the role Storage Blob Data Contributor on the container",
-    "AuthorizationFailure": "see that the network of the storage account lets you in, and that you have a role there",
-    "ContainerNotFound": "make the container (az storage container create), or name another with deploy.state",
-    "PrincipalNotFound": "run the command again: the identity was made a moment ago",
-}
-"""What to do about a code of Azure Resource Manager, or of one of its services."""
-_ELSE = "see what it says, and run the command again"
+_ENTRA = "AADSTS"
+"""What the codes of Entra begin with."""
 
 
 class RefusedError(OpdeployError):
@@ -81,20 +55,21 @@ def explained(what: str) -> Iterator[None]:
         raise TransientError(f"{what}: Azure was not reached: {said}; check the network, and try again") from None
     except ClientAuthenticationError as error:
         if error.response is None:
-            said = _line(str(error).partition("\n")[0])
+            lines = str(error).splitlines()  # one for each way to sign in; a refusal of Entra tells most
+            said = _line(next((line for line in lines if _ENTRA in line), lines[0] if lines else ""))
             raise RefusedError(f"{what}: nobody is signed in to Azure: {said}; sign in with: az login") from None
         raise _worded(what, error) from None
     except HttpResponseError as error:
         raise _worded(what, error) from None
     except AzureError as error:
-        raise RefusedError(f"{what}: {_line(str(error))}; {_ELSE}") from None
+        raise RefusedError(f"{what}: {_line(str(error))}; {ELSE}") from None
 
 
 def _worded(what: str, error: Any) -> RefusedError:  # noqa: ANN401 - an error of azure-core
     told = refusal(error)
     status = error.status_code
     request = f" (request {told.request})" if told.request else ""
-    todo = _TO_DO.get(told.code, _ELSE)
+    todo = advice(told.code, told.message)
     return RefusedError(f"{what}: {told.code}: {told.message}{request}; {todo}", told.code, status)
 
 

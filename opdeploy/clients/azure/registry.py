@@ -6,11 +6,12 @@ import tarfile
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opdeploy.clients.azure.images import Images, answer
 from opdeploy.errors import OpdeployError
 from opdeploy.render import write
+from opdeploy.targets.azure.requests import BUILD_S, TASKS, arguments, order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,12 +22,9 @@ if TYPE_CHECKING:
     from opdeploy.clients.docker.engine import Engine
     from opdeploy.clients.docker.maker import Making
 
-_TASKS = "2019-06-01-preview"
-"""The version of the interface to builds."""
 _ANYBODY = "00000000-0000-0000-0000-000000000000"
 """The name of a user who shows a token (as az acr login does)."""
 _BETWEEN_S = 3.0
-_BUILD_S = 3600.0
 _RUNNING = {"Queued", "Started", "Running"}
 _LAST_LINES = 30
 
@@ -55,34 +53,23 @@ class Registries:
         if self._making is None:
             raise OpdeployError(f"{name}: nothing to build it of; run opdeploy deploy again")
         bundle, settings = self._making.made()
-        there = self._arm.ask("POST", f"{registry}/listBuildSourceUploadUrl", _TASKS)
+        there = self._arm.ask("POST", f"{registry}/listBuildSourceUploadUrl", TASKS)
         with tempfile.TemporaryDirectory(prefix="opdeploy-") as folder:
             write(bundle, Path(folder, "context"))
             _upload(Path(folder, "context"), Path(folder, "context.tar.gz"), there["uploadUrl"])
-        system, _, architecture = platform.partition("/")
-        order: dict[str, Any] = {
-            "type": "DockerBuildRequest",
-            "imageNames": [name.partition("/")[2]],
-            "isPushEnabled": True,
-            "sourceLocation": there["relativePath"],
-            "dockerFilePath": "Dockerfile",
-            "platform": {"os": system.capitalize(), "architecture": architecture},
-            "timeout": round(_BUILD_S),
-            "arguments": [
-                {"name": key, "value": value, "isSecret": True} for key, value in settings.sources.arguments().items()
-            ],
-        }
-        begun = self._arm.ask("POST", f"{registry}/scheduleRun", _TASKS, order)
+        told = arguments(settings.sources.arguments())
+        body = order(name, platform, there["relativePath"], told)
+        begun = self._arm.ask("POST", f"{registry}/scheduleRun", TASKS, body)
         self._wait(name, f"{registry}/runs/{begun['properties']['runId']}")
 
     def _wait(self, name: str, run: str) -> None:
-        until = time.monotonic() + _BUILD_S
+        until = time.monotonic() + BUILD_S
         while True:
-            found = self._arm.ask("GET", run, _TASKS)["properties"]
+            found = self._arm.ask("GET", run, TASKS)["properties"]
             if found["status"] not in _RUNNING:
                 break
             if time.monotonic() > until:
-                raise OpdeployError(f"{name}: was not built within {_BUILD_S / 60:g} minutes; run the command again")
+                raise OpdeployError(f"{name}: was not built within {BUILD_S / 60:g} minutes; run the command again")
             time.sleep(_BETWEEN_S)
         if found["status"] != "Succeeded":
             lines = self._log(run)
@@ -92,7 +79,7 @@ class Registries:
             raise error
 
     def _log(self, run: str) -> list[str]:
-        link = self._arm.ask("POST", f"{run}/listLogSasUrl", _TASKS)["logLink"]
+        link = self._arm.ask("POST", f"{run}/listLogSasUrl", TASKS)["logLink"]
         with answer("GET", link) as told:
             return told.text.splitlines()
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pydantic import JsonValue
 
     from opdeploy.clients.azure.arm import Arm
+    from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Found, State
     from opdeploy.targets.azure.names import Where
+    from opdeploy.targets.base import Wanted
 
 
 class Running(NamedTuple):
@@ -57,9 +61,26 @@ class Runs(Protocol):
     def image(self, at: Where, name: str) -> str:
         """Return the image that a server runs."""
 
+    # What not every platform has.
+
+    def facts(self, at: Where, settings: Deploy) -> dict[str, JsonValue]:  # noqa: ARG002 - of those that have some
+        """Return what the platform has that a plan depends on."""
+        return {}
+
+    def obstacles(self, at: Where, wanted: Wanted) -> Iterator[str]:  # noqa: ARG002 - of those that look for some
+        """Yield what would keep a deployment from being made, a sentence each with what to do."""
+        yield from ()
+
+    def api_key(self, at: Where) -> str | None:  # noqa: ARG002 - of those that tell it
+        """Return the API key of what runs, where the platform tells it."""
+        return None
+
 
 def runs(arm: Arm, target: str) -> Runs:
     """Return what runs versions on a platform."""
+    from opdeploy.clients.azure.apps import Apps
     from opdeploy.clients.azure.group import Groups
+    from opdeploy.clients.azure.sites import Sites
 
-    return {"aci": Groups}[target](arm)
+    found: dict[str, Callable[[Arm], Runs]] = {"aci": Groups, "container-apps": Apps, "webapp": Sites}
+    return found[target](arm)

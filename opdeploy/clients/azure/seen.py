@@ -11,6 +11,7 @@ from opdeploy.targets.azure.record import NAME, ROLE
 from opdeploy.targets.azure.steps import GOING
 from opdeploy.targets.azure.target import VERSION as KEPT
 from opdeploy.targets.azure.target import kept
+from opdeploy.targets.azure.web import as_made
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -104,8 +105,9 @@ def _one(item: dict[str, Any], record: Record | None, runs: Runs) -> Found:
     """Return a resource as it is; beside it, where the record has it, what it was made as."""
     kind = kind_of(item["id"])
     name = kind.name if kind else GROUP.name
-    body = record.body(item["id"]) if record else None
+    body = as_made(item, record) if record else None
     properties: dict[str, JsonValue] = told(body, item) if body else {}
+    wanted = {path: value for path, value in flat(body).items() if path in properties}
     tags = item.get("tags") or {}
     if state := runs.state(item):
         properties["state"] = state
@@ -119,7 +121,7 @@ def _one(item: dict[str, Any], record: Record | None, runs: Runs) -> Found:
         kind=name,
         name=name_of(item["id"]),
         properties=properties,
-        wanted=flat(body) if body else {},
+        wanted=wanted,
         # A group without a record was made for a lock alone.
         passing=is_going or ROLE in tags or (name == GROUP.name and record is None),
         made=made,

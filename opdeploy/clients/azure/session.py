@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64decode
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from opdeploy import __version__
+from opdeploy.clients.azure.refused import explained
 from opdeploy.errors import OpdeployError
 from opdeploy.targets.azure.kinds import Sdk
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 _ANY = Sdk("resource.resources", "ResourceManagementClient", "resources")
 """The operations for resources of any kind."""
-_POLL_S = 5
+POLL_S = 5
 """Seconds between two looks at an operation, where Azure does not say when to look."""
 _TRIES = 5
 """Of a request whose answer did not come, or asked for another; with pauses that grow, or as long as was asked for."""
@@ -44,6 +47,17 @@ class Session:
         """Return a token for an audience."""
         return str(self.credential.get_token(f"{audience}/.default").token)
 
+    def who(self) -> str:
+        """Return who signs in, as the token says; raises RefusedError where nobody does."""
+        with explained("sign-in"):
+            token = self.token(self.cloud.audience)
+        try:
+            part = token.split(".")[1]
+            told = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        except (IndexError, ValueError):  # a token that only Azure reads
+            return "somebody whom the token does not name"
+        return str(told.get("upn") or told.get("unique_name") or told.get("appid") or told.get("oid"))
+
     def close(self) -> None:
         """Close every connection."""
         for client in self._clients.values():
@@ -64,7 +78,7 @@ class Session:
                 base_url=self.cloud.resource_manager,
                 credential_scopes=[f"{self.cloud.audience}/.default"],
                 user_agent=f"opdeploy/{__version__}",
-                polling_interval=_POLL_S,
+                polling_interval=POLL_S,
                 retry_total=_TRIES,
             )
         return self._clients[sdk.package]

@@ -41,16 +41,16 @@ class Spare:
 class Copies(Spare):
     """Brings images to another engine; every method may be called again."""
 
-    def __init__(self, here: Callable[[], Engine], there: Engine, watch: Watch) -> None:
-        """Take what gives the engine here, and the one that images are for."""
+    def __init__(self, here: Callable[[], Engine], there: Callable[[], Engine], watch: Watch) -> None:
+        """Take what gives the engine here, and what gives the one that images are for."""
         super().__init__(here, "vm")
         self._there = there
         self._watch = watch
 
     def pull(self, name: str) -> None:
         """Have the other engine pull an image from its registry."""
-        self._there.pull(name, self._watch)
+        self._there().pull(name, self._watch)
 
     def stream(self, name: str) -> None:
         """Stream an image to the other engine."""
-        self._here().send(name, self._there, self._watch)
+        self._here().send(name, self._there(), self._watch)

@@ -16,19 +16,22 @@ _COMPARE = (
     "log in once by hand ({login}) and compare the fingerprint with that of the machine, which ssh-keygen -lf "
     "/etc/ssh/ssh_host_ed25519_key.pub shows there"
 )
+_CHANGED, _UNKNOWN = "IDENTIFICATION HAS CHANGED", "Host key verification failed|host key is known for"
+_DENIED, _READABLE = "Permission denied", "UNPROTECTED PRIVATE KEY|bad permissions"
+_LASTING = (_CHANGED, _UNKNOWN, _DENIED, _READABLE)
 _CONNECTING = {
-    "IDENTIFICATION HAS CHANGED": (
+    _CHANGED: (
         "its host key is not the one that is known: another machine may answer in its place; if it was made anew, "
         f"forget the old key ({{forget}}), then {_COMPARE}"
     ),
-    "Host key verification failed|host key is known for": f"its host key is not known; {_COMPARE}",
+    _UNKNOWN: f"its host key is not known; {_COMPARE}",
     "Could not resolve hostname": "there is no such host; check deploy.vm.host, or name it in ~/.ssh/config",
     "Connection refused": "no SSH server listens there; start it, or name its port with deploy.vm.ssh_port",
     "timed out|timeout": "it does not answer; see that it runs, and that no firewall keeps SSH from it",
     "No route to host|unreachable": "no way leads there; check deploy.vm.host, and the network",
-    "UNPROTECTED PRIVATE KEY|bad permissions": "others may read the file of the private key; chmod 600 it",
+    _READABLE: "others may read the file of the private key; chmod 600 it",
     "Too many authentication failures": "too many keys were tried; name the right one with deploy.vm.identity_file",
-    "Permission denied": (
+    _DENIED: (
         "it takes none of the keys; load one that it knows (ssh-add), name its file with deploy.vm.identity_file, or "
         "another user with deploy.vm.user"
     ),
@@ -48,13 +51,18 @@ _NO_COMMAND = 127
 """How a shell ends that does not find a program (POSIX.1-2024, XCU 2.8.2)."""
 
 
+class LastingError(OpdeployError):
+    """What keeps one from logging in, and does not pass by waiting: a host key, or one's own."""
+
+
 def not_connected(to: Destination, said: str) -> OpdeployError:
     """Return the error for what ssh said before it ended."""
     known = f"[{to.host}]:{to.port}" if to.port and to.port != 22 else to.host  # noqa: PLR2004 - as known_hosts has it
     place = _OFFENDING.search(said)  # it is under another name there where the user's configuration says so
     forget = f"line {place[2]} of {place[1]}" if place else f"ssh-keygen -R '{known}'"
     words = _first(_CONNECTING, said) or f"{last_line(said) or 'ssh ended without a word'}; try {{login}} by hand"
-    return OpdeployError(f"{to.shown}: {words.format(login=to.command(), forget=forget)}")
+    kind = LastingError if _first(dict.fromkeys(_LASTING, "it is"), said) else OpdeployError
+    return kind(f"{to.shown}: {words.format(login=to.command(), forget=forget)}")
 
 
 def no_engine(to: Destination, code: int, said: str) -> OpdeployError:

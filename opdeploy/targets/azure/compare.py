@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.targets.azure.kinds import kind_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -13,10 +15,16 @@ REF = "$ref"
 """The key of what stands for a property of another resource: its id, with the `path` to the property beside it."""
 SECRET = "$secret"  # noqa: S105 - no secret
 """The key of what stands for a secret: its name."""
+KEYS = "$keys"
+"""The key of what stands for a key of another resource, which it tells who asks: its id, with the `path` beside it."""
+_KEPT = {"customData"}
+"""Keys of what Azure takes and never returns (Microsoft.Compute/virtualMachines)."""
 _GROWS = "agentPoolProfiles"
 """A list to which resources of their own add items."""
 _MOVES = {"count": "enableAutoScaling"}
 """Numbers that move by themselves, with what has them do so."""
+_UNTOLD = ".appSettings"
+"""How the path to a list begins that may hold secrets, and that is never read: nothing is told of it."""
 _BY = "name"
 """The key by which the items of a list are told apart, where they have it: Azure returns some in another order."""
 
@@ -24,6 +32,11 @@ _BY = "name"
 def ref(resource: str, path: str) -> dict[str, JsonValue]:
     """Return what stands for a property of another resource, which is known when that has been made."""
     return {REF: resource, "path": path}
+
+
+def keys(resource: str, path: str) -> dict[str, JsonValue]:
+    """Return what stands for a key of another resource, which no plan and no note holds."""
+    return {KEYS: resource, "path": path}
 
 
 def secret(name: str) -> dict[str, JsonValue]:
@@ -41,7 +54,8 @@ def flat(body: object, path: str = "") -> dict[str, JsonValue]:
 
 def told(body: object, actual: object, path: str = "") -> dict[str, JsonValue]:
     """Return the leaves of a resource as it is, at the paths of those of a body; None where it has none."""
-    return {where: _found(where, value, now) for where, value, now in _pairs(body, actual, path)}
+    pairs = _pairs(body, actual, path)
+    return {where: _found(where, value, now) for where, value, now in pairs if _UNTOLD not in where}
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, Any]]:
@@ -52,11 +66,11 @@ def _leaves(value: object, path: str) -> Iterator[tuple[str, Any]]:
 def _pairs(value: object, actual: object, path: str) -> Iterator[tuple[str, Any, Any]]:
     """Yield path, value and actual value of each leaf of a body."""
     if isinstance(value, dict):
-        if value.keys() & {REF, SECRET}:
+        if value.keys() & {REF, SECRET, KEYS}:
             return
         theirs = {str(key).lower(): item for key, item in actual.items()} if isinstance(actual, dict) else {}
         for key, item in value.items():
-            if value.get(_MOVES.get(key, "")) is True:
+            if key in _KEPT or value.get(_MOVES.get(key, "")) is True:
                 continue
             yield from _pairs(item, theirs.get(key.lower()), f"{path}.{key}" if path else key)
         if not value:
@@ -89,12 +103,15 @@ def _spelt(text: str, where: str) -> str:
 
 
 def resolved(body: Any, properties: Mapping[str, Mapping[str, Any]], secrets: Mapping[str, str]) -> Any:  # noqa: ANN401
-    """Return a body with what stands for properties of other resources, by their ids, and for secrets, replaced."""
+    """Return a body with what stands for something else replaced.
+
+    `properties` has other resources by their ids, and their keys by what is asked for them.
+    """
     if isinstance(body, dict):
         if SECRET in body:
             return secrets[body[SECRET]]
-        if REF in body:
-            value: Any = properties[body[REF]]
+        if body.keys() & {REF, KEYS}:
+            value: Any = properties[body[REF] if REF in body else asked_for(body[KEYS])]
             for key in body["path"].split("."):
                 value = value[key]
             return value
@@ -104,15 +121,29 @@ def resolved(body: Any, properties: Mapping[str, Mapping[str, Any]], secrets: Ma
     return body
 
 
+def asked_for(resource: str) -> str:
+    """Return the path at which a resource tells its keys."""
+    kind = kind_of(resource)
+    assert kind  # noqa: S101 - what has keys is of a kind that is known
+    return f"{resource}/{kind.keys}"
+
+
 def refs(body: object) -> set[str]:
     """Return the ids of the resources that a body has properties of."""
-    if isinstance(body, dict):
-        return {body[REF]} if REF in body else {name for item in body.values() for name in refs(item)}
-    return {name for item in body for name in refs(item)} if isinstance(body, list) else set()
+    return _marked(body, REF)
+
+
+def keyed(body: object) -> set[str]:
+    """Return the ids of the resources that a body has keys of."""
+    return _marked(body, KEYS)
 
 
 def secrets(body: object) -> set[str]:
     """Return the names of the secrets that a body has."""
+    return _marked(body, SECRET)
+
+
+def _marked(body: object, mark: str) -> set[str]:
     if isinstance(body, dict):
-        return {body[SECRET]} if SECRET in body else {name for item in body.values() for name in secrets(item)}
-    return {name for item in body for name in secrets(item)} if isinstance(body, list) else set()
+        return {body[mark]} if mark in body else {name for item in body.values() for name in _marked(item, mark)}
+    return {name for item in body for name in _marked(item, mark)} if isinstance(body, list) else set()

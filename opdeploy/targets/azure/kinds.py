@@ -16,6 +16,10 @@ class Sdk(NamedTuple):
     """Below `azure.mgmt`."""
     client: str
     operations: str
+    put: str = "begin_create_or_update"
+    delete: str = "begin_delete"
+    keeps: str | None = None
+    """The option of a removal that says whether what it leaves empty goes as well, which is not ours to remove."""
 
 
 class Kind(NamedTuple):
@@ -28,6 +32,10 @@ class Kind(NamedTuple):
     """The version of its interface."""
     sdk: Sdk | None = None
     """What carries it; where it is not given, the operations for any resource of azure-mgmt-resource."""
+    apart: tuple[str, str] | None = None
+    """A property of which only parts are told with the resource, and the path below its id at which all of it is."""
+    keys: str | None = None
+    """What one posts to, to be told its keys."""
 
     @property
     def provider(self) -> str:
@@ -43,6 +51,9 @@ class Kind(NamedTuple):
 
 GROUP = Kind("resource group", "Microsoft.Resources/resourceGroups", "2025-04-01")
 """The API version is that of azure-mgmt-resource 26.0.0, read 2026-11-26."""
+_WEB = Sdk("web", "WebSiteManagementClient", "web_apps", delete="delete", keeps="delete_empty_server_farm")
+_PLANS = Sdk("web", "WebSiteManagementClient", "app_service_plans", delete="delete")
+_CONFIGURED = ("siteConfig", "config/web")
 KINDS = {
     kind.name: kind
     for kind in (
@@ -67,6 +78,28 @@ KINDS = {
             "2023-05-01",
             Sdk("containerinstance", "ContainerInstanceManagementClient", "container_groups"),
         ),
+        # Those of the published schemas of machines and networks, and of disks as templates have them, read 2026-11-26.
+        Kind("virtual machine", "Microsoft.Compute/virtualMachines", "2026-03-01"),
+        Kind("disk", "Microsoft.Compute/disks", "2025-01-02"),
+        Kind("network interface", "Microsoft.Network/networkInterfaces", "2025-07-01"),
+        Kind("public address", "Microsoft.Network/publicIPAddresses", "2025-07-01"),
+        Kind("virtual network", "Microsoft.Network/virtualNetworks", "2025-07-01"),
+        Kind("network security group", "Microsoft.Network/networkSecurityGroups", "2025-07-01"),
+        # That of azure-mgmt-web 11.0.1, read 2026-11-26.
+        Kind(
+            "slot",
+            "Microsoft.Web/sites/slots",
+            "2025-05-01",
+            _WEB._replace(put="begin_create_or_update_slot", delete="delete_slot"),
+            _CONFIGURED,
+        ),
+        Kind("site", "Microsoft.Web/sites", "2025-05-01", _WEB, _CONFIGURED),
+        Kind("app service plan", "Microsoft.Web/serverfarms", "2025-05-01", _PLANS),
+        # Those of Container Apps and Log Analytics are of the published schemas, read 2026-11-26. A workspace is asked
+        # for its keys as learn.microsoft.com/rest/api/loganalytics/shared-keys/get-shared-keys has it.
+        Kind("container app", "Microsoft.App/containerApps", "2026-01-01"),
+        Kind("container app environment", "Microsoft.App/managedEnvironments", "2026-01-01"),
+        Kind("log workspace", "Microsoft.OperationalInsights/workspaces", "2025-07-01", keys="sharedKeys"),
         Kind("role assignment", "Microsoft.Authorization/roleAssignments", "2022-04-01"),
         Kind("identity", "Microsoft.ManagedIdentity/userAssignedIdentities", "2024-11-30"),
         Kind("container registry", "Microsoft.ContainerRegistry/registries", "2025-11-01"),

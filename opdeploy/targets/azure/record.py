@@ -45,6 +45,21 @@ class Kept(Frozen):
     """Of that resource, to be made so again."""
 
 
+class Machine(Frozen):
+    """What is known of a machine that was made."""
+
+    id: str
+    """That Azure gave it: another one has another."""
+    host_key: str
+    """That its SSH server shows."""
+    user: str
+    """Who logs in there."""
+    port: int
+    """Of its SSH server."""
+    ready: bool = False
+    """Whether it was ready once for what runs on it."""
+
+
 class Record(Frozen):
     """Everything that is known of a deployment beside its resources themselves."""
 
@@ -59,6 +74,8 @@ class Record(Frozen):
     """Address of the Key Vault in which the API key was kept."""
     made: tuple[Made, ...] = ()
     """What belongs to all versions, or to the current one."""
+    machine: Machine | None = None
+    """On which everything runs, where that is one machine."""
 
     def version(self, number: int) -> Kept | None:
         """Return the version with a number."""

@@ -62,16 +62,20 @@ def identity(wanted: Wanted) -> str:
 
 
 def home(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
-    """Yield the resource group and the registry, where they are the deployment's own."""
+    """Yield the resource group, unless it was there before the deployment."""
     at = where(wanted.settings, wanted.deployment)
-    own = tags(wanted.settings, wanted.deployment, target)
-    base: dict[str, JsonValue] = {"location": at.location, "tags": {**own}}
     if not _exists(facts, "group"):
-        yield Resource("resource group", at.group_id, dict(base))
-    found = registry(wanted, facts)
-    if found.is_own:
+        own = tags(wanted.settings, wanted.deployment, target)
+        yield Resource("resource group", at.group_id, {"location": at.location, "tags": {**own}})
+
+
+def images(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
+    """Yield the registry, where it is the deployment's own."""
+    at = where(wanted.settings, wanted.deployment)
+    if registry(wanted, facts).is_own:
         body: dict[str, JsonValue] = {
-            **base,
+            "location": at.location,
+            "tags": {**tags(wanted.settings, wanted.deployment, target)},
             "sku": {"name": wanted.settings.azure.registry_sku or "Basic"},
             "properties": {"adminUserEnabled": False},
         }
@@ -84,6 +88,7 @@ def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Itera
     What is named and exists is used as it is: it is not ours to change.
     """
     yield from home(wanted, target, facts)
+    yield from images(wanted, target, facts)
     at = where(wanted.settings, wanted.deployment)
     found = registry(wanted, facts)
     if found.id is None:
@@ -91,7 +96,7 @@ def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Itera
     base: dict[str, JsonValue] = {"location": at.location, "tags": {**tags(wanted.settings, wanted.deployment, target)}}
     puller = identity(wanted)
     if puller == at.identity:
-        yield Resource("identity", puller, dict(base))
+        yield Resource("identity", puller, {**base, "properties": {}})
         role = REPOSITORY_READER if found.by_attributes else ACR_PULL
         definition = f"/subscriptions/{at.subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
         right: dict[str, JsonValue] = {

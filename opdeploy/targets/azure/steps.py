@@ -125,8 +125,11 @@ def forget(deployment: str, numbers: Sequence[int], images: Sequence[str] = ()) 
     return act(("note", deployment), "azure.forget", title, args, **more)
 
 
-def check_server(kind: str, name: str, number: int, ready_s: float) -> Step:
-    """Return the step that waits until a version is ready, and asks it for the golden answers."""
+def check_server(kind: str, name: str, number: int, ready_s: float, *, is_awaited: bool = False) -> Step:
+    """Return the step that waits until a version is ready, and asks it for the golden answers.
+
+    `is_awaited` tells whether another version may answer there until then.
+    """
     return Step(
         id=f"check-{name}",
         title=f"wait until version {number} is ready, and ask it for the golden answers",
@@ -134,13 +137,14 @@ def check_server(kind: str, name: str, number: int, ready_s: float) -> Step:
         kind=kind,
         name=name,
         call="check.server",
-        args={"name": name, "ready_s": ready_s},
+        args={"name": name, "ready_s": ready_s, **({"version": number} if is_awaited else {})},
         timeout_s=ready_s + 300,
     )
 
 
-def check_endpoint(kind: str, name: str, number: int, *, auth: bool) -> Step:
-    """Return the step that asks the endpoint."""
+def check_endpoint(kind: str, name: str, number: int, *, auth: bool, settles_s: float = 0.0) -> Step:
+    """Return the step that asks the endpoint, which may go on for some seconds with the version that was before."""
+    settling: dict[str, JsonValue] = {"settles_s": settles_s} if settles_s else {}
     return Step(
         id="check",
         title="ask the endpoint for the golden answers, and load it shortly",
@@ -148,7 +152,7 @@ def check_endpoint(kind: str, name: str, number: int, *, auth: bool) -> Step:
         kind=kind,
         name=name,
         call="check.endpoint",
-        args={"front": name, "name": name, "version": number, "auth": auth},
+        args={"front": name, "name": name, "version": number, "auth": auth, **settling},
         timeout_s=300,
     )
 

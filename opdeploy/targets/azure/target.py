@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from opdeploy.deployment import Observed
     from opdeploy.plan import Step
     from opdeploy.platform import NameRule
+    from opdeploy.targets.azure.before import Before
+    from opdeploy.targets.azure.questions import Question, Said
     from opdeploy.targets.azure.shared import Registry
     from opdeploy.targets.base import Reach, Wanted
 
@@ -44,6 +46,10 @@ class AzureTarget:
         """Return the digest of everything that decides how a version runs."""
         raise NotImplementedError
 
+    def plan(self, wanted: Wanted, observed: Observed, number: int) -> Iterator[Step]:
+        """Yield the steps that make a version current: a new one, or one that is there."""
+        raise NotImplementedError
+
     def resources(self, wanted: Wanted) -> Iterator[Resource]:
         """Yield everything that a first version is made of."""
         raise NotImplementedError
@@ -60,6 +66,14 @@ class AzureTarget:
         yield from _put(needed, observed, is_group=False)
         if version:
             yield from image(wanted, registry(wanted, facts), facts)
+
+    def asks(self, before: Before) -> Iterator[Question | Said]:  # noqa: ARG002 - of subclasses
+        """Yield what is asked of Azure before anything is made, beside what is asked for every platform."""
+        yield from ()
+
+    def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:  # noqa: ARG002 - a subclass's
+        """Yield what keeps it from being made on this platform, a sentence each with what to do."""
+        return iter(())
 
     def reach(self, observed: Observed, to: int) -> Reach:
         """Tell who reaches a kept version once it answers again."""
@@ -79,14 +93,19 @@ class AzureTarget:
 
     def teardown(self, observed: Observed) -> Iterator[Step]:
         """Yield the steps that delete everything that the deployment made, and nothing else."""
-        made = [item for item in observed.found if item.made.get("id") and item.kind != VERSION]
-        ordered = steps.order([item for item in made if item.kind != SECRET])
-        yield from (steps.delete(item) for item in ordered if item.kind != GROUP.name)
-        yield from (_dropped(item) for item in made if item.kind == SECRET)
-        if made:  # while there still is something by which an interrupted removal goes on
-            yield clear_here(observed.deployment, None)
-            yield steps.act(("note", observed.deployment), "azure.close", "remove the record", {}, action="delete")
-        yield from (steps.delete(item) for item in ordered if item.kind == GROUP.name)
+        return removed(observed)
+
+
+def removed(observed: Observed) -> Iterator[Step]:
+    """Yield the steps that delete everything that a deployment made in Azure, and nothing else."""
+    made = [item for item in observed.found if item.made.get("id") and item.kind != VERSION]
+    ordered = steps.order([item for item in made if item.kind != SECRET])
+    yield from (steps.delete(item) for item in ordered if item.kind != GROUP.name)
+    yield from (_dropped(item) for item in made if item.kind == SECRET)
+    if made:  # while there still is something by which an interrupted removal goes on
+        yield clear_here(observed.deployment, None)
+        yield steps.act(("note", observed.deployment), "azure.close", "remove the record", {}, action="delete")
+    yield from (steps.delete(item) for item in ordered if item.kind == GROUP.name)
 
 
 def version_of(wanted: Wanted, number: int, config: str, runs: Resource) -> dict[str, JsonValue]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.targets.azure.compare import REF, SECRET, secrets
+from opdeploy.targets.azure.compare import KEYS, REF, SECRET, secrets
 from opdeploy.targets.azure.kinds import GROUP, KINDS, PROVIDERS, group_of, kind_of, names_of, type_of
+from opdeploy.targets.azure.planned import waits
+from opdeploy.targets.azure.requests import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from opdeploy.targets.azure.shared import Resource
-
-_SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 
 
 def template(resources: Iterable[Resource]) -> dict[str, Any]:
@@ -24,14 +24,14 @@ def template(resources: Iterable[Resource]) -> dict[str, Any]:
     ids = {item.id.lower() for item in made}
     names = sorted({name for item in made for name in secrets(item.body)})
     return {
-        "$schema": _SCHEMA,
+        "$schema": SCHEMA,
         "contentVersion": "1.0.0.0",
         "parameters": {_parameter(name): {"type": "secureString"} for name in names},
-        "resources": [_resource(item, ids - {item.id.lower()}) for item in made],
+        "resources": [_resource(item, ids - {item.id.lower()}, waits(item, made)) for item in made],
     }
 
 
-def _resource(item: Resource, others: set[str]) -> dict[str, Any]:
+def _resource(item: Resource, others: set[str], before: list[Resource]) -> dict[str, Any]:
     kind = KINDS[item.kind]
     _, *names = names_of(item.id)
     scope = item.id.rpartition(PROVIDERS)[0]
@@ -45,7 +45,7 @@ def _resource(item: Resource, others: set[str]) -> dict[str, Any]:
         "name": "/".join(names),
         **({"scope": _id(scope)} if is_extension else {}),
         **body,
-        **({"dependsOn": [_id(name) for name in sorted(needed)]} if needed else {}),
+        **({"dependsOn": [*map(_id, sorted(needed)), *map(_whole, before)]} if needed or before else {}),
     }
 
 
@@ -54,17 +54,37 @@ def _expressed(value: Any, others: set[str], needed: set[str]) -> Any:  # noqa: 
     if isinstance(value, dict):
         if SECRET in value:
             return f"[parameters('{_parameter(value[SECRET])}')]"
-        if REF in value:
-            needed.update({value[REF]} if value[REF].lower() in others else ())
-            kind = kind_of(value[REF])
-            return f"[reference({_inner(value[REF])}, '{kind.api if kind else ''}', 'full').{value['path']}]"
+        if value.keys() & {REF, KEYS}:
+            return _told(value, others, needed)
         return {_expressed(key, others, needed): _expressed(item, others, needed) for key, item in value.items()}
     if isinstance(value, list):
         return [_expressed(item, others, needed) for item in value]
-    if isinstance(value, str) and value.lower() in others:
-        needed.add(value)
+    if isinstance(value, str) and (owner := _owner(value, others)):
+        needed.add(value[: len(owner)])
         return _id(value)
     return f"[{value}" if isinstance(value, str) and value.startswith("[") else value  # else it were an expression
+
+
+def _whole(item: Resource) -> str:
+    """Return the expression for the id of a resource that belongs to another."""
+    scope, _, own = item.id.rpartition(PROVIDERS)
+    return f"[extensionResourceId({_inner(scope)}, '{KINDS[item.kind].type}', {_quoted(own.rpartition('/')[2])})]"
+
+
+def _told(value: dict[str, str], others: set[str], needed: set[str]) -> str:
+    """Return the expression for a property, or a key, of another resource."""
+    resource = value.get(REF) or value[KEYS]
+    needed.update({resource} if resource.lower() in others else ())
+    kind = kind_of(resource)
+    api = kind.api if kind else ""
+    if REF in value:
+        return f"[reference({_inner(resource)}, '{api}', 'full').{value['path']}]"
+    return f"[listKeys({_inner(resource)}, '{api}').{value['path']}]"
+
+
+def _owner(resource: str, others: set[str]) -> str | None:
+    """Return the id of the resource that one is, or is a part of, such as a network of a subnet."""
+    return next((item for item in others if f"{resource.lower()}/".startswith(f"{item}/")), None)
 
 
 def _id(resource: str) -> str:

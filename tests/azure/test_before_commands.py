@@ -1,0 +1,63 @@
+"""What stands in the way, as commands tell it: notes of a plan, and a refusal of a deployment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.azure.clouded import Clouded
+    from tests.conftest import Ran
+
+
+@pytest.fixture
+def project(clouded: Callable[..., Clouded]) -> Clouded:
+    """Return a project of somebody who may only read, where a provider is not registered."""
+    found = clouded("aci")
+    found.arm.allow("*/read")
+    found.arm.unregister("Microsoft.ContainerInstance")
+    return found
+
+
+def test_a_plan_needs_rights_to_read_alone(project: Clouded) -> None:
+    """What a deployment would be refused is noted."""
+    done = project.run("plan", "-o", "markdown")
+    assert done.code == 0, done.err
+    assert "> provider Microsoft.ContainerInstance: is not registered in the subscription" in done.out
+    assert "you lack the rights Microsoft.Resources/deployments/write, " in done.out
+    assert "make the resource group models" in done.out
+
+
+def test_a_deployment_is_refused_with_all_that_stands_in_its_way(project: Clouded) -> None:
+    """At once, before anything is made: nothing is written."""
+    refused: list[Ran] = []
+    written = project.since(lambda: refused.append(project.deploy("--set", "aci.priority=Spot")))
+    assert refused[0].code == 1
+    first, second, third, last = refused[0].err.splitlines()
+    assert first.startswith("provider Microsoft.ContainerInstance: ")
+    assert second.startswith("subscription ")
+    assert third.startswith("deploy.aci.priority: ")
+    assert last == "error: 3 things stand in the way, and nothing was made; the lines above say what to do"
+    assert [item for item in written if not item.path.partition("?")[0].endswith("/checkNameAvailability")] == []
+    assert project.left() == []
+
+
+def test_one_thing_that_stands_in_the_way_is_the_error(clouded: Callable[..., Clouded]) -> None:
+    """In one line, with what to do."""
+    done = clouded("aci").deploy("--set", "aci.priority=Spot")
+    assert done.code == 1
+    assert done.err.startswith("error: deploy.aci.priority: Spot groups have no address")
+
+
+def test_files_of_a_plan_are_written(clouded: Callable[..., Clouded]) -> None:
+    """A template and a Bicep file, and it is said how they are deployed."""
+    project = clouded("aci")
+    done = project.run("plan", "--arm", "net.json", "--bicep", "net.bicep")
+    assert done.code == 0, done.err
+    assert "wrote net.json; deploy it with: az deployment group create -g models -f net.json -p" in done.err
+    assert '-f net.bicep -p apiKey="$OPDEPLOY_API_KEY"' in done.err
+    assert '"apiKey"' in (project.folder / "net.json").read_text()
+    assert "param apiKey string" in (project.folder / "net.bicep").read_text()

@@ -1,0 +1,199 @@
+"""Plans as data: when the API key is kept, when what runs is made again for it, and which images go."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from opdeploy import targets
+from opdeploy.clients.azure import cloud as clouds
+from opdeploy.deploy.operate import require_key
+from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
+from opdeploy.deploy_settings import Deploy
+from opdeploy.deployment import Found, Observed, Version
+from opdeploy.errors import InputError
+from opdeploy.targets.azure.names import completed, where
+from opdeploy.targets.azure.target import forgotten, kept
+from opdeploy.targets.azure.vault import secret_name, secret_uri, vault_of
+from opdeploy.targets.base import Wanted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from opdeploy.plan import Plan
+
+TARGET = targets.find("aci")
+AZURE = {"subscription": "0" * 8, "resource_group": "g", "location": "westeurope"}
+SECRET = Found(kind="key vault secret", name="opdeploy-m", made={"id": "x", "vault": "https://keys.vault.azure.net"})
+OWN = "opdeployabc.azurecr.io/opdeploy/m"
+
+
+def wanted(*, keyed: bool = True, **azure: Any) -> Wanted:  # noqa: ANN401 - any setting
+    """Return what is to run."""
+    settings = Deploy.model_validate({"target": "aci", "azure": {**AZURE, **azure}})
+    return Wanted(
+        deployment="m",
+        settings=completed(settings, "m"),
+        artefact="a",
+        bundle="b",
+        image="x/m:1",
+        platform="linux/amd64",
+        port=8000,
+        memory_gb=1.0,
+        public=True,
+        keyed=keyed,
+        keep=2,
+        ready_s=10.0,
+    )
+
+
+def deployed(want: Wanted, key: dict[str, Any], *more: Found) -> Observed:
+    """Return a deployment as it is after what is wanted was made, with what is known of its key."""
+    plan = to_deploy(TARGET, want, Observed(target="aci", deployment="m"), ())
+    found = [
+        Found(kind=step.kind, name=step.name, made={"id": step.args["resource"], "body": step.args["body"]})  # type: ignore[dict-item]
+        for step in plan.steps
+        if step.call == "azure.put"
+    ]
+    group = next(item for item in found if item.kind == "container group")
+    own = Found(kind="version", name=kept("m", 1), properties={"keyed": want.keyed}, made=group.made)
+    version = _version(1, want.image).model_copy(update={"config": TARGET.config(want), "resource": "m"})
+    facts: dict[str, JsonValue] = {"key": key, "group": {"own": True}}
+    return Observed(target="aci", deployment="m", found=(*found, own, *more), versions=(version,), facts=facts)
+
+
+def _version(number: int, image: str) -> Version:
+    return Version(
+        number=number,
+        resource=f"m.v{number}",
+        config=str(number),
+        artefact="a",
+        image=image,
+        at=datetime(2026, 11, 26, tzinfo=UTC),
+        by="me",
+        state="running",
+        current=True,
+    )
+
+
+def calls(plan: Plan) -> list[str]:
+    """Return what the steps of a plan call, but for checks."""
+    return [step.call for step in plan.steps if step.action != "check"]
+
+
+@pytest.mark.parametrize(
+    ("key", "vault", "steps"),
+    [
+        ({"known": True, "fits": True, "kept": False}, None, []),
+        ({"known": True, "fits": None, "kept": False}, None, []),
+        ({"known": True, "fits": False, "kept": False}, None, ["azure.put"]),
+        ({"known": False, "fits": False, "kept": False}, None, ["azure.put"]),
+        ({"known": True, "fits": True, "kept": True}, "keys", []),
+        ({"known": True, "fits": True, "kept": False}, "keys", ["azure.keep_key"]),
+        ({"known": True, "fits": False, "kept": True}, "keys", ["azure.put"]),
+        ({"known": True, "fits": False, "kept": False}, "keys", ["azure.keep_key", "azure.put"]),
+    ],
+)
+def test_an_unchanged_deployment_is_made_again_for_its_key_alone(
+    key: dict[str, Any], vault: str | None, steps: list[str]
+) -> None:
+    """What the endpoint takes, and what the vault has, decides; the plan says what changes, and not to what."""
+    want = wanted(key_vault=vault)
+    plan = to_deploy(TARGET, want, deployed(want, key), ())
+    assert calls(plan) == steps
+    changes = [change.property for step in plan.steps for change in step.changes]
+    assert changes == (["key of clients"] if "azure.put" in steps else [])
+
+
+def test_what_asks_for_no_key_has_none_kept() -> None:
+    """A vault that is named gets nothing."""
+    want = wanted(keyed=False, key_vault="keys")
+    assert "azure.keep_key" not in calls(to_deploy(TARGET, want, Observed(target="aci", deployment="m"), ()))
+
+
+def test_the_key_is_kept_before_it_is_used() -> None:
+    """So a command that is killed between them finds it again."""
+    made = calls(to_deploy(TARGET, wanted(key_vault="keys"), Observed(target="aci", deployment="m"), ()))
+    assert made.index("azure.note") < made.index("azure.keep_key") < len(made) - 1 - made[::-1].index("azure.put")
+
+
+def test_a_secret_that_was_made_is_removed_before_the_record() -> None:
+    """It goes after what uses it, and while the record still tells of it."""
+    made = calls(to_remove(TARGET, deployed(wanted(), {}, SECRET)))
+    assert made.index("azure.drop_key") == made.index("azure.close") - 2
+    assert "azure.drop_key" not in calls(to_remove(TARGET, deployed(wanted(), {})))
+
+
+class Knowing:
+    """A place that knows a key, or none."""
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+
+    def api_key(self, _deployment: str) -> str | None:
+        """Return it."""
+        return self._key
+
+
+@pytest.mark.parametrize(("keyed", "key", "refused"), [(True, None, True), (True, "k", False), (False, None, False)])
+def test_a_rollback_needs_the_key_that_is_asked_for(*, keyed: bool, key: str | None, refused: bool) -> None:
+    """Where nobody knows it, none is made: clients have the one that was."""
+    plan = to_roll_back(TARGET, deployed(wanted(keyed=keyed), {}), 1)
+    if not refused:
+        require_key(plan, Knowing(key))  # type: ignore[arg-type]
+        return
+    with pytest.raises(InputError, match="set OPDEPLOY_API_KEY to the one that was shown"):
+        require_key(plan, Knowing(key))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("images", "gone", "new", "removed"),
+    [
+        ([f"{OWN}:1", f"{OWN}:2"], {1}, "", [f"{OWN}:1"]),
+        ([f"{OWN}:1", f"{OWN}:1"], {1}, "", []),
+        ([f"{OWN}:1", f"{OWN}:2"], {1}, f"{OWN}:1", []),
+        (["other.azurecr.io/m:1", f"{OWN}:2"], {1}, "", []),
+        ([f"{OWN}:1", f"{OWN}:2", f"{OWN}:3"], {2, 1}, "", [f"{OWN}:1", f"{OWN}:2"]),
+    ],
+    ids=["its own", "another version's", "the new version's", "in another registry", "several"],
+)
+def test_images_that_no_version_has_are_removed(
+    images: list[str], gone: set[int], new: str, removed: list[str]
+) -> None:
+    """Only from the deployment's own registry, and in the step that drops the versions."""
+    versions = tuple(_version(number, image) for number, image in enumerate(images, 1))
+    registry = Found(kind="container registry", name="opdeployABC")
+    observed = Observed(target="aci", deployment="m", found=(registry,), versions=versions)
+    (step,) = forgotten(observed, gone, new)
+    assert step.args.get("images", []) == removed
+    assert step.args["numbers"] == sorted(gone)
+    assert step.cleanup
+    assert [*forgotten(observed, [])] == []
+
+
+def test_a_vault_has_an_address_and_the_secret_a_name() -> None:
+    """By name in any cloud, or by address; where a cloud does not tell, only by that."""
+    assert vault_of("Keys", "vault.azure.cn") == "https://keys.vault.azure.cn"
+    assert vault_of("https://k.example/", "") == "https://k.example"
+    with pytest.raises(InputError, match="write its address"):
+        vault_of("keys", "")
+    assert secret_name("a_b") == "opdeploy-a-b"
+    settings = wanted(key_vault="keys").settings
+    assert secret_uri(settings, "m") == "https://keys.vault.azure.net/secrets/opdeploy-m"
+    assert secret_uri(wanted().settings, "m") is None
+    assert where(settings, "m").registry
+
+
+@pytest.mark.parametrize(("dns", "suffix"), [(".vault.azure.cn", "vault.azure.cn"), (None, "")])
+def test_a_clouds_file_tells_what_vaults_end_with(tmp_path: Path, dns: str | None, suffix: str) -> None:
+    """As az cloud show prints it; a cloud without vaults is none the worse."""
+    endpoints = dict.fromkeys(("resourceManager", "activeDirectory", "activeDirectoryResourceId"), "https://a.example/")
+    told = {"endpoints": endpoints, "suffixes": {"acrLoginServerEndpoint": ".azurecr.cn", "keyvaultDns": dns}}
+    (tmp_path / "cloud.json").write_text(json.dumps(told))
+    found = clouds.read(tmp_path / "cloud.json")
+    assert (found.registries, found.vaults) == ("azurecr.cn", suffix)
