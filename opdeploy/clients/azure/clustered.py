@@ -70,6 +70,10 @@ class Clustered(Place):
 
         On demand, where a plan is to be made, what an interrupted command began is waited for.
         """
+        self._seen = self._all_of(target, deployment, pushed=pushed)
+        return self._seen
+
+    def _all_of(self, target: str, deployment: str, *, pushed: bool) -> Observed:
         at = self.where(deployment)
         record = self.record(deployment) if pushed else None
         for item in record.made if record else ():
