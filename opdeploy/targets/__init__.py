@@ -36,9 +36,13 @@ def find(name: str, source: str = "--target", settings: Deploy | None = None) ->
     if name not in known:
         raise InputError(f"{source}: opdeploy does not deploy to {name}{nearest(name, [*known])}")
     module = import_module(f"{__name__}.{known[name]}")
-    target: Target = module.MADE if settings and settings.makes_machine else module.TARGET
+    if settings and settings.makes_machine:
+        module_made: Target = module.MADE
+        return module_made
     if settings:
         from opdeploy.targets import aks
 
-        return aks.MANAGED if aks.in_azure(settings) else target
+        if aks.in_azure(settings):
+            return aks.MANAGED
+    target: Target = module.TARGET
     return target

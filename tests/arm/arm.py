@@ -124,8 +124,8 @@ class Arm:
         self.signed_in_from: str | None = None
         """What a token tells of it, where it is that of a user."""
         self.pace = 1.0
-        self.kubeconfig = ""
         self.no_gpu = False
+        self.kubeconfig = ""
         self.restricted: set[str] = set()
         self.run_command: Callable[[str, str], tuple[str, str]] = lambda _machine, _script: ("", "")
         self.unseen: dict[str, int] = {}

@@ -17,7 +17,7 @@ from opdeploy.targets.aks.choice import IDS, check, in_azure
 from opdeploy.targets.azure import steps
 from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of
 from opdeploy.targets.azure.machines import Machines, question
-from opdeploy.targets.azure.shared import home, images, registry
+from opdeploy.targets.azure.shared import registry, stored
 from opdeploy.targets.azure.target import VERSION, AzureTarget, image
 from opdeploy.targets.engine.steps import clear_here
 from opdeploy.targets.kubernetes import Kubernetes
@@ -25,9 +25,7 @@ from opdeploy.targets.kubernetes import steps as inside
 from opdeploy.targets.kubernetes.names import RULE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from pydantic import JsonValue
+    from collections.abc import Iterator
 
     from opdeploy.deployment import Observed
     from opdeploy.plan import Plan, Step
@@ -67,7 +65,7 @@ class Aks(AzureTarget):
 
     def resources(self, wanted: Wanted) -> Iterator[Resource]:
         """Yield everything in Azure that a first version is made of."""
-        yield from _home(wanted, {})
+        yield from stored(wanted, wanted.settings.target or "", {})
         if not wanted.settings.aks.cluster:
             yield cluster(wanted)
         yield from (item for item in (right(wanted, {}), pool(wanted, {})) if item)
@@ -100,7 +98,7 @@ class Aks(AzureTarget):
 
     def _around(self, wanted: Wanted, observed: Observed, nodes: Resource | None) -> Iterator[Step]:
         """Yield the steps after which there is a cluster, with nodes that may pull the image."""
-        for item in _home(wanted, observed.facts):
+        for item in stored(wanted, wanted.settings.target or "", observed.facts):
             yield from steps.put(item, observed.of(item.kind, name_of(item.id)))
         if not wanted.settings.aks.cluster:
             yield from _made(cluster(wanted), observed)
@@ -164,12 +162,6 @@ class Aks(AzureTarget):
             yield clear_here(observed.deployment, None)
             yield steps.act(("note", observed.deployment), "azure.close", "remove the record", {}, action="delete")
         yield from (steps.delete(item) for item in ordered if item.kind == GROUP.name)
-
-
-def _home(wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
-    target = wanted.settings.target or ""
-    yield from home(wanted, target, facts)
-    yield from images(wanted, target, facts)
 
 
 def _made(resource: Resource, observed: Observed) -> Iterator[Step]:

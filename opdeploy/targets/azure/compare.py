@@ -21,10 +21,10 @@ _KEPT = {"customData"}
 """Keys of what Azure takes and never returns (Microsoft.Compute/virtualMachines)."""
 _GROWS = "agentPoolProfiles"
 """A list to which resources of their own add items."""
-_MOVES = {"count": "enableAutoScaling"}
-"""Numbers that move by themselves, with what has them do so."""
 _UNTOLD = ".appSettings"
 """How the path to a list begins that may hold secrets, and that is never read: nothing is told of it."""
+_MOVES = {"count": "enableAutoScaling"}
+"""Numbers that move by themselves, with what has them do so."""
 _BY = "name"
 """The key by which the items of a list are told apart, where they have it: Azure returns some in another order."""
 

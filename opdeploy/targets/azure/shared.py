@@ -69,8 +69,8 @@ def home(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterato
         yield Resource("resource group", at.group_id, {"location": at.location, "tags": {**own}})
 
 
-def images(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
-    """Yield the registry, where it is the deployment's own."""
+def stored(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
+    """Yield the resource group and the registry, where they are the deployment's own."""
     at = where(wanted.settings, wanted.deployment)
     if registry(wanted, facts).is_own:
         body: dict[str, JsonValue] = {
@@ -87,8 +87,7 @@ def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Itera
 
     What is named and exists is used as it is: it is not ours to change.
     """
-    yield from home(wanted, target, facts)
-    yield from images(wanted, target, facts)
+    yield from stored(wanted, target, facts)
     at = where(wanted.settings, wanted.deployment)
     found = registry(wanted, facts)
     if found.id is None:
