@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from opdeploy.targets.azure.before import Asking
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.questions import Said
-    from opdeploy.targets.base import Target, Wanted
+    from opdeploy.targets.base import Wanted
 
 
 class Place:
@@ -202,13 +202,13 @@ class Place:
 
     def _found(self, wanted: Wanted) -> list[Said]:
         """Return what was found out before anything is made, which is asked once."""
+        how = self._how()
+        if how is None:
+            return []
         if self._said is None or self._said[0] != wanted:
             is_seen = self._seen is not None and self._seen.deployment == wanted.deployment
             observed = self._seen if self._seen and is_seen else self.observe(self._target, wanted.deployment)
-            self._said = (
-                wanted,
-                asked(self._arm, to_ask(self._how(), wanted, self.where(wanted.deployment), observed)),
-            )
+            self._said = (wanted, asked(self._arm, to_ask(how, wanted, self.where(wanted.deployment), observed)))
         return self._said[1]
 
     def _key(self) -> Mapping[str, JsonValue]:
