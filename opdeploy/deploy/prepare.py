@@ -148,6 +148,8 @@ def _azure_files(wanted: Wanted, asked: Asked) -> dict[str, bytes | Path]:
     """Return the files of a platform of Azure: a template of its resources, and how to deploy it."""
     target = targets.find(asked.profile.id)
     assert isinstance(target, AzureTarget)  # noqa: S101 - for mypy
+    image = f"{_image(wanted.settings, wanted.deployment.lower())}:{wanted.bundle[:_TAG]}"
+    wanted = wanted.model_copy(update={"image": image})
     source = registry(wanted, {})
     context = {
         "workload": asked.workload.name,

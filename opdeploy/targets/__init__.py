@@ -6,7 +6,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
-from opdeploy.errors import InputError, nearest
+from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
@@ -34,7 +34,7 @@ def find(name: str, source: str = "--target", settings: Deploy | None = None) ->
     if why := _NO_CONTAINERS.get(name):
         raise InputError(f"{source}: {name}: {why}")
     if name not in known:
-        raise InputError(f"{source}: opdeploy does not deploy to {name}{nearest(name, [*known])}")
+        raise InputError(f"{source}: opdeploy does not deploy to {name}; valid: {', '.join(known)}")
     module = import_module(f"{__name__}.{known[name]}")
     if settings and settings.makes_machine:
         module_made: Target = module.MADE
