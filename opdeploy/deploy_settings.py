@@ -5,6 +5,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from opdeploy.fields import (
+    CLUSTER,
     DNS_LABEL,
     DNS_NAME,
     ENVIRONMENT,
@@ -15,6 +16,7 @@ from opdeploy.fields import (
     PROFILE,
     REGION,
     REGISTRY,
+    RELEASE,
     SETTING,
     SIZE,
     SUBNET,
@@ -171,6 +173,46 @@ class OnAzure(Frozen):
     ] = None
 
 
+class OnAks(Frozen):
+    """On a cluster of Azure that is named, or made: with a resource group, and no context of a kubeconfig."""
+
+    cluster: Annotated[
+        str | None,
+        Field(pattern=CLUSTER, max_length=400, description="Cluster that is there, by name or id; one is made."),
+    ] = None
+    tier: Annotated[
+        Literal["Free", "Standard", "Premium"] | None,
+        Field(description="Of a cluster that is made; Free, of which nothing is promised, if not given."),
+    ] = None
+    kubernetes_version: Annotated[
+        str | None, Field(pattern=RELEASE, description="Of a cluster that is made; what Azure takes, if not given.")
+    ] = None
+    system_size: Annotated[
+        str | None,
+        Field(pattern=SIZE, max_length=80, description="Size of its own nodes; Standard_D2as_v5 if not given."),
+    ] = None
+    system_nodes: Annotated[
+        int | None, Field(ge=1, le=100, description="Nodes of its own; 1 if not given, and 3 are advised.")
+    ] = None
+    size: Annotated[
+        str | None,
+        Field(
+            pattern=SIZE,
+            max_length=80,
+            description="Size of the nodes for the pods; the smallest with room for one if not given.",
+        ),
+    ] = None
+    min_nodes: Annotated[
+        int | None, Field(ge=0, le=1000, description="Nodes for the pods at least; 1 if not given.")
+    ] = None
+    max_nodes: Annotated[
+        int | None, Field(ge=1, le=1000, description="Nodes for the pods at most; as many if not given.")
+    ] = None
+    priority: Annotated[
+        Literal["Regular", "Spot"] | None, Field(description="Spot nodes are cheaper, and end at any time; Regular.")
+    ] = None
+
+
 class OnAci(Frozen):
     """As an Azure container group."""
 
@@ -283,6 +325,7 @@ class Deploy(Frozen):
     vm: Annotated[OnVm, Field(default_factory=OnVm, description="On a machine over SSH.")]
     kubernetes: Annotated[OnKubernetes, Field(default_factory=OnKubernetes, description="On a Kubernetes cluster.")]
     azure: Annotated[OnAzure, Field(default_factory=OnAzure, description="In an Azure subscription.")]
+    aks: Annotated[OnAks, Field(default_factory=OnAks, description="On a managed cluster of Azure.")]
     aci: Annotated[OnAci, Field(default_factory=OnAci, description="As an Azure container group.")]
     webapp: Annotated[OnWebApp, Field(default_factory=OnWebApp, description="As an Azure web app.")]
     container_apps: Annotated[

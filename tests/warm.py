@@ -33,6 +33,8 @@ LOADED = (
     "azure.mgmt.web",
     "azure.storage.blob",
     "docker",
+    "kubernetes.config",
+    "kubernetes.client",
     "jinja2",
     "msal",
     "numpy",

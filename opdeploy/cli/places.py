@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from opdeploy.cli.settings import Settings
+    from opdeploy.clients import azure
     from opdeploy.clients.docker.maker import Making
+    from opdeploy.clients.kubernetes import Api
     from opdeploy.deploy import operate
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
@@ -168,9 +170,9 @@ def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
     chosen = found.deploy.kubernetes
     if not chosen.context:
         raise InputError(
-            "deploy.kubernetes.context: names no cluster, and opdeploy does not make one yet; name a context of the "
-            "kubeconfig with --set kubernetes.context=NAME (see: kubectl config get-contexts), or make one first, "
-            "with az aks create and az aks get-credentials"
+            "deploy.kubernetes.context: names no cluster; name a context of the kubeconfig with --set "
+            "kubernetes.context=NAME (see: kubectl config get-contexts), or a cluster of Azure with --set "
+            "aks.cluster=NAME, or have one made in a resource group with --resource-group NAME, which costs money"
         )
     with ExitStack() as stack:
         api = stack.enter_context(kubernetes.connected(chosen.context))
@@ -202,26 +204,63 @@ def located(found: Settings) -> Deploy:
 @contextmanager
 def _azure(found: Settings, making: Making | None) -> Iterator[There]:
     """Give a subscription of Azure; images are built by the engine that answers here, else by the registry."""
+    from opdeploy.clients import azure
+
+    with _subscription(found, making) as (arm, deploy, registries, clients):
+        place = azure.Place(arm, deploy, deploy.target or "", registries, key=_key())
+        yield There(place, {**clients, "azure": _making(arm, place, registries)}, "linux/amd64", place.completed)
+
+
+@contextmanager
+def _aks(found: Settings, making: Making | None) -> Iterator[There]:
+    """Give a cluster: that of a context of the kubeconfig, else one of Azure, which may not be there yet."""
+    from opdeploy import ui
+    from opdeploy.clients import azure
+    from opdeploy.deploy.locking import owner
+    from opdeploy.targets.aks.choice import in_azure
+
+    if not in_azure(found.deploy):
+        with _cluster(found, making) as there:
+            yield there
+        return
+    with _subscription(found, making) as (arm, settings, registries, clients), ui.progress("cluster") as watch:
+        deploy = azure.named_cluster(arm, settings)
+
+        def within(api: Api) -> azure.Within:
+            return azure.Within(api, deploy.kubernetes.namespace, owner(), watch=watch, say=ui.say, force=found.force)
+
+        with closing(azure.Clusters(arm, deploy, within)) as clusters:
+            place = azure.Clustered(arm, deploy, deploy.target or "", registries, key=_key(), run=clusters)
+            more = {"azure": _making(arm, place, registries), "kubernetes": azure.Lazily(lambda: place.inside)}
+            yield There(place, {**clients, **more}, "linux/amd64", place.completed)
+
+
+@contextmanager
+def _subscription(
+    found: Settings, making: Making | None
+) -> Iterator[tuple[azure.Arm, Deploy, azure.Registries, dict[str, object]]]:
+    """Give a connection to Azure, the settings, where images are, and what steps call here."""
     from opdeploy.clients import azure, docker
     from opdeploy.clients.docker.copies import Spare
     from opdeploy.clients.docker.maker import Maker
-    from opdeploy.deploy.locking import owner
 
     deploy = located(found)
-    target = deploy.target or ""
     with ExitStack() as stack:
         session = stack.enter_context(azure.connected(deploy.azure.cloud, deploy.azure.subscription))
         arm = azure.Arm(session)
         engine = cache(lambda: stack.enter_context(docker.connected()))
         registries = azure.Registries(arm, engine, making, builds_here=_builds_here(deploy, engine))
-        place = azure.Place(arm, deploy, target, registries, key=_key())
-        clients: dict[str, object] = {
-            "azure": azure.Making(arm, place, registries, owner()),
-            "copy": Spare(engine, target),
-        }
+        clients: dict[str, object] = {"copy": Spare(engine, deploy.target or "")}
         if making:
             clients["image"] = Maker(engine, making)
-        yield There(place, clients, "linux/amd64", place.completed)
+        yield arm, deploy, registries, clients
+
+
+def _making(arm: azure.Arm, place: azure.Place, registries: azure.Registries) -> azure.Making:
+    from opdeploy.clients import azure
+    from opdeploy.deploy.locking import owner
+
+    return azure.Making(arm, place, registries, owner())
 
 
 def _key() -> str | None:
@@ -257,8 +296,8 @@ def _builds_here(deploy: Deploy, engine: Callable[[], object]) -> bool:
 _PLACES = {
     "local": _local,
     "vm": _vm,
-    "aks-cpu": _cluster,
-    "aks-gpu": _cluster,
+    "aks-cpu": _aks,
+    "aks-gpu": _aks,
     "aci": _azure,
     "webapp": _azure,
     "container-apps": _azure,

@@ -30,6 +30,7 @@ _PLACE = {
     "resource_group",
     "subscription",
     "cloud",
+    "cluster",
 }
 """Settings that say where a deployment is."""
 
@@ -88,7 +89,7 @@ class Settings(NamedTuple):
             words.append(f" --state {quote(str(self.deploy.state))}")
         for path in settings_of_deploy():
             section, _, key = path.partition(".")
-            if section in {"vm", "kubernetes", "azure"} and key in _PLACE:
+            if section in {"vm", "kubernetes", "azure", "aks"} and key in _PLACE:
                 value = getattr(getattr(self.deploy, section), key)
                 written = getattr(getattr(self.workload.deploy, section), key) if self.workload else None
                 if value not in {None, written} and not self.sources.get(path, "").startswith(VARIABLE):

@@ -8,6 +8,7 @@ from opdeploy.deploy import engines
 from opdeploy.deploy.finding import Finding, missing
 from opdeploy.deploy.locking import owner
 from opdeploy.errors import OpdeployError
+from opdeploy.targets.aks.choice import in_azure
 from opdeploy.targets.kubernetes.kinds import KINDS, METRICS
 
 if TYPE_CHECKING:
@@ -26,8 +27,13 @@ def cluster(deploy: Deploy, name: str | None) -> Iterator[Finding]:
     from opdeploy.clients import kubernetes
 
     context = deploy.kubernetes.context
+    if in_azure(deploy):
+        todo = "see what opdeploy plan says of it"
+        yield Finding("cluster", "note", "is one of Azure, where one is made that is not there", todo)
+        return
     if context is None:
-        yield Finding("context", "missing", "names no cluster", "name one with --set kubernetes.context=NAME")
+        todo = "name one with --set kubernetes.context=NAME, or a resource group, in which one is made"
+        yield Finding("context", "missing", "names no cluster", todo)
         return
     try:
         with kubernetes.connected(context) as api:

@@ -103,8 +103,8 @@ def _plan(
         keeps=tuple(
             Resource(kind=item.kind, name=item.name, properties=item.properties)
             for item in observed.found
-            if (item.kind, item.name) not in touched and not item.passing
-        ),
+            if operation != "remove" and (item.kind, item.name) not in touched and not item.passing
+        ),  # of a removal, what has no step of its own goes with what it belongs to
         steps=done,
     )
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,9 @@ from opdeploy.names import deployment_name
 from opdeploy.plan import fingerprint
 from opdeploy.render import render
 from opdeploy.runtime.package import opened, sha256
-from opdeploy.targets import kubernetes
+from opdeploy.targets import aks, kubernetes
 from opdeploy.targets.azure import machine
-from opdeploy.targets.azure.names import completed
+from opdeploy.targets.azure.names import completed, where
 from opdeploy.targets.azure.shared import registry
 from opdeploy.targets.azure.target import AzureTarget
 from opdeploy.targets.azure.template import template
@@ -108,6 +109,8 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
             if wanted.settings.kubernetes.namespace:  # which may be others' too
                 own.pop(NAMESPACE)
             wanted = wanted.model_copy(update={"manifests": _manifests(wanted, asked, package)})
+            if aks.in_azure(wanted.settings):
+                own["template.json"] = _template(aks.MANAGED.resources(wanted))
         elif asked.profile.id in AZURE:
             own = _azure_files(wanted, asked)
         else:
@@ -131,6 +134,13 @@ def require_unchanged(package: Package) -> None:
 def _cluster_files(wanted: Wanted, asked: Asked, package: Package, name: str) -> dict[str, bytes | Path]:
     """Return the files of a cluster, without those of which nothing is left; `name` is that of the image."""
     context = values(wanted, asked.workload.name, asked.workload.stage, name, measured(package))
+    if aks.in_azure(wanted.settings):
+        at = where(wanted.settings, wanted.deployment)
+        context |= {
+            "group": quote(at.group),
+            "location": quote(at.location or "REGION"),
+            "cluster": aks.called(aks.id_of(wanted.settings, wanted.deployment)),
+        }
     return {path: text for path, text in render(TEMPLATES, context).items() if isinstance(text, bytes) and text.strip()}
 
 
@@ -173,9 +183,10 @@ def _wanted(package: Package, asked: Asked) -> Wanted:
     settings = asked.settings.model_copy(update={"target": asked.profile.id})
     if asked.profile.id in CLUSTER:
         check(settings.kubernetes)
+        aks.check(settings, datetime.now(UTC).date())
     rule = targets.find(asked.profile.id, settings=settings).rule
     name = deployment_name(settings, asked.workload.name, asked.profile, rule)
-    if asked.profile.id in AZURE:
+    if asked.profile.id in AZURE or aks.in_azure(settings):
         settings = completed(settings, name)
     public, tls = exposure(settings)
     return Wanted(

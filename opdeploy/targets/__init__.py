@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
     from opdeploy.targets.base import Target
 
-_SHARED = {"azure", "base", "engine"}
-"""Modules that are no platform's."""
+_SHARED = {"aks", "azure", "base", "engine"}
+"""Modules that are no platform's; `aks` takes the place of that of clusters where Azure has the cluster."""
 _NO_CONTAINERS = {"webapp-windows": "runs no Linux image, which is what opdeploy builds; take webapp"}
 """Platforms that containers of ours do not run on, and why."""
 
@@ -36,5 +36,13 @@ def find(name: str, source: str = "--target", settings: Deploy | None = None) ->
     if name not in known:
         raise InputError(f"{source}: opdeploy does not deploy to {name}{nearest(name, [*known])}")
     module = import_module(f"{__name__}.{known[name]}")
-    target: Target = module.MADE if settings and settings.makes_machine else module.TARGET
+    if settings and settings.makes_machine:
+        module_made: Target = module.MADE
+        return module_made
+    if settings:
+        from opdeploy.targets import aks
+
+        if aks.in_azure(settings):
+            return aks.MANAGED
+    target: Target = module.TARGET
     return target

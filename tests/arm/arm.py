@@ -86,8 +86,8 @@ class Arm:
     `role_reads` (pulls that a new role assignment does not allow yet), `principal_writes` (role assignments that do
     not find a new identity yet), `token_s`, `pace` (by which the times of probes are multiplied), `no_gpu` (what is
     to run on one waits for it), `registering` (reads that a registration takes), `elsewhere` (host and port where a
-    name of Azure's services leads), and `hook`, which is called with number, method and path before a request is
-    looked at.
+    name of Azure's services leads), `kubeconfig` (of what is in clusters), and `hook`, which is called with number,
+    method and path before a request is looked at.
     """
 
     def __init__(self, url: str, authority: trustme.CA, proxy: str = "") -> None:
@@ -125,6 +125,7 @@ class Arm:
         """What a token tells of it, where it is that of a user."""
         self.pace = 1.0
         self.no_gpu = False
+        self.kubeconfig = ""
         self.restricted: set[str] = set()
         self.run_command: Callable[[str, str], tuple[str, str]] = lambda _machine, _script: ("", "")
         self.unseen: dict[str, int] = {}

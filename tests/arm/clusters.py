@@ -7,7 +7,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from tests.arm import basics, engine, identities, sdk
+from tests.arm import basics, computers, engine, identities, sdk
 from tests.arm.answers import Answer, refused
 from tests.arm.kinds import ASYNC, LOCATION, Kind, Long, Resource
 from tests.arm.operations import Operation
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.arm.kinds import Action, Request, Route
 
 VERSIONS = ("2024-09-01", "2025-05-01", "2025-10-01", "2026-01-01", "2026-05-01", "2026-08-01")
+SPOT = "kubernetes.azure.com/scalesetpriority"
 KUBERNETES = {"1.34": ("1.34.4", False), "1.35": ("1.35.3", True), "1.36": ("1.36.1", False)}
 """Minor versions, each with a patch, and whether it is the default."""
 POOL_DEFAULTS = {
@@ -38,6 +39,11 @@ def _pool(given: dict[str, Any]) -> dict[str, Any]:
     """Return a pool with what the service adds; raises Refused for counts that do not fit."""
     pool = {**POOL_DEFAULTS, **{name: each for name, each in given.items() if each is not None}}
     low, high = pool.get("minCount"), pool.get("maxCount")
+    if pool["scaleSetPriority"] == "Spot":  # learn: aks/spot-node-pool
+        pool["nodeTaints"] = list(dict.fromkeys([*(pool.get("nodeTaints") or []), f"{SPOT}=spot:NoSchedule"]))
+        pool["nodeLabels"] = {**(pool.get("nodeLabels") or {}), SPOT: "spot"}
+    if pool["enableAutoScaling"] and low is not None and high is not None and not low <= pool["count"] <= high:
+        raise refused(400, "InvalidParameter", "The count of an agent pool must be within minCount and maxCount.")
     if pool["enableAutoScaling"] and (low is None or high is None or low > high):
         raise refused(400, "InvalidParameter", "minCount and maxCount are needed where enableAutoScaling is true.")
     if pool["mode"] == "System" and (
@@ -89,18 +95,26 @@ def _check_cluster(arm: Arm, old: Resource | None, new: Resource) -> None:
     own["fqdn"] = f"{own['dnsPrefix']}-{uuid.uuid4().hex[:8]}.hcp.{new.body['location']}.azmk8s.io"
     own["powerState"] = {"code": "Running"}
     path = f"{arm.scope}/resourceGroups/{own['nodeResourceGroup']}"
-    body = {"location": new.body["location"], "tags": {}, "managedBy": new.id}
+    if arm.find(path):
+        message = f"The node resource group {own['nodeResourceGroup']} already exists."
+        raise refused(409, "NodeResourceGroupAlreadyExists", message)
+    common = {"location": new.body["location"], "tags": dict(new.body.get("tags") or {})}  # learn: aks/use-tags
+    body = {**common, "managedBy": new.id, "properties": {"provisioningState": "Succeeded"}}
     arm.resources[path.lower()] = Resource(path, basics.GROUP, body)
+    disk = f"{path}/providers/{computers.DISKS.type}/pvc-{new.name}"
+    arm.resources[disk.lower()] = Resource(disk, computers.DISKS, {**common, "properties": {}})
     kubelet = {name: str(uuid.uuid4()) for name in ("principalId", "clientId")}
     name = f"{path}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{new.name}-agentpool"
-    body = {"location": new.body["location"], "properties": {**kubelet, "tenantId": arm.tenant}}
+    body = {**common, "properties": {**kubelet, "tenantId": arm.tenant}}
     arm.resources[name.lower()] = Resource(name, identities.KINDS[0], body)
     told = {"resourceId": name, "clientId": kubelet["clientId"], "objectId": kubelet["principalId"]}
     own["identityProfile"] = {"kubeletidentity": told}
 
 
 def _gone_cluster(arm: Arm, cluster: Resource) -> None:
-    if group := arm.find(f"{arm.scope}/resourceGroups/{cluster.properties['nodeResourceGroup']}"):
+    """Take away what it was made of, unless a test wants that to stay: `private["stays"]`."""
+    group = arm.find(f"{arm.scope}/resourceGroups/{cluster.properties['nodeResourceGroup']}")
+    if group and not cluster.private.get("stays"):
         arm.remove(group)
 
 
@@ -131,8 +145,8 @@ def _check_pool(arm: Arm, old: Resource | None, new: Resource) -> None:
     new.body["properties"] = _pool({**(old.properties if old else {}), **new.properties})
 
 
-def _credential(_arm: Arm, cluster: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:
-    """Return a kubeconfig: that of `private["kubeconfig"]`, where a test set one."""
+def _credential(arm: Arm, cluster: Resource, _request: Request, _names: tuple[str, ...]) -> Answer:
+    """Return a kubeconfig: that of `private["kubeconfig"]`, or of `arm.kubeconfig`, where a test set one."""
     server = {"name": cluster.name, "cluster": {"server": f"https://{cluster.properties['fqdn']}:443"}}
     user = f"clusterUser_{cluster.id.split('/')[4]}_{cluster.name}"
     context = {"name": cluster.name, "context": {"cluster": cluster.name, "user": user}}
@@ -140,7 +154,9 @@ def _credential(_arm: Arm, cluster: Resource, _request: Request, _names: tuple[s
         "apiVersion": "v1", "kind": "Config", "clusters": [server], "contexts": [context],
         "current-context": cluster.name, "users": [{"name": user, "user": {"token": "not-for-any-cluster"}}],
     }  # fmt: skip
-    text = cluster.private.get("kubeconfig") or json.dumps(made)
+    if cluster.properties["provisioningState"] == "Creating":
+        raise refused(404, "NotFound", f"The control plane of '{cluster.name}' is not there yet.")
+    text = cluster.private.get("kubeconfig") or arm.kubeconfig or json.dumps(made)
     value = base64.b64encode(text.encode()).decode()
     return Answer(200, {"kubeconfigs": [{"name": "clusterUser", "value": value}]})
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow  # minutes: it is broken at every write
 
 DEPLOY = ("deploy", "--yes")
+LOCKED = "opdeploy-lock-net was not removed"
+"""What was deployed stays, for its lock could be removed no more."""
 NO = answers.error(403, "AuthorizationFailed", "The client does not have authorization to perform action 'x/y/write'.")
 
 
@@ -74,8 +76,8 @@ def test_a_removal_of_an_app_that_is_killed_goes_on(breaks: Breaks) -> None:
     def scenario(project: Clouded, number: int) -> bool:
         assert project.deploy().code == 0
         was_killed = killed(project, number, "remove", "--yes")
-        project.run("remove", "--yes")
-        assert project.left() == [], number
+        done = project.run("remove", "--yes")
+        assert project.left() == [], (number, done.err)
         return was_killed
 
     breaks.at_every_write(scenario, least=8)
@@ -86,7 +88,7 @@ def test_a_first_app_that_is_refused_leaves_nothing(breaks: Breaks) -> None:
 
     def scenario(project: Clouded, number: int) -> bool:
         was_refused, done = refused(project, number, NO, *DEPLOY)
-        if was_refused and done.code:
+        if was_refused and done.code and LOCKED not in done.err:
             assert done.code == 1, (number, done.err)
             assert "AuthorizationFailed" in done.err, (number, done.err)
             assert "az role assignment create" in done.err, (number, done.err)
@@ -104,7 +106,7 @@ def test_an_update_of_an_app_that_is_refused_ends_on_the_old_version(breaks: Bre
         assert project.deploy().code == 0
         project.model(seed=1)
         was_refused, done = refused(project, number, NO, *DEPLOY)
-        if was_refused and done.code:
+        if was_refused and done.code and LOCKED not in done.err:
             assert project.versions() == {1: ("running", True)}, (number, done.err)
             assert active(project) == ["v1"], (number, done.err)
             assert project.run("diff").code == 0, (number, done.err)

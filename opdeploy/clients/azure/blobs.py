@@ -142,10 +142,11 @@ class Blobs:
             held.ended.set()
             try:
                 with explained(self._what(at, "unlocked")):
-                    if self._properties(at, blob).size:
+                    found = self._properties(at, blob)
+                    if found and found.size:
                         blob.set_blob_metadata({}, lease=held.lease)
                         held.lease.release()
-                    else:  # it was made for the lock alone, or what it told of is removed
+                    elif found:  # it was made for the lock alone, or what it told of is removed
                         blob.delete_blob(lease=held.lease)
             except RefusedError as error:
                 if error.status not in _LOST:

@@ -71,7 +71,7 @@ class Keys:
 
     def keep(self, at: Where, vault: str) -> None:
         """Keep the key in a vault: that of the environment, else one that is made."""
-        tags = {MANAGED_BY: "opdeploy", NAME: at.deployment, TARGET: self._target, GROUP: at.group}
+        tags = {MANAGED_BY: "opdeploy", NAME: at.deployment, TARGET: self._target, GROUP: at.group.lower()}
         name = secret_name(at.deployment)
         there = self._kept(at, vault)
         if there and (self._given or there.value) == there.value:
@@ -95,7 +95,7 @@ class Keys:
         """Return the secret that was made for a deployment; None where there is none, or another made it."""
         where = (record.vault if record else None) or vault
         kept = self._kept(at, where) if where else None
-        own = {NAME: at.deployment, TARGET: self._target, GROUP: at.group}
+        own = {NAME: at.deployment, TARGET: self._target, GROUP: at.group.lower()}
         if kept is None or any(kept.tags.get(tag) != value for tag, value in own.items()):
             return None
         name = secret_name(at.deployment)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from opdeploy.clients.azure.runs import Runs
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Lock, Observed
+    from opdeploy.targets.azure.before import Asking
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.questions import Said
     from opdeploy.targets.base import Wanted
@@ -94,11 +95,17 @@ class Place:
         groups = sorted(
             {name_of(group_of(item["id"])).lower(): name_of(group_of(item["id"])) for item in mine}.values()
         )
+        groups = [name for name in groups if not self._is_managed(name)]
         if len(groups) > 1:
             raise InputError(
                 f"{deployment}: is in several resource groups: {', '.join(groups)}; say which with --resource-group"
             )
         return groups[0] if groups else f"opdeploy-{deployment}"
+
+    def _is_managed(self, group: str) -> bool:
+        """Tell whether a resource made a group for itself, as a cluster does for its nodes, with its own tags."""
+        found = self._arm.find(group_id(self._arm.session.subscription, group))
+        return bool(found and found.get("managedBy"))
 
     # What is there
 
@@ -188,9 +195,9 @@ class Place:
         if not wanted.settings.azure.owner:
             yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
 
-    def _how(self) -> AzureTarget | None:
+    def _how(self) -> Asking | None:
         """Return what makes a deployment of steps; None where that is no target of Azure."""
-        found = targets.find(self._target)
+        found = targets.find(self._target, settings=self._settings)
         return found if isinstance(found, AzureTarget) else None
 
     def _found(self, wanted: Wanted) -> list[Said]:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from opdeploy.errors import InputError, NotFoundError, OpdeployError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from kubernetes.client import ApiClient
 
@@ -247,6 +247,30 @@ def connected(context: str) -> Iterator[Api]:
 
     Raises InputError where the kubeconfig has no such context, or cannot be read.
     """
+    with _client(context) as client:
+        yield Api(client, context)
+
+
+@contextmanager
+def connected_to(kubeconfig: dict[str, Any], name: str, token: Callable[[], str] | None = None) -> Iterator[Api]:
+    """Connect to the cluster of the current context of a kubeconfig, which no file has; `name` is what it is called.
+
+    `token` returns what authorizes each request, where the kubeconfig has nothing that does. Raises OpdeployError where
+    it cannot be used.
+    """
+    with _client(name, kubeconfig) as client:
+        if token:
+
+            def refresh(settings: Any) -> None:  # noqa: ANN401 - of the SDK
+                settings.api_key["BearerToken"] = f"Bearer {token()}"
+
+            refresh(client.configuration)
+            client.configuration.refresh_api_key_hook = refresh
+        yield Api(client, name)
+
+
+@contextmanager
+def _client(name: str, kubeconfig: dict[str, Any] | None = None) -> Iterator[ApiClient]:
     try:
         from kubernetes import config
         from kubernetes.client import ApiClient, Configuration
@@ -259,15 +283,20 @@ def connected(context: str) -> Iterator[Api]:
     settings = Configuration()
     settings.retries = False  # a step is tried again by who carries it out, and not behind its back
     try:
-        file = os.environ.get("KUBECONFIG")  # the SDK looks only once, when it is imported
-        config.load_kube_config(file or None, context=context, client_configuration=settings)  # type: ignore[no-untyped-call]
+        if kubeconfig is None:
+            file = os.environ.get("KUBECONFIG")  # the SDK looks only once, when it is imported
+            config.load_kube_config(file or None, context=name, client_configuration=settings)  # type: ignore[no-untyped-call]
+        else:
+            config.load_kube_config_from_dict(kubeconfig, client_configuration=settings)  # type: ignore[no-untyped-call]
     except (ConfigException, YAMLError, OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"deploy.kubernetes.context {context}: {_why(error)}") from None
+        if kubeconfig is None:
+            raise InputError(f"deploy.kubernetes.context {name}: {_why(error)}") from None
+        raise OpdeployError(f"{name}: its kubeconfig cannot be used: {type(error).__name__}; try again") from None
     if not settings.verify_ssl:  # which the plan tells, once
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     client = ApiClient(settings)
     try:
-        yield Api(client, context)
+        yield client
     finally:
         client.close()  # type: ignore[no-untyped-call]
 

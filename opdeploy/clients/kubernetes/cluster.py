@@ -66,6 +66,10 @@ class Cluster(Rollouts):
             yield "deploy.registry: a cluster pulls its images from a registry; name one with --registry"
         elif why := reach(wanted.settings.registry).why_not:
             yield f"deploy.registry: {wanted.settings.registry} does not answer: {why}; check it, and the network"
+        yield from self.within(wanted)
+
+    def within(self, wanted: Wanted) -> Iterator[str]:
+        """Yield what in the cluster would keep a deployment from being made."""
         left = fitted(wanted.manifests, {"apis": list(self.apis())}).left_out
         for kind in ASKED_FOR:
             if kind in left:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from opdeploy.errors import nearest
 from opdeploy.targets.azure import rights, rules
@@ -13,13 +13,14 @@ from opdeploy.targets.azure.shared import ACR_PULL, REPOSITORY_READER, Resource,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from pydantic import JsonValue
+
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
     from opdeploy.plan import Step
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.questions import Said
     from opdeploy.targets.azure.shared import Registry
-    from opdeploy.targets.azure.target import AzureTarget
     from opdeploy.targets.base import Wanted
 
 _RESOURCES = "2025-04-01"
@@ -40,6 +41,22 @@ built-in-roles, of 2025-06-30, read 2026-11-26)."""
 _FREE = frozenset({"Microsoft.Authorization", "Microsoft.Resources"})
 """Providers that need no registration (learn.microsoft.com/azure/azure-resource-manager/management/
 resource-providers-and-types, read 2026-11-26)."""
+
+
+class Asking(Protocol):
+    """What makes a deployment of steps, and has questions of its own."""
+
+    def config(self, wanted: Wanted) -> str:
+        """Return the digest of everything that decides how a version runs."""
+
+    def plan(self, wanted: Wanted, observed: Observed, number: int) -> Iterator[Step]:
+        """Yield the steps that make a version current."""
+
+    def asks(self, before: Before) -> Iterator[Question | Said]:
+        """Yield what is asked of Azure before anything is made, beside what is asked for every platform."""
+
+    def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:
+        """Yield what keeps it from being made on this platform, a sentence each with what to do."""
 
 
 class Before(NamedTuple):
@@ -76,7 +93,7 @@ def keeps_in_group(settings: Deploy) -> bool:
     return "://" not in (settings.state or "")
 
 
-def to_ask(target: AzureTarget, wanted: Wanted, at: Where, observed: Observed) -> Iterator[Question | Said]:
+def to_ask(target: Asking, wanted: Wanted, at: Where, observed: Observed) -> Iterator[Question | Said]:
     """Yield everything that is asked before a target's steps, and what is known without asking."""
     config = target.config(wanted)
     same = (item.number for item in observed.versions if item.current and item.config == config)

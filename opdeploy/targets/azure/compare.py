@@ -23,6 +23,8 @@ _GROWS = "agentPoolProfiles"
 """A list to which resources of their own add items."""
 _UNTOLD = ".appSettings"
 """How the path to a list begins that may hold secrets, and that is never read: nothing is told of it."""
+_MOVES = {"count": "enableAutoScaling"}
+"""Numbers that move by themselves, with what has them do so."""
 _BY = "name"
 """The key by which the items of a list are told apart, where they have it: Azure returns some in another order."""
 
@@ -68,7 +70,7 @@ def _pairs(value: object, actual: object, path: str) -> Iterator[tuple[str, Any,
             return
         theirs = {str(key).lower(): item for key, item in actual.items()} if isinstance(actual, dict) else {}
         for key, item in value.items():
-            if key in _KEPT:
+            if key in _KEPT or value.get(_MOVES.get(key, "")) is True:
                 continue
             yield from _pairs(item, theirs.get(key.lower()), f"{path}.{key}" if path else key)
         if not value:

@@ -59,6 +59,19 @@ KINDS = {
     for kind in (
         # The API versions are those of azure-mgmt-containerinstance 10.1.0 and azure-mgmt-containerregistry 15.0.0, and
         # of the published schemas of identities and role assignments, read 2026-11-26.
+        # Those of clusters are that of azure-mgmt-containerservice 41.8.0, read 2026-11-26.
+        Kind(
+            "node pool",
+            "Microsoft.ContainerService/managedClusters/agentPools",
+            "2026-08-01",
+            Sdk("containerservice", "ContainerServiceClient", "agent_pools"),
+        ),
+        Kind(
+            "cluster",
+            "Microsoft.ContainerService/managedClusters",
+            "2026-08-01",
+            Sdk("containerservice", "ContainerServiceClient", "managed_clusters"),
+        ),
         Kind(
             "container group",
             "Microsoft.ContainerInstance/containerGroups",

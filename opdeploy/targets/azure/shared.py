@@ -69,25 +69,30 @@ def home(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterato
         yield Resource("resource group", at.group_id, {"location": at.location, "tags": {**own}})
 
 
+def stored(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
+    """Yield the resource group and the registry, where they are the deployment's own."""
+    at = where(wanted.settings, wanted.deployment)
+    if registry(wanted, facts).is_own:
+        body: dict[str, JsonValue] = {
+            "location": at.location,
+            "tags": {**tags(wanted.settings, wanted.deployment, target)},
+            "sku": {"name": wanted.settings.azure.registry_sku or "Basic"},
+            "properties": {"adminUserEnabled": False},
+        }
+        yield Resource("container registry", at.registry, body)
+
+
 def shared(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
     """Yield what is there before anything runs, in the order in which it is made.
 
     What is named and exists is used as it is: it is not ours to change.
     """
+    yield from stored(wanted, target, facts)
     at = where(wanted.settings, wanted.deployment)
-    own = tags(wanted.settings, wanted.deployment, target)
-    base: dict[str, JsonValue] = {"location": at.location, "tags": {**own}}
-    yield from home(wanted, target, facts)
     found = registry(wanted, facts)
-    if found.is_own:
-        body: dict[str, JsonValue] = {
-            **base,
-            "sku": {"name": wanted.settings.azure.registry_sku or "Basic"},
-            "properties": {"adminUserEnabled": False},
-        }
-        yield Resource("container registry", at.registry, body)
     if found.id is None:
         return
+    base: dict[str, JsonValue] = {"location": at.location, "tags": {**tags(wanted.settings, wanted.deployment, target)}}
     puller = identity(wanted)
     if puller == at.identity:
         yield Resource("identity", puller, {**base, "properties": {}})

@@ -65,7 +65,7 @@ class AzureTarget:
         yield from _key(wanted, observed)
         yield from _put(needed, observed, is_group=False)
         if version:
-            yield from _image(wanted, registry(wanted, facts), facts)
+            yield from image(wanted, registry(wanted, facts), facts)
 
     def asks(self, before: Before) -> Iterator[Question | Said]:  # noqa: ARG002 - of subclasses
         """Yield what is asked of Azure before anything is made, beside what is asked for every platform."""
@@ -189,7 +189,7 @@ def _dropped(secret: Found) -> Step:
     return steps.act(where, "azure.drop_key", title, {**args}, action="delete", timeout_s=steps.GONE_S)
 
 
-def _image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Iterator[Step]:
+def image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Iterator[Step]:
     """Yield the steps that build the image and bring it to its registry."""
     name = wanted.image
     if facts.get("builds") == "registry":

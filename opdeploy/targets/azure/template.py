@@ -36,7 +36,8 @@ def _resource(item: Resource, others: set[str], before: list[Resource]) -> dict[
     _, *names = names_of(item.id)
     scope = item.id.rpartition(PROVIDERS)[0]
     is_extension = scope.lower() != group_of(item.id).lower()
-    needed: set[str] = {scope} if is_extension and scope.lower() in others else set()
+    above = scope if is_extension else item.id.rsplit("/", 2)[0]
+    needed: set[str] = {above} if above.lower() in others else set()
     body = _expressed(item.body, others, needed)
     return {
         "type": kind.type,

@@ -55,8 +55,7 @@ class Kubernetes:
         if observed.facts.get("namespace") is None:
             yield from steps.applied(_of_kind(wanted.manifests, "Namespace"), None)
         if version is None:
-            yield making.build(wanted.image, f"build the image {wanted.image} here", HERE)
-            yield making.push(wanted.image, wanted.settings.registry or "a registry")
+            yield from self.images(wanted, observed)
         yield from _beforehand(observed, manifests)
         public, _ = _exposure(observed)
         is_narrowed = public and not wanted.public
@@ -75,6 +74,11 @@ class Kubernetes:
         yield from _unwanted(observed, {*manifests})
         if version is None and observed.versions:
             yield clear_here(name, wanted.image)
+
+    def images(self, wanted: Wanted, observed: Observed) -> Iterator[Step]:  # noqa: ARG002 - which of Azure needs
+        """Yield the steps that build the image and bring it to where the cluster pulls it from."""
+        yield making.build(wanted.image, f"build the image {wanted.image} here", HERE)
+        yield making.push(wanted.image, wanted.settings.registry or "a registry")
 
     def _deployment(self, wanted: Wanted, observed: Observed, manifest: Manifest, number: int) -> Manifest:
         """Return the Deployment of a version; what is there keeps its strategy, whichever GPU is spare by now."""

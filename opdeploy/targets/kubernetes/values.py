@@ -77,6 +77,7 @@ def values(wanted: Wanted, workload: str, stage: str | None, image: str, measure
         "startup_failures": math.ceil(startup_s / _PERIOD_S),
         "startup_why": why,
         "gpus": (chosen.gpus or 1) if wanted.gpu else 0,
+        "spot": wanted.settings.aks.priority == "Spot",
         "cpu": cpu(chosen.cpus or measured.threads or 1),
         "memory_request": _mebibytes(min(_asked(measured, wanted.memory_gb), wanted.memory_gb * 1e9)),
         "memory_limit": _mebibytes(wanted.memory_gb * 1e9),
@@ -110,6 +111,12 @@ def cpu(cpus: float) -> str:
     """Return processors as an API server writes them: whole ones, or thousandths."""
     thousandths = round(cpus * 1000)
     return f"{thousandths}m" if thousandths % 1000 else _scaled(thousandths // 1000, 1000, ("", "k"))
+
+
+def amount(cpus: str) -> float:
+    """Return processors that an API server wrote: whole ones, thousandths, or thousands."""
+    factors = {"m": 0.001, "k": 1000.0}
+    return float(cpus.rstrip("mk")) * factors.get(cpus[-1], 1.0)
 
 
 def _mebibytes(size: float) -> str:
