@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
     from opdeploy.targets.azure.names import Where
+    from opdeploy.targets.azure.questions import Said
     from opdeploy.targets.azure.record import Machine
     from opdeploy.targets.base import Wanted
 
@@ -69,6 +70,10 @@ class MachinePlace(Place):
 
     def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:
         """Return everything that belongs to a deployment: in Azure, and on its machine where that is reached."""
+        self._seen = self._observed(target, deployment, pushed=pushed)
+        return self._seen
+
+    def _observed(self, target: str, deployment: str, *, pushed: bool) -> Observed:
         found = super().observe(target, deployment)
         at = self.where(deployment)
         there = found.of(KIND, deployment)
@@ -157,19 +162,17 @@ class MachinePlace(Place):
 
     # What stands in the way
 
-    def _group_state(self, at: Where) -> str | None:
-        found = self._arm.find(at.group_id) or {}
-        state = (found.get("properties") or {}).get("provisioningState")
-        return state if isinstance(state, str) else None
+    def _found(self, wanted: Wanted) -> list[Said]:
+        try:
+            return super()._found(wanted)
+        except OpdeployError:  # that keeps a plan from being made, which says it
+            return []
 
     def obstacles(self, wanted: Wanted) -> Iterator[str]:
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
         at = self.where(wanted.deployment)
         vm = wanted.settings.vm
-        if not at.location:
-            yield "deploy.azure.location: no region is named; name one with --location, such as westeurope"
-        if self._group_state(at) == "Deleting":
-            yield f"resource group {at.group}: is being removed; wait until it is gone, or take another"
+        yield from (item.text for item in self._found(wanted) if item.stops)
         if not vm.subnet and not vm.ssh_from:
             yield (
                 "deploy.vm.ssh_from: Azure does not tell from which address you sign in; say which one SSH is let in "
@@ -186,6 +189,7 @@ class MachinePlace(Place):
     def shortages(self, wanted: Wanted) -> Iterator[str]:
         """Yield what may not be enough, or is not there."""
         at = self.where(wanted.deployment)
+        yield from (item.text for item in self._found(wanted) if not item.stops)
         if not wanted.settings.azure.owner:
             yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
         yield from offered(self._arm, wanted, is_there=self.machine() is not None).remarks
