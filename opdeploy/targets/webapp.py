@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opdeploy.deployment import Found
 from opdeploy.plan import fingerprint
 from opdeploy.platform import NameRule
-from opdeploy.targets.azure import steps, web
+from opdeploy.targets.azure import offers, steps, web
 from opdeploy.targets.azure.shared import Resource, shared
 from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, version_of
 from opdeploy.targets.azure.web import NEXT, PLAN, SITE, SLOT
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from opdeploy.deployment import Observed
     from opdeploy.plan import Plan, Step
+    from opdeploy.targets.azure.before import Before
+    from opdeploy.targets.azure.questions import Question, Said
     from opdeploy.targets.base import Wanted
 
 _READY_S = 300.0
@@ -99,6 +101,12 @@ class WebApp(AzureTarget):
                 yield steps.delete(tried, ", which has the version that failed", cleanup=True)
             yield from forgotten(observed, {undone.version or 0})
 
+    def asks(self, before: Before) -> Iterator[Question | Said]:
+        """Yield what is asked of App Service before anything is made: whether the region has such plans."""
+        for item in before.new(PLAN):
+            if tier := offers.tier_of(str(item.body["sku"]["name"])):
+                yield offers.plan(before.at, tier, "deploy.webapp.sku")
+
     def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:
         """Yield what keeps a site from being made, a sentence each with what to do."""
         return web.obstacles(wanted, facts)
@@ -134,16 +142,19 @@ def _taken_over(observed: Observed, site: Resource, number: int, ready_s: float,
     """
     name, current = observed.deployment, observed.current
     there = observed.of(SITE, name)
-    is_swapped = why is None and there is not None and current is not None and current.number != number
+    is_new = why is None and there is not None and current is not None and current.number != number
+    goes_on = observed.facts.get("swapping") == web.image_of(site.body)  # it was tried, and may have the requests soon
+    is_swapped = is_new or goes_on
     if is_swapped:
-        yield from _tried(observed, web.slot(site), number, ready_s)
+        if not goes_on:
+            yield from _tried(observed, web.slot(site), number, ready_s)
         yield _swap(site, number)
         there = _once_swapped(there, site)
     title = f"run version {number} in {name}{why or ''}"
     done = [*steps.put(site, there, title, rekeyed=rekeyed(observed) and not is_swapped), *_started(there)]
     yield from done
     is_proven = current is not None and current.number == number and current.proven
-    if done or not (is_swapped or is_proven):
+    if done or goes_on or not (is_swapped or is_proven):
         yield steps.check_server(SITE, name, number, ready_s + _ON_THE_WAY_S, is_awaited=True)
 
 

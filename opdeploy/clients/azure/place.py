@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from opdeploy.clients.azure.runs import Runs
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Lock, Observed
+    from opdeploy.targets.azure.before import Asking
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.questions import Said
-    from opdeploy.targets.base import Target, Wanted
+    from opdeploy.targets.base import Wanted
 
 
 class Place:
@@ -182,7 +183,7 @@ class Place:
         at = self.where(wanted.deployment)
         yield from self._runs.obstacles(at, wanted)
         how = self._how()
-        if isinstance(how, AzureTarget):
+        if how:
             yield from how.obstacles(wanted, self._runs.facts(at, self._whole))
         yield from self._keyless()
 
@@ -194,19 +195,20 @@ class Place:
         if not wanted.settings.azure.owner:
             yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
 
-    def _how(self) -> Target:
-        """Return what makes a deployment of steps."""
-        return targets.find(self._target, settings=self._whole)
+    def _how(self) -> Asking | None:
+        """Return what makes a deployment of steps; None where that is no target of Azure."""
+        found = targets.find(self._target, settings=self._settings)
+        return found if isinstance(found, AzureTarget) else None
 
     def _found(self, wanted: Wanted) -> list[Said]:
         """Return what was found out before anything is made, which is asked once."""
+        how = self._how()
+        if how is None:
+            return []
         if self._said is None or self._said[0] != wanted:
             is_seen = self._seen is not None and self._seen.deployment == wanted.deployment
             observed = self._seen if self._seen and is_seen else self.observe(self._target, wanted.deployment)
-            self._said = (
-                wanted,
-                asked(self._arm, to_ask(self._how(), wanted, self.where(wanted.deployment), observed)),
-            )
+            self._said = (wanted, asked(self._arm, to_ask(how, wanted, self.where(wanted.deployment), observed)))
         return self._said[1]
 
     def _key(self) -> Mapping[str, JsonValue]:

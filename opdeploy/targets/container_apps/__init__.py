@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from opdeploy.errors import InputError
 from opdeploy.plan import Change, fingerprint
+from opdeploy.targets.azure import offers
 from opdeploy.targets.azure import steps as azure
 from opdeploy.targets.azure.compare import flat
 from opdeploy.targets.azure.names import of_version, where
 from opdeploy.targets.azure.shared import Resource, shared
-from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, version_of
+from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, version_of
 from opdeploy.targets.base import Reach
 from opdeploy.targets.container_apps import steps
 from opdeploy.targets.container_apps.bodies import (
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
     from opdeploy.deployment import Found, Observed, Version
     from opdeploy.plan import Plan, Step
+    from opdeploy.targets.azure.before import Before
+    from opdeploy.targets.azure.questions import Question, Said
     from opdeploy.targets.base import Wanted
 
 _READY_S = 300.0
@@ -67,6 +70,11 @@ class ContainerApps(AzureTarget):
         """Return the digest of everything that decides how a version runs."""
         template = runs(wanted, {})["properties"]["template"]
         return fingerprint([wanted.bundle, template, profile(wanted.settings.container_apps, gpu=wanted.gpu)])
+
+    def asks(self, before: Before) -> Iterator[Question | Said]:
+        """Yield what is asked of Container Apps before anything is made: whether there may be another environment."""
+        if before.new(ENVIRONMENT):
+            yield offers.environment(before.at, "deploy.container_apps.environment")
 
     def resources(self, wanted: Wanted) -> Iterator[Resource]:
         """Yield everything that a first version is made of."""
@@ -105,11 +113,16 @@ class ContainerApps(AzureTarget):
             yield clear_here(name, wanted.image)
 
     def _revision(self, observed: Observed, number: int, config: str) -> str:
-        """Return the name of the revision that runs a version, or is to: one that works, else one that none had yet."""
+        """Return the name of the revision that runs a version, or is to: one that works, else one that none had yet.
+
+        A revision has the key that its app had when it was made: another key takes another revision.
+        """
         version = observed.version(number)
         known = _made_by(observed, version) if version else None
         found = observed.of(REVISION, known) if known else None
-        if known and not (found and found.properties.get("failed")):
+        has_failed = found is not None and found.properties.get("failed")
+        has_other_key = version is not None and version.current and rekeyed(observed)
+        if known and not (has_failed or has_other_key):
             return known
         again = 1
         while observed.of(REVISION, revision(observed.deployment, number, config, again)):
