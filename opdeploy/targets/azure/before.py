@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from opdeploy.errors import nearest
-from opdeploy.targets.azure import rights, rules
+from opdeploy.targets.azure import rights, rules, wants
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of, name_of
 from opdeploy.targets.azure.questions import Question, note, problem
 from opdeploy.targets.azure.shared import ACR_PULL, REPOSITORY_READER, Resource, registry
+from opdeploy.targets.azure.target import AzureTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -73,10 +74,15 @@ class Before(NamedTuple):
         puts = [step for step in self.steps if step.call in rights.PUTS]
         return [_resource(step.kind, step.args) for step in puts]
 
+    @property
+    def fresh(self) -> list[Resource]:
+        """The resources that are made, and are not there yet."""
+        made = {step.args["resource"] for step in self.steps if step.call in rights.PUTS and step.action == "create"}
+        return [item for item in self.makes if item.id in made]
+
     def new(self, kind: str) -> list[Resource]:
-        """Return the resources of a kind that are made, and are not there yet."""
-        fresh = {step.args["resource"] for step in self.steps if step.call in rights.PUTS and step.action == "create"}
-        return [item for item in self.makes if item.kind == kind and item.id in fresh]
+        """Return those of a kind."""
+        return [item for item in self.fresh if item.kind == kind]
 
     @property
     def is_there(self) -> bool:
@@ -99,8 +105,10 @@ def to_ask(target: Asking, wanted: Wanted, at: Where, observed: Observed) -> Ite
     same = (item.number for item in observed.versions if item.current and item.config == config)
     number = next(same, 1 + max((item.number for item in observed.versions), default=0))
     before = Before(wanted, at, tuple(target.plan(wanted, observed, number)), observed)
-    for each in (*_TABLE, target.asks):
+    for each in _TABLE:
         yield from each(before)
+    if isinstance(target, AzureTarget):
+        yield from target.asks(before)
 
 
 def _subscription(before: Before) -> Iterator[Question]:
@@ -283,6 +291,10 @@ def _pulls(identity: str, principal: str, at: Registry) -> Question:
     return Question(f"what identity {identity} may do in {at.server}", path, rights.API, judge, query, is_list=True)
 
 
+def _wants(before: Before) -> Iterator[Question]:
+    return wants.questions(before.fresh, before.at) if before.at.location else iter(())
+
+
 def _rights(before: Before) -> Iterator[Question]:
     in_group = keeps_in_group(before.wanted.settings)
     wanted = rights.needed(before.steps, before.at, is_there=before.is_there, in_group=in_group)
@@ -297,4 +309,5 @@ _TABLE: tuple[Callable[[Before], Iterator[Question | Said]], ...] = (
     _registry,
     _named,
     _rights,
+    _wants,
 )
