@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opdeploy.deployment import Found
 from opdeploy.plan import fingerprint
 from opdeploy.platform import NameRule
-from opdeploy.targets.azure import offers, steps, web
+from opdeploy.targets.azure import steps, web
 from opdeploy.targets.azure.shared import Resource, shared
 from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, version_of
 from opdeploy.targets.azure.web import NEXT, PLAN, SITE, SLOT
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from opdeploy.deployment import Observed
     from opdeploy.plan import Plan, Step
-    from opdeploy.targets.azure.before import Before
-    from opdeploy.targets.azure.questions import Question, Said
     from opdeploy.targets.base import Wanted
 
 _READY_S = 300.0
@@ -100,12 +98,6 @@ class WebApp(AzureTarget):
             if tried := observed.of(SLOT, NEXT):  # it has what failed, now if not before
                 yield steps.delete(tried, ", which has the version that failed", cleanup=True)
             yield from forgotten(observed, {undone.version or 0})
-
-    def asks(self, before: Before) -> Iterator[Question | Said]:
-        """Yield what is asked of App Service before anything is made: whether the region has such plans."""
-        for item in before.new(PLAN):
-            if tier := offers.tier_of(str(item.body["sku"]["name"])):
-                yield offers.plan(before.at, tier, "deploy.webapp.sku")
 
     def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:
         """Yield what keeps a site from being made, a sentence each with what to do."""

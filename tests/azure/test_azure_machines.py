@@ -127,6 +127,23 @@ OFFERS: dict[str, tuple[Question, str, list[dict[str, Any]], list[str]]] = {
             )
         ],
     ),
+    "a profile that is offered": (
+        offers.profile(AT, "D4", "deploy.container_apps.profile"),
+        "/availableManagedEnvironmentsWorkloadProfileTypes",
+        [{"name": "D4"}],
+        [],
+    ),
+    "a profile that is not offered": (
+        offers.profile(AT, "Consumption-GPU-NC8as-T4", "deploy.container_apps.profile"),
+        "/availableManagedEnvironmentsWorkloadProfileTypes",
+        [{"name": "Consumption"}, {"name": "D4"}],
+        [
+            (
+                "deploy.container_apps.profile: westeurope has no workload profile Consumption-GPU-NC8as-T4; did you "
+                'mean "Consumption"?'
+            )
+        ],
+    ),
     "an environment too many": (
         offers.environment(AT, "deploy.container_apps.environment"),
         "/usages",
@@ -149,20 +166,12 @@ OFFERS: dict[str, tuple[Question, str, list[dict[str, Any]], list[str]]] = {
 
 @pytest.mark.parametrize("case", OFFERS)
 def test_what_a_region_does_not_offer_is_told(case: str, arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sizes of plans, and room for environments."""
+    """Sizes of plans, workload profiles, and room for environments."""
     asks, path, items, expected = OFFERS[case]
     arm.fail("GET", path, Answer(200, {"value": items}))
     with connected(arm, monkeypatch) as connection:
         found = asked(connection, [asks._replace(path=asks.path.replace(AT.subscription, arm.subscription))])
     assert [item.text for item in found] == expected
-
-
-@pytest.mark.parametrize(
-    ("size", "tier"), [("B1", "Basic"), ("S2", "Standard"), ("P1v3", "PremiumV3"), ("P0v3", "PremiumV3"), ("X", None)]
-)
-def test_a_size_of_plans_has_a_tier(size: str, tier: str | None) -> None:
-    """One that is not known is not asked for."""
-    assert offers.tier_of(size) == tier
 
 
 def test_a_quota_that_nobody_tells_is_no_problem(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.errors import nearest
 from opdeploy.targets.azure.questions import Question, problem
 
 if TYPE_CHECKING:
@@ -16,16 +17,7 @@ _WEB = "2025-05-01"
 """The version of the interface to App Service (azure-mgmt-web 11.0.1, read 2026-11-26)."""
 _APPS = "2026-01-01"
 """That to Container Apps (learn.microsoft.com/rest/api/containerapps, read 2026-11-26)."""
-_TIERS = {"B": "Basic", "S": "Standard"}
-"""Tiers of plans by the first letter of a size; that of Premium has a version at its end, as P1v3 has (azure-mgmt-web
-11.0.1, SkuName, read 2026-11-26)."""
 _ENVIRONMENTS = "ManagedEnvironmentCount"
-
-
-def tier_of(size: str) -> str | None:
-    """Return the tier of a size of plans; None for one that is not known, which is not asked for."""
-    version = size.partition("v")[2]
-    return f"PremiumV{version}" if size.startswith("P") and version else _TIERS.get(size[:1])
 
 
 def plan(at: Where, tier: str, setting: str) -> Question:
@@ -43,6 +35,19 @@ def plan(at: Where, tier: str, setting: str) -> Question:
     path = f"/subscriptions/{at.subscription}/providers/Microsoft.Web/geoRegions"
     query = {"sku": tier, "linuxWorkersEnabled": "true"}
     return Question(f"which regions have plans of {tier}", path, _WEB, judge, query, is_list=True)
+
+
+def profile(at: Where, wanted: str, setting: str) -> Question:
+    """Return the question whether a region has a workload profile, such as Consumption-GPU-NC8as-T4."""
+
+    def judge(answer: list[dict[str, Any]] | None) -> Iterator[Said]:
+        offered = [str(item["name"]) for item in answer or ()]
+        if wanted.lower() not in {name.lower() for name in offered}:
+            todo = nearest(wanted, offered) if offered else "; take another region"
+            yield problem(f"{setting}: {at.location} has no workload profile {wanted}{todo}")
+
+    path = _location(at, "availableManagedEnvironmentsWorkloadProfileTypes")
+    return Question(f"which workload profiles {at.location} has", path, _APPS, judge, is_list=True)
 
 
 def environment(at: Where, setting: str) -> Question:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from opdeploy.errors import InputError
 from opdeploy.plan import Change, fingerprint
-from opdeploy.targets.azure import offers
 from opdeploy.targets.azure import steps as azure
 from opdeploy.targets.azure.compare import flat
 from opdeploy.targets.azure.names import of_version, where
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
 
     from opdeploy.deployment import Found, Observed, Version
     from opdeploy.plan import Plan, Step
-    from opdeploy.targets.azure.before import Before
-    from opdeploy.targets.azure.questions import Question, Said
     from opdeploy.targets.base import Wanted
 
 _READY_S = 300.0
@@ -70,11 +67,6 @@ class ContainerApps(AzureTarget):
         """Return the digest of everything that decides how a version runs."""
         template = runs(wanted, {})["properties"]["template"]
         return fingerprint([wanted.bundle, template, profile(wanted.settings.container_apps, gpu=wanted.gpu)])
-
-    def asks(self, before: Before) -> Iterator[Question | Said]:
-        """Yield what is asked of Container Apps before anything is made: whether there may be another environment."""
-        if before.new(ENVIRONMENT):
-            yield offers.environment(before.at, "deploy.container_apps.environment")
 
     def resources(self, wanted: Wanted) -> Iterator[Resource]:
         """Yield everything that a first version is made of."""
