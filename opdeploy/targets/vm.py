@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from opdeploy.deployment import Found
 from opdeploy.errors import OpdeployError
 from opdeploy.platform import NameRule
-from opdeploy.targets.azure import machine
+from opdeploy.targets.azure import before_machine, machine
 from opdeploy.targets.azure.kinds import kind_of, name_of
 from opdeploy.targets.azure.target import removed
 from opdeploy.targets.base import is_beyond
@@ -16,10 +16,14 @@ from opdeploy.targets.engine.steps import HERE, clear_here, step
 from opdeploy.targets.engine.target import EngineTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import JsonValue
 
     from opdeploy.deployment import Observed
     from opdeploy.plan import Step
+    from opdeploy.targets.azure.before import Before
+    from opdeploy.targets.azure.questions import Question, Said
     from opdeploy.targets.base import Wanted
 
 
@@ -72,6 +76,14 @@ class Made(Vm):
             yield machine.again(observed)
         else:
             raise OpdeployError(observed.unreached)
+
+    def asks(self, before: Before) -> Iterator[Question | Said]:
+        """Yield what is asked of Azure before a machine is made."""
+        return before_machine.questions(before)
+
+    def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:  # noqa: ARG002 - of others
+        """Yield nothing: all of it is asked."""
+        return iter(())
 
     def drift(self, observed: Observed) -> Iterator[Found]:
         """Yield what is not as it was made, and what is missing, as it should be."""

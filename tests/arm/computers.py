@@ -26,6 +26,7 @@ SIZES: dict[str, tuple[str, int, float, int]] = {
     "Standard_D2ps_v5": ("standardDPSv5Family", 2, 8, 0),
     **{f"Standard_D{cores}as_v5": ("standardDASv5Family", cores, 4 * cores, 0) for cores in (2, 4, 8, 16, 32)},
     "Standard_NC4as_T4_v3": ("Standard NCASv3_T4 Family", 4, 28, 1),
+    "Standard_NC8as_T4_v3": ("Standard NCASv3_T4 Family", 8, 56, 1),
 }
 """Family, cores, GB and GPUs of the sizes that a region has."""
 CORES = 10

@@ -43,7 +43,7 @@ def refused(project: Clouded, **vm: Any) -> str:  # noqa: ANN401 - values of set
     [
         ({"size": None}, "deploy.vm.size: names no size of a machine; name one: --set vm.size=Standard_D2s_v5"),
         ({"size": "Standard_NC6"}, "Standard_NC6 is retired since 2023-09-06; take Standard_NC4as_T4_v3"),
-        ({"size": "Standard_D2s_v33"}, "westeurope has no Standard_D2s_v33; did you mean"),
+        ({"size": "Standard_D2s_v33"}, "deploy.vm.size: Standard_D2s_v33 is not offered in westeurope; there are: "),
         ({"gpu": True}, "has no GPU whose driver opdeploy installs"),
         ({"user": "root"}, "deploy.vm.user: Azure lets nobody be called root"),
         ({"ssh_from": None}, "deploy.vm.ssh_from: Azure does not tell from which address you sign in"),
@@ -56,16 +56,20 @@ def test_settings_are_refused(project: Clouded, vm: dict[str, Any], said: str) -
 
 
 def test_a_size_that_is_not_for_the_subscription_is_refused(project: Clouded) -> None:
-    """With Azure's own reason."""
+    """With what to do."""
     project.arm.restricted.add("Standard_D2s_v3")
-    assert "is not offered to this subscription in westeurope (NotAvailableForSubscription)" in refused(project)
+    assert (
+        "deploy.vm.size: Standard_D2s_v3 in westeurope: your subscription gets none of them; take another size"
+        in refused(project)
+    )
 
 
 def test_a_quota_that_is_used_up_is_told(project: Clouded, monkeypatch: pytest.MonkeyPatch) -> None:
     """As that of GPUs at first, and as that of all sizes together."""
     monkeypatch.setattr(computers, "CORES", 1)
     said = refused(project)
-    assert "has 1 of 1 left, and 2 are needed; ask for more in the portal" in said
+    assert "1 of Standard_D2s_v3 take 2 processors" in said
+    assert "1 of 1 are left; ask for more in the portal" in said
 
 
 def test_too_little_memory_is_told(project: Clouded, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,3 +110,9 @@ def test_doctor_looks_for_what_a_machine_is_made_with(project: Clouded) -> None:
     assert found["public key"] == "ok"
     (project.folder / "id.pub").unlink()
     assert project.run("doctor").code == 1
+
+
+def test_what_is_asked_for_every_platform_is_asked_too(project: Clouded) -> None:
+    """Whether one may make machines, and have their agents tell something."""
+    project.arm.allow("*", but=("Microsoft.Compute/virtualMachines/runCommand/action",))
+    assert "Microsoft.Compute/virtualMachines/runCommand/action" in refused(project)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opdeploy.clients.azure.engines import Engines
-from opdeploy.clients.azure.offered import offered
 from opdeploy.clients.azure.place import Place
 from opdeploy.clients.azure.reached import public_key
 from opdeploy.clients.azure.signed import signed_in_from
 from opdeploy.deployment import Found
 from opdeploy.errors import OpdeployError
 from opdeploy.targets.azure.kinds import KINDS, name_of
-from opdeploy.targets.azure.machine import DISK, KIND, RULES, RUNNING, fixed, names
+from opdeploy.targets.azure.machine import DISK, KIND, RULES, RUNNING, names
 from opdeploy.targets.azure.names import where
+from opdeploy.targets.vm import MADE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from opdeploy.clients.docker.engine import Engine
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
+    from opdeploy.targets.azure.before import Asking
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.record import Machine
     from opdeploy.targets.base import Wanted
@@ -70,6 +71,11 @@ class MachinePlace(Place):
     def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:
         """Return everything that belongs to a deployment: in Azure, and on its machine where that is reached."""
         found = super().observe(target, deployment)
+        self._seen = found = self._whole_of(found, pushed=pushed)
+        return found
+
+    def _whole_of(self, found: Observed, *, pushed: bool) -> Observed:
+        target, deployment = found.target, found.deployment
         at = self.where(deployment)
         there = found.of(KIND, deployment)
         machine = self.machine()
@@ -157,44 +163,22 @@ class MachinePlace(Place):
 
     # What stands in the way
 
-    def _group_state(self, at: Where) -> str | None:
-        found = self._arm.find(at.group_id) or {}
-        state = (found.get("properties") or {}).get("provisioningState")
-        return state if isinstance(state, str) else None
-
     def obstacles(self, wanted: Wanted) -> Iterator[str]:
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
-        at = self.where(wanted.deployment)
-        vm = wanted.settings.vm
-        if not at.location:
-            yield "deploy.azure.location: no region is named; name one with --location, such as westeurope"
-        if self._group_state(at) == "Deleting":
-            yield f"resource group {at.group}: is being removed; wait until it is gone, or take another"
-        if not vm.subnet and not vm.ssh_from:
-            yield (
-                "deploy.vm.ssh_from: Azure does not tell from which address you sign in; say which one SSH is let in "
-                "from: --set vm.ssh_from=ADDRESS"
-            )
-        record = self.record(wanted.deployment)
-        made = record.body(names(at)[KIND]) if record else None
-        yield from fixed(wanted, made) if made else ()
-        yield from offered(self._arm, wanted, is_there=self.machine() is not None).obstacles
+        yield from super().obstacles(wanted)
         if self.machine():
-            host, _ = self._engine_of(at)
+            host, _ = self._engine_of(self.where(wanted.deployment))
             yield from host.obstacles(wanted) if host else ()
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:
         """Yield what may not be enough, or is not there."""
-        at = self.where(wanted.deployment)
-        if not wanted.settings.azure.owner:
-            yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
-        yield from offered(self._arm, wanted, is_there=self.machine() is not None).remarks
-        source = wanted.settings.vm.ssh_from
-        if source:
-            yield f"SSH is let in from {source} alone: another address with --set vm.ssh_from=ADDRESS"
+        yield from super().shortages(wanted)
         if self.machine():
-            host, _ = self._engine_of(at)
+            host, _ = self._engine_of(self.where(wanted.deployment))
             yield from host.shortages(wanted) if host else ()
+
+    def _how(self) -> Asking:
+        return MADE
 
     # Servers, all of which are on the machine
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from opdeploy.clients.azure.runs import Runs
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Lock, Observed
+    from opdeploy.targets.azure.before import Asking
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.questions import Said
     from opdeploy.targets.base import Wanted
@@ -182,7 +183,7 @@ class Place:
         at = self.where(wanted.deployment)
         yield from self._runs.obstacles(at, wanted)
         how = self._how()
-        if how:
+        if isinstance(how, AzureTarget):
             yield from how.obstacles(wanted, self._runs.facts(at, self._whole))
         yield from self._keyless()
 
@@ -194,7 +195,7 @@ class Place:
         if not wanted.settings.azure.owner:
             yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
 
-    def _how(self) -> AzureTarget | None:
+    def _how(self) -> Asking | None:
         """Return what makes a deployment of steps; None where that is no target of Azure."""
         found = targets.find(self._target, settings=self._settings)
         return found if isinstance(found, AzureTarget) else None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from opdeploy.errors import nearest
-from opdeploy.targets.azure import rights, rules
+from opdeploy.targets.azure import rights, rules, wants
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of, name_of
 from opdeploy.targets.azure.questions import Question, note, problem
 from opdeploy.targets.azure.shared import ACR_PULL, REPOSITORY_READER, Resource, registry
+from opdeploy.targets.azure.target import AzureTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from pydantic import JsonValue
 
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.questions import Said
     from opdeploy.targets.azure.shared import Registry
-    from opdeploy.targets.azure.target import AzureTarget
     from opdeploy.targets.base import Wanted
 
 _RESOURCES = "2025-04-01"
@@ -42,6 +44,22 @@ _FREE = frozenset({"Microsoft.Authorization", "Microsoft.Resources"})
 resource-providers-and-types, read 2026-11-26)."""
 
 
+class Asking(Protocol):
+    """What makes a deployment of steps, and has questions of its own."""
+
+    def config(self, wanted: Wanted) -> str:
+        """Return the digest of everything that decides how a version runs."""
+
+    def plan(self, wanted: Wanted, observed: Observed, number: int) -> Iterator[Step]:
+        """Yield the steps that make a version current."""
+
+    def asks(self, before: Before) -> Iterator[Question | Said]:
+        """Yield what is asked of Azure before anything is made, beside what is asked for every platform."""
+
+    def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:
+        """Yield what keeps it from being made on this platform, a sentence each with what to do."""
+
+
 class Before(NamedTuple):
     """What is planned, before anything of it is made."""
 
@@ -56,10 +74,15 @@ class Before(NamedTuple):
         puts = [step for step in self.steps if step.call in rights.PUTS]
         return [_resource(step.kind, step.args) for step in puts]
 
+    @property
+    def fresh(self) -> list[Resource]:
+        """The resources that are made, and are not there yet."""
+        made = {step.args["resource"] for step in self.steps if step.call in rights.PUTS and step.action == "create"}
+        return [item for item in self.makes if item.id in made]
+
     def new(self, kind: str) -> list[Resource]:
-        """Return the resources of a kind that are made, and are not there yet."""
-        fresh = {step.args["resource"] for step in self.steps if step.call in rights.PUTS and step.action == "create"}
-        return [item for item in self.makes if item.kind == kind and item.id in fresh]
+        """Return those of a kind."""
+        return [item for item in self.fresh if item.kind == kind]
 
     @property
     def is_there(self) -> bool:
@@ -76,14 +99,16 @@ def keeps_in_group(settings: Deploy) -> bool:
     return "://" not in (settings.state or "")
 
 
-def to_ask(target: AzureTarget, wanted: Wanted, at: Where, observed: Observed) -> Iterator[Question | Said]:
+def to_ask(target: Asking, wanted: Wanted, at: Where, observed: Observed) -> Iterator[Question | Said]:
     """Yield everything that is asked before a target's steps, and what is known without asking."""
     config = target.config(wanted)
     same = (item.number for item in observed.versions if item.current and item.config == config)
     number = next(same, 1 + max((item.number for item in observed.versions), default=0))
     before = Before(wanted, at, tuple(target.plan(wanted, observed, number)), observed)
-    for each in (*_TABLE, target.asks):
+    for each in _TABLE:
         yield from each(before)
+    if isinstance(target, AzureTarget):
+        yield from target.asks(before)
 
 
 def _subscription(before: Before) -> Iterator[Question]:
@@ -266,6 +291,10 @@ def _pulls(identity: str, principal: str, at: Registry) -> Question:
     return Question(f"what identity {identity} may do in {at.server}", path, rights.API, judge, query, is_list=True)
 
 
+def _wants(before: Before) -> Iterator[Question]:
+    return wants.questions(before.fresh, before.at) if before.at.location else iter(())
+
+
 def _rights(before: Before) -> Iterator[Question]:
     in_group = keeps_in_group(before.wanted.settings)
     wanted = rights.needed(before.steps, before.at, is_there=before.is_there, in_group=in_group)
@@ -280,4 +309,5 @@ _TABLE: tuple[Callable[[Before], Iterator[Question | Said]], ...] = (
     _registry,
     _named,
     _rights,
+    _wants,
 )

@@ -47,6 +47,8 @@ ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "azure.deactivate": ("resource", ("Microsoft.App/containerApps/revisions/deactivate/action",)),
     "azure.start": ("resource", ("Microsoft.Web/sites/start/action",)),
     "azure.swap": ("resource", ("Microsoft.Web/sites/slotsswap/action",)),
+    "machine.learn": ("resource", ("Microsoft.Compute/virtualMachines/runCommand/action",)),
+    "machine.start": ("resource", ("Microsoft.Compute/virtualMachines/start/action",)),
     "azure.push": (
         "registry",
         (

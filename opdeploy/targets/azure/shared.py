@@ -71,6 +71,7 @@ def home(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterato
 
 def stored(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
     """Yield the resource group and the registry, where they are the deployment's own."""
+    yield from home(wanted, target, facts)
     at = where(wanted.settings, wanted.deployment)
     own = tags(wanted.settings, wanted.deployment, target)
     base: dict[str, JsonValue] = {"location": at.location, "tags": {**own}}
