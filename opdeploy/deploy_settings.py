@@ -21,7 +21,6 @@ from opdeploy.fields import (
     SIZE,
     SUBNET,
     VAULT,
-    VM_SIZE,
     WORKSPACE,
     Address,
     OneLine,
@@ -190,7 +189,7 @@ class OnAks(Frozen):
     ] = None
     system_size: Annotated[
         str | None,
-        Field(pattern=VM_SIZE, max_length=80, description="Size of its own nodes; Standard_D2as_v5 if not given."),
+        Field(pattern=SIZE, max_length=80, description="Size of its own nodes; Standard_D2as_v5 if not given."),
     ] = None
     system_nodes: Annotated[
         int | None, Field(ge=1, le=100, description="Nodes of its own; 1 if not given, and 3 are advised.")
@@ -198,7 +197,7 @@ class OnAks(Frozen):
     size: Annotated[
         str | None,
         Field(
-            pattern=VM_SIZE,
+            pattern=SIZE,
             max_length=80,
             description="Size of the nodes for the pods; the smallest with room for one if not given.",
         ),

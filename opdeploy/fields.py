@@ -13,7 +13,7 @@ NAME = r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$"
 ONE_LINE = r"^[!-,./-~][!-~]*( [!-~]+)*$"
 REGISTRY = r"^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]([._-]*[a-z0-9])*)*/?$"
 ADDRESS = r"^(localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$"
-GROUP = r"^[A-Za-z0-9_()-]([A-Za-z0-9_().-]*[A-Za-z0-9_()-])?$"
+GROUP = r"^[A-Za-z0-9_(]([A-Za-z0-9_().-]*[A-Za-z0-9_()-])?$"
 _ID = r"^/subscriptions/[0-9A-Fa-f-]{36}/resourceGroups/[A-Za-z0-9_().-]+/providers/"
 IDENTITY = _ID + r"Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9_-]+$"
 PLAN = _ID + r"Microsoft\.Web/serverfarms/[A-Za-z0-9_-]+$"
@@ -22,7 +22,6 @@ SUBNET = _ID + r"Microsoft\.Network/virtualNetworks/[A-Za-z0-9_.-]+/subnets/[A-Z
 SIZE = r"^Standard_[A-Z][A-Za-z0-9_-]*[A-Za-z0-9]$"
 _CLUSTER = r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$"
 CLUSTER = rf"^{_CLUSTER[:-1]}$|{_ID}Microsoft\.ContainerService/managedClusters/{_CLUSTER}"
-VM_SIZE = r"^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9-]+)+$"
 RELEASE = r"^[0-9]+\.[0-9]+$"
 VAULT = r"^([A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+/?)$"
 ENVIRONMENT = _ID + r"Microsoft\.App/managedEnvironments/[A-Za-z0-9-]+$"
@@ -47,7 +46,6 @@ HINTS = {
     "Consumption-GPU-NC24-A100 or NC24-A100",
     WORKSPACE: "write own, or the id of a Log Analytics workspace, as az monitor log-analytics workspace show tells it",
     CLUSTER: "write the name of a managed cluster, or its id, as az aks show tells it",
-    VM_SIZE: "write a size as az vm list-sizes tells it, such as Standard_D4as_v5",
     RELEASE: "write a version such as 1.36",
     SUBNET: "write the id of a subnet, as az network vnet subnet show tells it",
     SIZE: "write a size of Azure as Azure does, such as Standard_D2s_v5",

@@ -230,8 +230,8 @@ def _aks(found: Settings, making: Making | None) -> Iterator[There]:
             return azure.Within(api, deploy.kubernetes.namespace, owner(), watch=watch, say=ui.say, force=found.force)
 
         with closing(azure.Clusters(arm, deploy, within)) as clusters:
-            place = azure.Clustered(arm, deploy, deploy.target or "", registries, key=_key(), servers=clusters)
-            more = {"azure": _making(arm, place, registries), "kubernetes": azure.Inside(place)}
+            place = azure.Clustered(arm, deploy, deploy.target or "", registries, key=_key(), run=clusters)
+            more = {"azure": _making(arm, place, registries), "kubernetes": azure.Lazily(lambda: place.inside)}
             yield There(place, {**clients, **more}, "linux/amd64", place.completed)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
@@ -182,7 +183,7 @@ def _wanted(package: Package, asked: Asked) -> Wanted:
     settings = asked.settings.model_copy(update={"target": asked.profile.id})
     if asked.profile.id in CLUSTER:
         check(settings.kubernetes)
-        aks.check(settings)
+        aks.check(settings, datetime.now(UTC).date())
     rule = targets.find(asked.profile.id, settings=settings).rule
     name = deployment_name(settings, asked.workload.name, asked.profile, rule)
     if asked.profile.id in AZURE or aks.in_azure(settings):

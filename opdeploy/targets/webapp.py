@@ -134,16 +134,19 @@ def _taken_over(observed: Observed, site: Resource, number: int, ready_s: float,
     """
     name, current = observed.deployment, observed.current
     there = observed.of(SITE, name)
-    is_swapped = why is None and there is not None and current is not None and current.number != number
+    is_new = why is None and there is not None and current is not None and current.number != number
+    goes_on = observed.facts.get("swapping") == web.image_of(site.body)  # it was tried, and may have the requests soon
+    is_swapped = is_new or goes_on
     if is_swapped:
-        yield from _tried(observed, web.slot(site), number, ready_s)
+        if not goes_on:
+            yield from _tried(observed, web.slot(site), number, ready_s)
         yield _swap(site, number)
         there = _once_swapped(there, site)
     title = f"run version {number} in {name}{why or ''}"
     done = [*steps.put(site, there, title, rekeyed=rekeyed(observed) and not is_swapped), *_started(there)]
     yield from done
     is_proven = current is not None and current.number == number and current.proven
-    if done or not (is_swapped or is_proven):
+    if done or goes_on or not (is_swapped or is_proven):
         yield steps.check_server(SITE, name, number, ready_s + _ON_THE_WAY_S, is_awaited=True)
 
 

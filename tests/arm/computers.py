@@ -24,6 +24,7 @@ SIZES: dict[str, tuple[str, int, float, int]] = {
     "Standard_D2s_v5": ("standardDSv5Family", 2, 8, 0),
     "Standard_D4s_v5": ("standardDSv5Family", 4, 16, 0),
     "Standard_D2ps_v5": ("standardDPSv5Family", 2, 8, 0),
+    **{f"Standard_D{cores}as_v5": ("standardDASv5Family", cores, 4 * cores, 0) for cores in (2, 4, 8, 16, 32)},
     "Standard_NC4as_T4_v3": ("Standard NCASv3_T4 Family", 4, 28, 1),
 }
 """Family, cores, GB and GPUs of the sizes that a region has."""

@@ -76,11 +76,15 @@ class Clouded:
         """Run a command in the folder, or in another."""
         return self.begin(*arguments, cwd=cwd, before=before).ended()
 
+    def signed_in(self) -> dict[str, str]:
+        """Return the variables of a process that signs in to the cloud."""
+        return self.arm.environment()
+
     def begin(self, *arguments: str, cwd: Path | None = None, before: Callable[[], Any] | None = None) -> warm.Command:
         """Begin a command in the folder, or in another."""
         key = {"OPDEPLOY_API_KEY": self.key} if self.key else {}
         where = () if arguments[0] == "apply" else ("--cloud", str(self.arm.cloud_file()))
-        variables = environment(COLUMNS="160", **self.arm.environment(), **self.variables, **key)
+        variables = environment(COLUMNS="160", **self.signed_in(), **self.variables, **key)
         return warm.Command((*arguments, *where), cwd or self.folder, variables, before)
 
     def deploy(self, *more: str) -> Ran:

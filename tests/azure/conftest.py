@@ -43,8 +43,8 @@ def cluster_of_azure(
     """Return a project for a cluster of Azure, of which nothing is left in the real cluster in the end."""
     if not KUBECONFIG:
         pytest.skip("needs a cluster of Kubernetes: name a kubeconfig with OPDEPLOY_TEST_KUBECONFIG")
-    for name, value in arm.environment().items():
-        monkeypatch.setenv(name, value)
     found = ClusteredProject(tmp_path, arm)
+    for name, value in found.signed_in().items():
+        monkeypatch.setenv(name, value)
     yield found
     found.clear()

@@ -21,9 +21,11 @@ from opdeploy.targets.azure.names import where
 from tests.arm.callers import Caller
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.arm.arm import Arm as StandIn
+    from tests.azure.clouded import Clouded
+    from tests.conftest import Ran
 
 ELSEWHERE = KINDS["cluster"].id(group_id("00000000-1111-2222-3333-444444444444", "g"), "a")
 KUBELOGIN = {"command": "kubelogin", "args": ["get-token", "--login", "devicecode", "--server-id", "the-server"]}
@@ -160,3 +162,62 @@ def kubeconfig(server: str, user: dict[str, Any]) -> dict[str, Any]:
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "x",
     }
+
+
+REFUSED = {
+    "a size that the region does not have": (
+        {"size": "Standard_D5as_v5"},
+        "deploy.aks.size: Standard_D5as_v5 is not offered in westeurope; there are: ",
+    ),
+    "more processors than the quota has": (
+        {"size": "Standard_D4as_v5", "min_nodes": 0, "max_nodes": 3},
+        "deploy.aks.size: 3 of Standard_D4as_v5 take 12 processors, and of the quota cores in westeurope 10 of 10 are",
+    ),
+    "more for the cluster itself": (
+        {"system_size": "Standard_D16as_v5"},
+        "deploy.aks.system_size: 1 of Standard_D16as_v5 take 16 processors",
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "why"), REFUSED.values(), ids=REFUSED)
+def test_what_azure_would_refuse_is_found_before_anything_is_made(
+    clouded: Callable[..., Clouded], settings: dict[str, object], why: str
+) -> None:
+    """With what to do."""
+    project = clouded("aks-cpu", aks=settings)
+    refused: list[Ran] = []
+    written = project.since(lambda: refused.append(project.deploy()))
+    assert refused[0].code == 1, refused[0].err
+    assert why in refused[0].err
+    assert [item.path for item in written if item.method != "POST"] == []  # by which names are looked at
+    assert project.left() == []
+
+
+def test_a_gateway_is_nothing_that_a_new_cluster_serves(clouded: Callable[..., Clouded]) -> None:
+    """So it is refused, with the way out."""
+    project = clouded("aks-cpu", kubernetes={"gateway_class": "istio", "hostname": "a.example"})
+    refused = project.deploy()
+    assert refused.code == 1, refused.err
+    assert "a new cluster has nothing that serves the kind Gateway: deploy without its class" in refused.err
+
+
+def test_a_cluster_that_is_named_and_not_there_is_told(clouded: Callable[..., Clouded]) -> None:
+    """Before anything is made."""
+    project = clouded("aks-cpu", aks={"cluster": "theirs"})
+    refused = project.deploy()
+    assert refused.code == 1, refused.err
+    assert "/managedClusters/theirs: is not there; name another, or leave it out" in refused.err
+    assert project.left() == []
+
+
+def test_a_cluster_is_not_made_unless_a_setting_says_so(clouded: Callable[..., Clouded]) -> None:
+    """A region alone does not."""
+    project = clouded("aks-cpu")
+    project.workload(azure={"resource_group": None})
+    text = (project.folder / "workload.yaml").read_text().replace('"resource_group": null, ', "")
+    (project.folder / "workload.yaml").write_text(text)
+    refused = project.deploy()
+    assert refused.code == 2, refused.err
+    assert "deploy.kubernetes.context: names no cluster" in refused.err
+    assert "--resource-group NAME, which costs money" in refused.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -307,19 +308,19 @@ def test_a_cluster_of_azure_takes_a_setting_that_says_so(deploy: dict[str, Any],
 
 
 GPU_SIZES = {
-    "Standard_NC6": "was retired (2023); take Standard_NC4as_T4_v3",
-    "Standard_NC24r": "was retired (2023)",
-    "Standard_NC6s_v2": "was retired (2023)",
-    "standard_nd24rs": "was retired (2023)",
-    "Standard_NV12": "was retired (2023)",
-    "Standard_NC24rs_v3": "was retired (2025-09-30); take Standard_NC24ads_A100_v4",
-    "Standard_NV24s_v3": "was retired (2026-09-30); take Standard_NV36ads_A10_v5",
-    "Standard_NV8as_v4": "was retired (2026-09-30)",
+    "Standard_NC6": "is retired since 2023",
+    "Standard_NC24r": "is retired since 2023",
+    "Standard_NC6s_v2": "is retired since 2023",
+    "Standard_ND24rs": "is retired since 2023",
+    "Standard_NV12": "is retired since 2023",
+    "Standard_NC24rs_v3": "is retired since 2025-09-30; take Standard_NC24ads_A100_v4",
+    "Standard_NV24s_v3": "is retired since 2026-09-30; take Standard_NV6ads_A10_v5",
+    "Standard_NV8as_v4": "is retired since 2026-09-30",
     "Standard_NV28ads_V710_v5": "has a GPU of AMD",
-    "Standard_NP10s": "has FPGAs, and retires on 2027-05-31",
+    "Standard_NP10s": "has FPGAs, and no GPU",
     "Standard_D4as_v5": "has no GPU; take one such as",
-    "Basic_A2": "is no size of machines",
 }
+DAY = date(2026, 11, 26)
 IDENTITY = (
     f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/p"
 )
@@ -346,7 +347,7 @@ def test_what_azure_would_refuse_is_refused_before(deploy: dict[str, Any], why: 
     """With what to do instead."""
     azure = {"resource_group": "g", **deploy.get("azure", {})}
     with pytest.raises(InputError) as refused:
-        aks.check(Deploy.model_validate({"target": "aks-cpu", **deploy, "azure": azure}))
+        aks.check(Deploy.model_validate({"target": "aks-cpu", **deploy, "azure": azure}), DAY)
     assert why in str(refused.value)
 
 
@@ -360,7 +361,7 @@ GPUS = (
 @pytest.mark.parametrize("size", GPUS)
 def test_sizes_that_exist_are_taken(size: str) -> None:
     """Those with a GPU of NVIDIA that Azure has today."""
-    assert [*sizes.wrong(size, gpu=True)] == []
+    assert [*sizes.wrong(size, DAY, gpu=True)] == []
 
 
 def test_a_pod_that_fits_on_no_node_is_told() -> None:

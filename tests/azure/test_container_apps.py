@@ -112,6 +112,19 @@ def test_an_unchanged_deployment_writes_nothing(project: Clouded) -> None:
     assert {item.path.partition("?")[0].rpartition("/")[2] for item in written} <= {"listSecrets"}  # which only tells
 
 
+def test_another_key_is_taken_over(project: Clouded) -> None:
+    """The same version answers with it, as another revision; then nothing is to be done."""
+    assert project.deploy().code == 0
+    project.key = "k" * 40
+    done = project.deploy()
+    assert done.code == 0, done.err
+    assert project.versions() == {1: ("running", True)}
+    assert active(project) == ["v1"]
+    assert len(app(project).private["revisions"]) == 2
+    again = project.deploy()
+    assert "nothing has changed" in again.err
+
+
 def test_a_version_with_wrong_answers_gets_no_request(project: Clouded) -> None:
     """The old one goes on; the new revision is deactivated, and the next one has another name."""
     assert project.deploy().code == 0

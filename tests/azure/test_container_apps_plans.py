@@ -11,6 +11,7 @@ import pytest
 from opdeploy import targets
 from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
 from opdeploy.errors import InputError
+from opdeploy.plan import Secret
 from opdeploy.targets.azure.template import template
 from opdeploy.targets.container_apps.bodies import APP, REVISION
 from opdeploy.targets.container_apps.sizes import SIZES, replica
@@ -174,6 +175,22 @@ def test_a_revision_that_fails_is_made_anew() -> None:
     assert calls(plan) == ["note note", "revise", "server", "serve", "endpoint", "prove note", "deactivate"]
     made.carry_out(plan.steps)
     assert failed not in made.active()
+
+
+def test_another_key_takes_another_revision() -> None:
+    """The same version runs as another revision, which is asked before it has the requests."""
+    made = deployed({})
+    (before,) = made.revisions
+    made.facts["key"] = {"fits": False, "known": True}
+    plan = planned(made, {})
+    assert plan.version == 1
+    assert calls(plan) == ["note note", "revise", "server", "serve", "endpoint", "prove note", "deactivate"]
+    (revised,) = (step for step in plan.steps if step.call == "azure.revise")
+    assert revised.args["api_key"] == Secret(secret="api-key")  # noqa: S106 - its name
+    made.carry_out(plan.steps)
+    made.facts["key"] = {"fits": True, "known": True}
+    assert before not in made.active()
+    assert not planned(made, {}).changes
 
 
 def test_an_interrupted_update_goes_on_with_the_revision_that_is_there() -> None:

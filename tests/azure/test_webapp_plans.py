@@ -199,6 +199,20 @@ def test_a_plan_that_was_interrupted_goes_on(done: int) -> None:
     assert not planned(made, {"model": "b"}).changes
 
 
+def test_a_swap_that_goes_on_is_waited_for() -> None:
+    """Who began it is gone, and it may end at any time: one plan is right before and after, and tries nothing."""
+    made = deployed({})
+    first = planned(made, {"model": "b"})
+    made.carry_out(first.steps[:4])
+    image = web.numbered(wanted(model="b").image, 2)
+    made.record = made.known.model_copy(update={"swapping": image})
+    plan = planned(made, {"model": "b"})
+    assert lines(plan.steps) == [*BEGUN, "change azure-swap", "check check-net", CHECK, PROVE]
+    made.swap(resource=wanted_site(), slot="next", image=image)
+    after = planned(made, {"model": "b"})
+    assert (after.observed, after.before, lines(after.steps)) == (plan.observed, plan.before, lines(plan.steps))
+
+
 def test_a_swap_by_somebody_else_is_known_by_the_image() -> None:
     """The current version is that of the image that the site runs, whatever was noted; and it can be swapped again."""
     made = deployed({}, {"model": "b"})

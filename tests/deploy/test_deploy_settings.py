@@ -37,6 +37,7 @@ ONE_LINE = "two\nlines"
 WEB = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/a/providers/Microsoft.Web/serverfarms"
 _ID = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/g/providers"
 _ENVIRONMENT = f"{_ID}/Microsoft.App/managedEnvironments/b"
+_IDENTITY = f"{_ID}/Microsoft.ManagedIdentity/userAssignedIdentities"
 _SUBNET = f"{_ID}/Microsoft.Network/virtualNetworks/n/subnets/s"
 _WORKSPACE = f"{_ID}/Microsoft.OperationalInsights/workspaces/w"
 SETTINGS: dict[str, Values] = {
@@ -60,7 +61,7 @@ SETTINGS: dict[str, Values] = {
     "vm.priority": Values("Spot", "Regular", "Regular", "Low"),
     "vm.disk_gb": Values(64, "128", 128, "29"),
     "vm.ssh_from": Values("203.0.113.7", "203.0.113.0/24", "203.0.113.0/24", "me"),
-    "vm.clients": Values("203.0.113.7/32", "2001:db8::/32", "2001:db8::/32", "203.0.113.7/24"),
+    "vm.clients": Values("203.0.113.7", "2001:db8::/32", "2001:db8::/32", "203.0.113.7/24"),
     "vm.subnet": Values(_SUBNET, _SUBNET, _SUBNET, "/subscriptions/1"),
     "kubernetes.context": Values("kind", "7", "7", ONE_LINE),
     "kubernetes.namespace": Values("models", "7", "7", "Models"),
@@ -78,8 +79,27 @@ SETTINGS: dict[str, Values] = {
     "azure.subscription": Values("a", "0", "0", ONE_LINE),
     "azure.resource_group": Values("a", "true", "true", ONE_LINE),
     "azure.location": Values("westeurope", "northeurope", "northeurope", "West Europe"),
-    "azure.key_vault": Values("keys", "https://keys.vault.azure.net", "https://keys.vault.azure.net", "a.b"),
     "azure.tags": Values({"a": "b"}, "c=d,e=f=g", {"c": "d", "e": "f=g"}, ""),
+    "azure.cloud": Values("AzureCloud", "cloud.json", "cloud.json", ONE_LINE),
+    "azure.owner": Values("ann", "bob", "bob", ONE_LINE),
+    "azure.identity": Values(f"{_IDENTITY}/a", f"{_IDENTITY}/b", f"{_IDENTITY}/b", "a"),
+    "azure.registry_sku": Values("Basic", "Premium", "Premium", "Free"),
+    "azure.key_vault": Values("keys", "https://keys.vault.azure.net", "https://keys.vault.azure.net", "a.b"),
+    "azure.build": Values("here", "registry", "registry", "there"),
+    "aks.cluster": Values("theirs", "7", "7", "a/b"),
+    "aks.tier": Values("Free", "Standard", "Standard", "Basic"),
+    "aks.kubernetes_version": Values("1.35", "1.36", "1.36", "latest"),
+    "aks.system_size": Values("Standard_D2as_v5", "Standard_D4as_v5", "Standard_D4as_v5", "large"),
+    "aks.system_nodes": Values(1, "3", 3, "0"),
+    "aks.size": Values("Standard_D4as_v5", "Standard_NC4as_T4_v3", "Standard_NC4as_T4_v3", "large"),
+    "aks.min_nodes": Values(1, "0", 0, "-1"),
+    "aks.max_nodes": Values(1, "4", 4, "0"),
+    "aks.priority": Values("Regular", "Spot", "Spot", "Low"),
+    "aci.cpus": Values(1, "1.5", 1.5, "0"),
+    "aci.dns_label": Values("models", "models-2", "models-2", "A"),
+    "aci.subnet": Values(_SUBNET, _SUBNET, _SUBNET, "a"),
+    "aci.priority": Values("Regular", "Spot", "Spot", "Low"),
+    "aci.restart_policy": Values("Always", "Never", "Never", "Sometimes"),
     "webapp.plan": Values(f"{WEB}/a", f"{WEB}/b", f"{WEB}/b", "b"),
     "webapp.sku": Values("B1", "P0v3", "P0v3", "P9v9"),
     "webapp.instances": Values(2, "3", 3, "0"),
@@ -96,15 +116,6 @@ SETTINGS: dict[str, Values] = {
     "container_apps.external": Values(file=True, text="false", read=False, wrong="some"),
     "container_apps.subnet": Values(_SUBNET, _SUBNET, _SUBNET, "a"),
     "container_apps.workspace": Values("own", _WORKSPACE, _WORKSPACE, "mine"),
-    "aks.cluster": Values("theirs", "7", "7", "a/b"),
-    "aks.tier": Values("Free", "Standard", "Standard", "Basic"),
-    "aks.kubernetes_version": Values("1.35", "1.36", "1.36", "latest"),
-    "aks.system_size": Values("Standard_D2as_v5", "Standard_D4as_v5", "Standard_D4as_v5", "large"),
-    "aks.system_nodes": Values(1, "3", 3, "0"),
-    "aks.size": Values("Standard_D4as_v5", "Standard_NC4as_T4_v3", "Standard_NC4as_T4_v3", "large"),
-    "aks.min_nodes": Values(1, "0", 0, "-1"),
-    "aks.max_nodes": Values(1, "4", 4, "0"),
-    "aks.priority": Values("Regular", "Spot", "Spot", "Low"),
     "state": Values("kept", "null", "null", ONE_LINE, Chosen(state="elsewhere"), "elsewhere"),
 }
 WITH_OPTION = {path: values for path, values in SETTINGS.items() if values.option}

@@ -11,13 +11,12 @@ from opdeploy.clients.azure.place import Place
 from opdeploy.clients.azure.reached import Way
 from opdeploy.clients.azure.registry import Registries
 from opdeploy.clients.azure.subscriptions import connected
-from opdeploy.clients.azure.within import Inside, Within
+from opdeploy.clients.azure.within import Within
 
 __all__ = [
     "Arm",
     "Clustered",
     "Clusters",
-    "Inside",
     "Lazily",
     "MachineMaking",
     "MachinePlace",

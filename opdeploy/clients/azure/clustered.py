@@ -46,10 +46,10 @@ NEW = [
 class Clustered(Place):
     """A subscription, and the clusters of deployments in it."""
 
-    def __init__(self, *given: Any, servers: Clusters, **more: Any) -> None:  # noqa: ANN401 - what a place takes
+    def __init__(self, *given: Any, run: Clusters, **more: Any) -> None:  # noqa: ANN401 - what a place takes
         """Take what a place takes, and the clusters."""
-        super().__init__(*given, run=servers, **more)
-        self._clusters = servers
+        super().__init__(*given, run=run, **more)
+        self._clusters = run
 
     @property
     def inside(self) -> Within:
@@ -70,6 +70,10 @@ class Clustered(Place):
 
         On demand, where a plan is to be made, what an interrupted command began is waited for.
         """
+        self._seen = self._all_of(target, deployment, pushed=pushed)
+        return self._seen
+
+    def _all_of(self, target: str, deployment: str, *, pushed: bool) -> Observed:
         at = self.where(deployment)
         record = self.record(deployment) if pushed else None
         for item in record.made if record else ():

@@ -30,7 +30,7 @@ class Making:
         self._by = by
         self.push = registries.push
         self.build = registries.build
-        switches = Switches(arm)
+        switches = Switches(arm, place)
         self.start, self.swap = switches.start, switches.swap
         self._remove = registries.remove
         revising = Revising(arm, place)

@@ -197,7 +197,7 @@ class Place:
 
     def _how(self) -> Asking | None:
         """Return what makes a deployment of steps; None where that is no target of Azure."""
-        found = targets.find(self._target)
+        found = targets.find(self._target, settings=self._settings)
         return found if isinstance(found, AzureTarget) else None
 
     def _found(self, wanted: Wanted) -> list[Said]:

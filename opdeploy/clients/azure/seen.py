@@ -11,7 +11,7 @@ from opdeploy.targets.azure.record import NAME, ROLE
 from opdeploy.targets.azure.steps import GOING
 from opdeploy.targets.azure.target import VERSION as KEPT
 from opdeploy.targets.azure.target import kept
-from opdeploy.targets.azure.web import as_made
+from opdeploy.targets.azure.web import SITE, SLOT, as_made
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -63,7 +63,7 @@ def observed(
         versions=tuple(versions),
         endpoint=running.endpoint,
         events=running.events,
-        facts={"missing": missing},
+        facts={"missing": missing, "swapping": record.swapping if record else None},
         front=where.deployment if running.endpoint else None,
         upstream=running.current,
         rolls=True,  # what was begun goes on, whoever began it
@@ -113,6 +113,7 @@ def _one(item: dict[str, Any], record: Record | None, runs: Runs) -> Found:
         properties["state"] = state
     if ROLE in tags:
         properties["role"] = tags[ROLE]
+    is_swapped = bool(record and record.swapping) and name in {SITE, SLOT}
     is_going = (item.get("properties") or {}).get("provisioningState") == "Deleting"
     if is_going:
         properties["state"] = GOING
@@ -123,6 +124,6 @@ def _one(item: dict[str, Any], record: Record | None, runs: Runs) -> Found:
         properties=properties,
         wanted=wanted,
         # A group without a record was made for a lock alone.
-        passing=is_going or ROLE in tags or (name == GROUP.name and record is None),
+        passing=is_going or is_swapped or ROLE in tags or (name == GROUP.name and record is None),
         made=made,
     )

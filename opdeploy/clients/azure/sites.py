@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from opdeploy.clients.azure.arm import Arm
+    from opdeploy.clients.azure.place import Place
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import State
     from opdeploy.targets.azure.names import Where
@@ -181,18 +182,24 @@ def _exit_code(line: str) -> int | None:
 class Switches:
     """Starts sites and slots, and swaps them; each may be called again."""
 
-    def __init__(self, arm: Arm) -> None:
-        """Take a connection."""
+    def __init__(self, arm: Arm, place: Place) -> None:
+        """Take a connection, and the place that keeps records."""
         self._arm = arm
+        self._place = place
 
     def start(self, *, resource: str) -> None:
         """Start a site or slot."""
         self._arm.ask("POST", f"{resource}/start", KINDS[SITE].api)
 
     def swap(self, *, resource: str, slot: str, image: str) -> None:
-        """Swap a slot with its site, unless that runs the image: twice would be as if it had not been."""
+        """Swap a slot with its site, unless that runs the image: twice would be as if it had not been.
+
+        It is noted as long as it goes on, which it may do when whoever began it is gone.
+        """
         if self._runs(resource) == image:
+            self._note(None)
             return
+        self._note(image)
         operations = self._arm.session.operations(KINDS[SITE].sdk)
         try:
             with explained(f"slot {slot} was not swapped"):
@@ -200,8 +207,15 @@ class Switches:
                 operations.begin_swap_slot_with_production(*names_of(resource), asked).result()
         except RefusedError as error:
             if error.status != HTTPStatus.CONFLICT:  # which it is where one goes on that was begun before
+                self._note(None)
                 raise
             self._wait(resource, image, error)
+        self._note(None)
+
+    def _note(self, image: str | None) -> None:
+        record = self._place.known()
+        if record.swapping != image:
+            self._place.keep(record.model_copy(update={"swapping": image}))
 
     def _runs(self, resource: str) -> str:
         return image_of(self._arm.find(resource) or {})

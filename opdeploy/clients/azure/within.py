@@ -16,7 +16,6 @@ from opdeploy.targets.kubernetes.names import DEPLOYMENT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from opdeploy.clients.azure.clustered import Clustered
     from opdeploy.deployment import Found
 
 _SYSTEM = ("default", "kube-", "aks-", "gatekeeper-system", "calico-system", "tigera-operator")
@@ -75,18 +74,6 @@ class Within(Cluster):
                 name = str(item["metadata"]["name"])
                 if not name.startswith(_SYSTEM) and name != self.namespace(deployment):
                     yield name
-
-
-class Inside:
-    """What steps call in a cluster, which the steps before may have made."""
-
-    def __init__(self, place: Clustered) -> None:
-        """Take the place that knows the cluster."""
-        self._place = place
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a method of a cluster
-        """Return a method of the cluster that is there when a step calls it."""
-        return getattr(self._place.inside, name)
 
 
 def _gpus(node: Mapping[str, Any]) -> int:

@@ -9,6 +9,7 @@ from opdeploy.targets.aks import sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     from opdeploy.deploy_settings import Deploy
 
@@ -24,30 +25,30 @@ def in_azure(settings: Deploy) -> bool:
     return settings.target in IDS and settings.kubernetes.context is None and named is not None
 
 
-def check(settings: Deploy) -> None:
-    """Raise InputError for settings that do not go together, or that Azure would refuse."""
-    for why in _wrong(settings):
+def check(settings: Deploy, day: date) -> None:
+    """Raise InputError for settings that do not go together, or that Azure would refuse on a day."""
+    for why in _wrong(settings, day):
         raise InputError(why)
 
 
-def _wrong(settings: Deploy) -> Iterator[str]:
+def _wrong(settings: Deploy, day: date) -> Iterator[str]:
     chosen = settings.aks
     if chosen.cluster and settings.kubernetes.context:
         yield "deploy.aks.cluster: the cluster is named by deploy.kubernetes.context already; leave one out"
     if in_azure(settings):
         if settings.azure.key_vault:
             yield "deploy.azure.key_vault: a cluster keeps the API key itself, in a Secret; leave it out"
-        yield from _of_nodes(settings)
+        yield from _of_nodes(settings, day)
         yield from _of_named(settings)
 
 
-def _of_nodes(settings: Deploy) -> Iterator[str]:
+def _of_nodes(settings: Deploy, day: date) -> Iterator[str]:
     least, most = nodes(settings)
     if most < max(least, 1):
         yield f"deploy.aks.max_nodes: {most} is below min_nodes {least}; raise it, or lower min_nodes"
     for name, gpu in (("size", settings.target == "aks-gpu"), ("system_size", False)):
         size = getattr(settings.aks, name)
-        yield from (f"deploy.aks.{name}: {why}" for why in (sizes.wrong(size, gpu=gpu) if size else ()))
+        yield from (f"deploy.aks.{name}: {why}" for why in (sizes.wrong(size, day, gpu=gpu) if size else ()))
 
 
 def _of_named(settings: Deploy) -> Iterator[str]:

@@ -1,12 +1,15 @@
-"""Sizes of nodes: which one a pod fits on, and which Azure has no more. Pure."""
+"""Sizes of nodes: which one a pod fits on, and which are of no use. Pure."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from opdeploy.targets.azure.sizes import retired
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
 
 class Size(NamedTuple):
@@ -35,22 +38,11 @@ _OWN_CPUS = 0.5
 _FREE_MEMORY = 0.7
 """Share of a node's memory that pods may have: it keeps up to a quarter (learn.microsoft.com/azure/aks/
 node-resource-reservations)."""
-_GPU = re.compile("Standard_N[CDV]", re.IGNORECASE)
-_T4, _A100_H100 = "Standard_NC4as_T4_v3", "Standard_NC24ads_A100_v4 or Standard_NC40ads_H100_v5"
+_GPU = re.compile("Standard_N[CDV]")
+_T4 = "Standard_NC4as_T4_v3"
 _A10 = "Standard_NV36ads_A10_v5"
-_RETIRED = (
-    (r"Standard_NC(6|12|24r?)(_Promo)?", "2023", _T4),
-    (r"Standard_NC\d+r?s_v2", "2023", _T4),
-    (r"Standard_ND\d+r?s", "2023", _T4),
-    (r"Standard_NV(6|12|24)(_Promo)?", "2023", _T4),
-    (r"Standard_NC\d+r?s_v3", "2025-09-30", _A100_H100),
-    (r"Standard_NV\d+s_v3", "2026-09-30", _A10),
-    (r"Standard_NV\d+as_v4", "2026-09-30", _A10),
-)
-"""Sizes that were retired: form, day, and what to take instead (azure-compute-docs, retired-sizes-list.md, as of April
-2026)."""
 _UNUSED = (
-    (r"Standard_NP\d+s", "has FPGAs, and retires on 2027-05-31", _T4),
+    (r"Standard_NP\d+s", "has FPGAs, and no GPU", _T4),
     (r"Standard_NV\d+ads_V710_v5", "has a GPU of AMD, for which there is no image", _A10),
     (r"Standard_[AB]\d?1m?(l?s)?(_v\d)?", "has one processor, and a node needs two", "Standard_D2as_v5"),
 )
@@ -70,19 +62,17 @@ def has_gpu(size: str) -> bool:
     return bool(_GPU.match(size))
 
 
-def wrong(size: str, *, gpu: bool) -> Iterator[str]:
-    """Yield why nodes cannot be of a size, with another."""
-    for form, day, instead in _RETIRED:
-        if re.fullmatch(form, size, re.IGNORECASE):
-            yield f"{size}: was retired ({day}); take {instead}"
-            return
+def wrong(size: str, day: date, *, gpu: bool) -> Iterator[str]:
+    """Yield why nodes cannot be of a size on a day, with another."""
+    gone = retired(size)
+    if gone and gone.day <= day:
+        yield f"{size}: is retired since {gone.day}; take {gone.instead}"
+        return
     for form, why, instead in _UNUSED:
-        if re.fullmatch(form, size, re.IGNORECASE):
+        if re.fullmatch(form, size):
             yield f"{size}: {why}; take {instead}"
             return
-    if not size.lower().startswith("standard_"):
-        yield f"{size}: is no size of machines; write one as az vm list-sizes tells it, such as {SYSTEM}"
-    elif gpu and not has_gpu(size):
+    if gpu and not has_gpu(size):
         yield f"{size}: has no GPU; take one such as {_T4}, or deploy to aks-cpu"
     elif not gpu and has_gpu(size):
         yield f"{size}: has GPUs, which nothing would use; take one such as Standard_D4as_v5, or deploy to aks-gpu"

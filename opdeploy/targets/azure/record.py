@@ -70,6 +70,8 @@ class Record(Frozen):
     """Number of the version that requests were last sent to."""
     versions: tuple[Kept, ...] = ()
     """The oldest first."""
+    swapping: str | None = None
+    """Image that a swap of slots is to bring to the requests, from before it begins until it has ended."""
     vault: str | None = None
     """Address of the Key Vault in which the API key was kept."""
     made: tuple[Made, ...] = ()

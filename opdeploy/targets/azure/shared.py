@@ -72,13 +72,10 @@ def home(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterato
 def stored(wanted: Wanted, target: str, facts: Mapping[str, JsonValue]) -> Iterator[Resource]:
     """Yield the resource group and the registry, where they are the deployment's own."""
     at = where(wanted.settings, wanted.deployment)
-    own = tags(wanted.settings, wanted.deployment, target)
-    base: dict[str, JsonValue] = {"location": at.location, "tags": {**own}}
-    yield from home(wanted, target, facts)
-    found = registry(wanted, facts)
-    if found.is_own:
+    if registry(wanted, facts).is_own:
         body: dict[str, JsonValue] = {
-            **base,
+            "location": at.location,
+            "tags": {**tags(wanted.settings, wanted.deployment, target)},
             "sku": {"name": wanted.settings.azure.registry_sku or "Basic"},
             "properties": {"adminUserEnabled": False},
         }

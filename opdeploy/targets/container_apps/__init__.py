@@ -15,7 +15,7 @@ from opdeploy.targets.azure import steps as azure
 from opdeploy.targets.azure.compare import flat
 from opdeploy.targets.azure.names import of_version, where
 from opdeploy.targets.azure.shared import Resource, shared
-from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, version_of
+from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, version_of
 from opdeploy.targets.base import Reach
 from opdeploy.targets.container_apps import steps
 from opdeploy.targets.container_apps.bodies import (
@@ -105,11 +105,16 @@ class ContainerApps(AzureTarget):
             yield clear_here(name, wanted.image)
 
     def _revision(self, observed: Observed, number: int, config: str) -> str:
-        """Return the name of the revision that runs a version, or is to: one that works, else one that none had yet."""
+        """Return the name of the revision that runs a version, or is to: one that works, else one that none had yet.
+
+        A revision has the key that its app had when it was made: another key takes another revision.
+        """
         version = observed.version(number)
         known = _made_by(observed, version) if version else None
         found = observed.of(REVISION, known) if known else None
-        if known and not (found and found.properties.get("failed")):
+        has_failed = found is not None and found.properties.get("failed")
+        has_other_key = version is not None and version.current and rekeyed(observed)
+        if known and not (has_failed or has_other_key):
             return known
         again = 1
         while observed.of(REVISION, revision(observed.deployment, number, config, again)):
