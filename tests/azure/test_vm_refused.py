@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.arm import computers
-from tests.azure.clouded import Clouded
+from tests.azure.clouded import NOTES, Clouded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,3 +116,22 @@ def test_what_is_asked_for_every_platform_is_asked_too(project: Clouded) -> None
     """Whether one may make machines, and have their agents tell something."""
     project.arm.allow("*", but=("Microsoft.Compute/virtualMachines/runCommand/action",))
     assert "Microsoft.Compute/virtualMachines/runCommand/action" in refused(project)
+
+
+def test_a_plan_shows_every_request(project: Clouded) -> None:
+    """In order, with the command that does the same; the record is written before each resource is made."""
+    project.workload(vm=project.settings["vm"])
+    told = project.run("plan", "--calls", "-o", "json")
+    assert told.code == 0, told.err
+    made = [call for call in told.json if NOTES not in call["path"].lower()]
+    assert [(call["method"], call["path"].split("/")[-2]) for call in made[1:]] == [
+        ("PUT", "resourceGroups"),
+        ("PUT", "networkSecurityGroups"),
+        ("PUT", "virtualNetworks"),
+        ("PUT", "publicIPAddresses"),
+        ("PUT", "networkInterfaces"),
+        ("PUT", "virtualMachines"),
+        ("POST", "net"),
+    ]
+    assert made[-1]["body"]["script"] == ["cat /etc/ssh/ssh_host_ed25519_key.pub"]
+    assert made[-1]["az"].startswith("az rest --method post")

@@ -10,6 +10,7 @@ from opdeploy.clients.ssh import LastingError
 from opdeploy.errors import OpdeployError, TransientError
 from opdeploy.targets.azure.first_boot import BEFORE
 from opdeploy.targets.azure.kinds import name_of
+from opdeploy.targets.azure.machine import TELL
 from opdeploy.targets.azure.record import Machine
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from opdeploy.clients.ssh import Connection
 
 _KEY = re.compile(r"^ssh-ed25519 [A-Za-z0-9+/]+={0,2}", re.MULTILINE)
-_TELL = {"commandId": "RunShellScript", "script": ["cat /etc/ssh/ssh_host_ed25519_key.pub"]}
-"""Run by the machine's agent (learn.microsoft.com/azure/virtual-machines/linux/run-command, of 2025-08-18, read
-2026-11-26)."""
 _FIRST = "cloud-init status --long"
 _SAID = "sudo -n tail -n 20 /var/log/cloud-init-output.log"
 _STATUS = re.compile(r"^status: (\w+)", re.MULTILINE)
@@ -57,7 +55,7 @@ class MachineMaking:
     def learn(self, *, resource: str, user: str, port: int) -> None:
         """Have Azure tell the host key of a machine, and note it: it is what SSH must show from now on."""
         self._arm.settled(resource)  # where a command was killed that made it
-        told = self._arm.act(resource, "runCommand", _TELL) or {}
+        told = self._arm.act(resource, "runCommand", TELL) or {}
         said = "\n".join(str(item.get("message")) for item in told.get("value") or ())
         found = _KEY.search(said)
         there = self._arm.find(resource)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from opdeploy.errors import OpdeployError
 from opdeploy.targets.azure.compare import KEYS, REF, SECRET, ref
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of
+from opdeploy.targets.azure.machine import TELL
 from opdeploy.targets.azure.requests import TASKS, kept, order
 from opdeploy.targets.azure.vault import secret_name
 
@@ -55,7 +56,7 @@ def _calls(plan: Plan, at: Where) -> Iterator[Call]:
 
 def _steps(plan: Plan, at: Where) -> Iterator[Call]:
     for step in plan.steps:
-        if not step.call.startswith("azure."):
+        if not step.call.startswith(("azure.", "machine.")) or step.call == "machine.again":
             continue
         if step.call not in REQUESTS:
             raise OpdeployError(f"{step.call}: its requests are not known; leave out --calls")
@@ -180,6 +181,13 @@ def _swap(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
     yield Call(title, "POST", f"{resource}/slotsswap", kind.api if kind else "", swapped)
 
 
+def _learn(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
+    resource = str(args["resource"])
+    kind = kind_of(resource)
+    yield Call(title, "POST", f"{resource}/runCommand", kind.api if kind else "", TELL)
+    yield _kept(f"{title}: note it", at.note)
+
+
 REQUESTS: dict[str, Callable[..., Iterator[Call]]] = {
     "azure.put": _put,
     "azure.delete": _delete,
@@ -197,5 +205,8 @@ REQUESTS: dict[str, Callable[..., Iterator[Call]]] = {
     "azure.deactivate": _told("revisions/{revision}/deactivate"),
     "azure.start": _told("start"),
     "azure.swap": _swap,
+    "machine.learn": _learn,
+    "machine.ready": _note,
+    "machine.start": _told("start"),
 }
 """What yields the requests of a step, by its call: it takes the step's title, its arguments, and where that is."""

@@ -39,6 +39,9 @@ create-or-update, OSProfile.adminUsername, as Ansible's modules quote it, read 2
 PUBLISHER, OFFER = "Canonical", "ubuntu-24_04-lts"
 """Ubuntu 24.04 LTS for the second generation of machines, of which `server` is for x64 and `server-arm64` for ARM
 (Azure/azure-rest-api-specs, arm-compute/quickstart-templates/aliases.json, read 2026-11-26)."""
+TELL = {"commandId": "RunShellScript", "script": ["cat /etc/ssh/ssh_host_ed25519_key.pub"]}
+"""What a machine's agent is asked to run, to tell its host key (learn.microsoft.com/azure/virtual-machines/linux/
+run-command, of 2025-08-18, read 2026-11-26)."""
 READY_S = 1800.0
 """Seconds within which a new machine is ready: Docker is installed, and on a GPU its driver."""
 _DISK_GB = 64
