@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +12,7 @@ from opdeploy.clients.azure import environments, revisions
 from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.clients.azure.runs import Running, Runs
 from opdeploy.clients.azure.streams import lines
-from opdeploy.errors import NotFoundError, OpdeployError
+from opdeploy.errors import NotFoundError, OpdeployError, TransientError
 from opdeploy.targets.azure.kinds import KINDS
 from opdeploy.targets.azure.steps import API_KEY
 from opdeploy.targets.container_apps.bodies import APP, REVISION
@@ -34,6 +35,7 @@ _LOOKS_S = 2.0
 _ASSIGNING = "AssigningReplica"
 _SYSTEM_LINES = 50
 _LOG_S = 10.0
+_TRIES = 3
 
 
 class Apps(Runs):
@@ -128,14 +130,24 @@ class Apps(Runs):
 
     def api_key(self, at: Where) -> str | None:
         """Return the API key of an app; None where there is none, or who asks may not know it."""
+        resource = at.id(APP, at.deployment)
+        if self._arm.find(resource) is None:
+            return None
         try:
-            answer = self._arm.ask("POST", f"{at.id(APP, at.deployment)}/listSecrets", _API)
+            answer = self._asked(f"{resource}/listSecrets")
         except RefusedError:
             return None
         found = (item for item in (answer or {}).get("value", ()) if item.get("name") == API_KEY)
         return next((str(item["value"]) for item in found if item.get("value")), None)
 
     # What there is
+
+    def _asked(self, path: str) -> Any:  # noqa: ANN401 - any JSON
+        """Return what is told to who asks with POST: that changes nothing, and is asked again where no answer came."""
+        for _ in range(_TRIES - 1):
+            with suppress(TransientError):
+                return self._arm.ask("POST", path, _API)
+        return self._arm.ask("POST", path, _API)
 
     def _app(self, at: Where) -> dict[str, Any]:
         found = self._arm.find(at.id(APP, at.deployment))
@@ -174,7 +186,7 @@ class Apps(Runs):
 
     def _token(self, at: Where) -> str:
         """Return what lets one read logs."""
-        answer = self._arm.ask("POST", f"{at.id(APP, at.deployment)}/getAuthtoken", _API)
+        answer = self._asked(f"{at.id(APP, at.deployment)}/getAuthtoken")
         return str(answer["properties"]["token"])
 
     # What went wrong
