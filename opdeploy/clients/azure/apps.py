@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +11,7 @@ from opdeploy.clients.azure import environments, revisions
 from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.clients.azure.runs import Running, Runs
 from opdeploy.clients.azure.streams import lines
-from opdeploy.errors import NotFoundError, OpdeployError, TransientError
+from opdeploy.errors import NotFoundError, OpdeployError
 from opdeploy.targets.azure.kinds import KINDS
 from opdeploy.targets.azure.steps import API_KEY
 from opdeploy.targets.container_apps.bodies import APP, REVISION
@@ -35,7 +34,6 @@ _LOOKS_S = 2.0
 _ASSIGNING = "AssigningReplica"
 _SYSTEM_LINES = 50
 _LOG_S = 10.0
-_TRIES = 3
 
 
 class Apps(Runs):
@@ -134,20 +132,13 @@ class Apps(Runs):
         if self._arm.find(resource) is None:
             return None
         try:
-            answer = self._asked(f"{resource}/listSecrets")
+            answer = self._arm.told(f"{resource}/listSecrets", _API)
         except RefusedError:
             return None
         found = (item for item in (answer or {}).get("value", ()) if item.get("name") == API_KEY)
         return next((str(item["value"]) for item in found if item.get("value")), None)
 
     # What there is
-
-    def _asked(self, path: str) -> Any:  # noqa: ANN401 - any JSON
-        """Return what is told to who asks with POST: that changes nothing, and is asked again where no answer came."""
-        for _ in range(_TRIES - 1):
-            with suppress(TransientError):
-                return self._arm.ask("POST", path, _API)
-        return self._arm.ask("POST", path, _API)
 
     def _app(self, at: Where) -> dict[str, Any]:
         found = self._arm.find(at.id(APP, at.deployment))
@@ -186,7 +177,7 @@ class Apps(Runs):
 
     def _token(self, at: Where) -> str:
         """Return what lets one read logs."""
-        answer = self._asked(f"{at.id(APP, at.deployment)}/getAuthtoken")
+        answer = self._arm.told(f"{at.id(APP, at.deployment)}/getAuthtoken", _API)
         return str(answer["properties"]["token"])
 
     # What went wrong
