@@ -128,8 +128,11 @@ class Apps(Runs):
 
     def api_key(self, at: Where) -> str | None:
         """Return the API key of an app; None where there is none, or who asks may not know it."""
+        resource = at.id(APP, at.deployment)
+        if self._arm.find(resource) is None:
+            return None
         try:
-            answer = self._arm.ask("POST", f"{at.id(APP, at.deployment)}/listSecrets", _API)
+            answer = self._arm.told(f"{resource}/listSecrets", _API)
         except RefusedError:
             return None
         found = (item for item in (answer or {}).get("value", ()) if item.get("name") == API_KEY)
@@ -174,7 +177,7 @@ class Apps(Runs):
 
     def _token(self, at: Where) -> str:
         """Return what lets one read logs."""
-        answer = self._arm.ask("POST", f"{at.id(APP, at.deployment)}/getAuthtoken", _API)
+        answer = self._arm.told(f"{at.id(APP, at.deployment)}/getAuthtoken", _API)
         return str(answer["properties"]["token"])
 
     # What went wrong

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.clients.azure.refused import RefusedError, explained
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _MISSING = 404
 _FAILED = 400
+_TRIES = 3
 _ENDED = {None, "Succeeded", "Failed", "Canceled"}
 """States of a resource with which nothing is being done (learn.microsoft.com/azure/azure-resource-manager/management/
 async-operations, "provisioningState values"); not every kind has one."""
@@ -139,6 +141,15 @@ class Arm:
             if response.status_code >= _FAILED:
                 raise HttpResponseError(response=response)
             return response.json() if response.content else None
+
+    def told(
+        self, path: str, api: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+    ) -> Any:  # noqa: ANN401 - any JSON
+        """Return what is told to who asks with POST: that changes nothing, and is asked again where no answer came."""
+        for _ in range(_TRIES - 1):
+            with suppress(TransientError):
+                return self.ask("POST", path, api, body, query)
+        return self.ask("POST", path, api, body, query)
 
     def every(self, path: str, api: str, query: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
         """Yield every item of a list, page by page."""

@@ -51,7 +51,9 @@ def _ask(arm: Arm, question: Question) -> Any:  # noqa: ANN401 - any JSON
     try:
         if question.is_list:
             return [*arm.every(path, api, question.query)]
-        return arm.ask("POST" if question.body is not None else "GET", path, api, question.body, question.query)
+        if question.body is not None:
+            return arm.told(path, api, question.body, question.query)
+        return arm.ask("GET", path, api, query=question.query)
     except RefusedError as error:
         if error.status == _MISSING:
             return None
