@@ -57,4 +57,4 @@ def test_a_build_that_is_emulated_is_told(platform: str, build: str | None, *, i
 def test_nothing_is_cleared_where_no_engine_is() -> None:
     """That is no failure: nothing was made here then."""
     with docker.connected() as engine:
-        assert Copies(nobody, engine, silent).clear(NAME, None) == {"removed": []}
+        assert Copies(nobody, lambda: engine, silent).clear(NAME, None) == {"removed": []}

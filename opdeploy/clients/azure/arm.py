@@ -27,6 +27,9 @@ _TRIES = 3
 _ENDED = {None, "Succeeded", "Failed", "Canceled"}
 """States of a resource with which nothing is being done (learn.microsoft.com/azure/azure-resource-manager/management/
 async-operations, "provisioningState values"); not every kind has one."""
+_UNDER_WAY = {"ContainerGroupTransitioning", "DeploymentActive"}
+"""What is said of a resource with which something is being done already."""
+_TRIES = 3
 _SETTLED_S, _BETWEEN_S = 1800.0, 1.0
 """Seconds for what was begun to end, and between two looks."""
 
@@ -65,7 +68,20 @@ class Arm:
         return found
 
     def put(self, resource: str, body: Mapping[str, Any]) -> None:
-        """Have a resource be as a body says, and wait until it is; raises RefusedError where Azure refuses."""
+        """Have a resource be as a body says, and wait until it is; raises RefusedError where Azure refuses.
+
+        Where an answer got lost, and the client's own second try finds the first one under way, that is waited for.
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                self._put(resource, body)
+            except RefusedError as error:
+                if not left or error.code not in _UNDER_WAY:
+                    raise
+            else:
+                return
+
+    def _put(self, resource: str, body: Mapping[str, Any]) -> None:
         kind = _kind(resource)
         content = json.dumps(body).encode()
         self.settled(resource)
