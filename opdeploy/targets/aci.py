@@ -235,6 +235,7 @@ def _tried(group: Resource, number: int, ready_s: float) -> Iterator[Step]:
     """Yield the steps that try a version in a group of its own, which nobody knows the address of."""
     name = name_of(group.id)
     properties = {**group.body["properties"]}
+    properties["restartPolicy"] = "Never"  # how it ended is told as long as it is there
     properties["ipAddress"] = {key: value for key, value in properties["ipAddress"].items() if key != "dnsNameLabel"}
     body = {**group.body, "tags": {**group.body["tags"], ROLE: "trial"}, "properties": properties}
     title = f"try version {number} in a container group of its own"

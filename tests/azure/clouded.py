@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 GROUP, REGION = "models", "westeurope"
 WRITES = {"PUT", "PATCH", "POST", "DELETE"}
+ASKS = ("/oauth2/", "/checknameavailability?", "/listkeys?", "/listsecrets?", "/sharedkeys?", "/containerlogs?")
+"""Parts of the paths of what changes nothing."""
 NOTES = "/microsoft.resources/deployments/"
 
 
@@ -112,7 +114,7 @@ class Clouded:
         return [
             item
             for item in self.arm.seen[before:]
-            if item.method in WRITES and NOTES not in item.path.lower() and "/oauth2/" not in item.path
+            if item.method in WRITES and not any(part in item.path.lower() for part in (NOTES, *ASKS))
         ]
 
     def left(self) -> list[str]:

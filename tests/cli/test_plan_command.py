@@ -162,7 +162,10 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "a platform that is none": (("-t", "clouds"), "--target: no platform 'clouds'; valid: "),
     "a platform that is no target": (
         ("-t", "hdinsight"),
-        "--target: opdeploy does not deploy to hdinsight; valid: aci, aks-cpu, aks-gpu, container-apps, local, vm, webapp",
+        (
+            "--target: opdeploy does not deploy to hdinsight; valid: aci, aks-cpu, aks-gpu, container-apps, local, vm, "
+            "webapp"
+        ),
     ),
     "a port that is none": (("--port", "0"), "--port: must be at least 1, not 0"),
     "a folder without wheels": (("--wheels", "."), ".: has no wheel of "),

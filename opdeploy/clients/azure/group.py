@@ -43,6 +43,8 @@ class Groups(Runs):
     def __init__(self, arm: Arm) -> None:
         """Take a connection."""
         self._arm = arm
+        self._ended: dict[tuple[str, str], int] = {}
+        """How servers were seen to end, by group and version: Azure starts them again."""
 
     def running(self, at: Where, there: Mapping[str, dict[str, Any]]) -> Running:
         """Return what runs: a group runs one version at a time, whose number it has as a tag."""
@@ -71,12 +73,15 @@ class Groups(Runs):
         return found
 
     def exit_code(self, at: Where, name: str) -> int | None:
-        """Return how the server ended, also where it waits to be started again; None while it runs."""
+        """Return how the server ended, also where it has been started again since; None where it has not ended."""
         found = self._there(at, name)
         now, before = _now(found), _view(found).get("previousState") or {}
+        which = (name, str((found.get("tags") or {}).get(VERSION)))
         if now.get("state") == "Terminated":
-            return int(now.get("exitCode") or 0)
-        return before.get("exitCode") if now.get("state") != "Running" else None
+            self._ended[which] = int(now.get("exitCode") or 0)
+        elif now.get("state") != "Running" and before.get("exitCode") is not None:
+            self._ended[which] = int(before["exitCode"])
+        return self._ended.get(which)
 
     def out_of_memory(self, at: Where, name: str) -> bool:
         """Tell whether the server was ended because its memory was used up."""

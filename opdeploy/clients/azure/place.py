@@ -183,7 +183,7 @@ class Place:
         at = self.where(wanted.deployment)
         yield from self._runs.obstacles(at, wanted)
         how = self._how()
-        if isinstance(how, AzureTarget):
+        if how:
             yield from how.obstacles(wanted, self._runs.facts(at, self._whole))
         yield from self._keyless()
 

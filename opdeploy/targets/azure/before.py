@@ -9,7 +9,6 @@ from opdeploy.targets.azure import rights, rules, wants
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of, name_of
 from opdeploy.targets.azure.questions import Question, note, problem
 from opdeploy.targets.azure.shared import ACR_PULL, REPOSITORY_READER, Resource, registry
-from opdeploy.targets.azure.target import AzureTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -105,10 +104,8 @@ def to_ask(target: Asking, wanted: Wanted, at: Where, observed: Observed) -> Ite
     same = (item.number for item in observed.versions if item.current and item.config == config)
     number = next(same, 1 + max((item.number for item in observed.versions), default=0))
     before = Before(wanted, at, tuple(target.plan(wanted, observed, number)), observed)
-    for each in _TABLE:
+    for each in (*_TABLE, target.asks):
         yield from each(before)
-    if isinstance(target, AzureTarget):
-        yield from target.asks(before)
 
 
 def _subscription(before: Before) -> Iterator[Question]:
