@@ -52,6 +52,8 @@ class Sites(Runs):
         self._arm = arm
         self._looks: dict[str, _Look] = {}
         """What the log of each site and slot ended with when it was last looked at."""
+        self._ends: dict[tuple[str, str], str] = {}
+        """The image whose end a line tells, by site or slot and the line."""
 
     def running(self, at: Where, there: Mapping[str, dict[str, Any]]) -> Running:
         """Return what runs: in the site the current version, in the slot the one before, or one that is tried."""
@@ -93,7 +95,11 @@ class Sites(Runs):
             line = lines[-1] if lines else ""
             since = known.since if known.line == line else now
             known = self._looks[name] = _Look(now, line, since, ended(lines))
-        return known.code if known.at - known.since >= _STILL_S else None
+        if known.code is None or known.at - known.since < _STILL_S:
+            return None
+        # The log goes on from version to version: the end of one that failed is none of that which is gone back to.
+        image = self.image(at, name)
+        return known.code if self._ends.setdefault((name, known.line), image) == image else None
 
     def out_of_memory(self, at: Where, name: str) -> bool:  # noqa: ARG002 - App Service does not tell
         """Return False: it is not told."""
