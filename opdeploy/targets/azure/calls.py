@@ -176,9 +176,10 @@ def _told(below: str) -> Callable[..., Iterator[Call]]:
 def _swap(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
     resource = str(args["resource"])
     kind = kind_of(resource)
-    yield _kept(f"note what each is then, to {title}", at.note)
+    yield _kept(f"note what is swapped, to {title}", at.note)
     swapped = {"targetSlot": args["slot"], "preserveVnet": True}
     yield Call(title, "POST", f"{resource}/slotsswap", kind.api if kind else "", swapped)
+    yield _kept(f"note that it is done, to {title}", at.note)
 
 
 def _learn(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
