@@ -86,7 +86,7 @@ class Clouded:
         """Begin a command in the folder, or in another."""
         key = {"OPDEPLOY_API_KEY": self.key} if self.key else {}
         where = () if arguments[0] == "apply" else ("--cloud", str(self.arm.cloud_file()))
-        variables = environment(COLUMNS="160", **self.signed_in(), **self.variables, **key)
+        variables = environment(COLUMNS="160", **{**self.signed_in(), **self.variables}, **key)
         return warm.Command((*arguments, *where), cwd or self.folder, variables, before)
 
     def deploy(self, *more: str) -> Ran:

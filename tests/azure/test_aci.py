@@ -108,3 +108,13 @@ def test_drift_is_found_and_mended(project: Clouded) -> None:
     assert "exists" in gone.out
     assert project.deploy().code == 0
     assert project.run("diff").code == 0
+
+
+def test_who_is_not_signed_in_is_told_in_a_line(project: Clouded) -> None:
+    """Whatever the client of Azure logs beside it."""
+    project.variables = {"AZURE_CLIENT_SECRET": "wrong"}
+    told = project.run("list")
+    assert told.code == 1
+    (line,) = told.err.splitlines()
+    assert "nobody is signed in to Azure" in line
+    assert line.endswith("sign in with: az login")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from base64 import urlsafe_b64decode
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,7 @@ def _found(cloud: Cloud) -> Any:  # noqa: ANN401 - a token credential of azure-i
         raise OpdeployError(
             "azure-identity is not installed; install opdeploy with its extra: opdeploy[azure]"
         ) from None
+    logging.getLogger("azure").addHandler(logging.NullHandler())  # what it warns of is in its errors, told in a line
     return DefaultAzureCredential(
         authority=cloud.authority, disable_instance_discovery=not cloud.is_known, process_timeout=60
     )

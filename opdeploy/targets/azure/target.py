@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.deployment import Found
@@ -36,23 +37,23 @@ def kept(deployment: str, number: int) -> str:
     return f"{deployment}.v{number}"
 
 
-class AzureTarget:
+class AzureTarget(ABC):
     """A platform of Azure; a subclass says what it makes there, and in which order a version takes over."""
 
     ids: tuple[str, ...]
     rule: NameRule | None
 
+    @abstractmethod
     def config(self, wanted: Wanted) -> str:
         """Return the digest of everything that decides how a version runs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def plan(self, wanted: Wanted, observed: Observed, number: int) -> Iterator[Step]:
         """Yield the steps that make a version current: a new one, or one that is there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def resources(self, wanted: Wanted) -> Iterator[Resource]:
         """Yield everything that a first version is made of."""
-        raise NotImplementedError
 
     def ground(self, wanted: Wanted, observed: Observed, version: Mapping[str, JsonValue] | None) -> Iterator[Step]:
         """Yield the steps after which that is there which every platform needs, and the image of a new version."""
@@ -75,9 +76,9 @@ class AzureTarget:
         """Yield what keeps it from being made on this platform, a sentence each with what to do."""
         return iter(())
 
+    @abstractmethod
     def reach(self, observed: Observed, to: int) -> Reach:
         """Tell who reaches a kept version once it answers again."""
-        raise NotImplementedError
 
     def drift(self, observed: Observed) -> Iterator[Found]:
         """Yield what is not as it was made, and what is missing, as it should be."""
