@@ -83,6 +83,8 @@ class Observed(Frozen):
 
     target: str
     deployment: str
+    group: str | None = None
+    """Resource group that it is in, where that is in Azure."""
     found: tuple[Found, ...] = ()
     versions: tuple[Version, ...] = ()
     """The oldest first."""

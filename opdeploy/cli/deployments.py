@@ -194,7 +194,7 @@ def list_(
     )
     profile, _ = target_of(found)
     with place(found) as (there, *_):
-        all_of_them = [there.observe(profile.id, name) for name in there.deployments()]
+        all_of_them = [*there.all(profile.id)]
     if output == "json":
         _deliver([item.model_dump(mode="json") for item in all_of_them])
     else:

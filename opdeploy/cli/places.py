@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     class Place(operate.Place, Protocol):
         """Where deployments live, and what commands ask of it."""
 
-        def deployments(self) -> list[str]:
-            """Return the names of all deployments."""
+        def all(self, target: str) -> Iterator[Observed]:
+            """Yield all deployments."""
 
         def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:
             """Return everything that belongs to a deployment; on demand, whether its images are in their registry."""

@@ -265,7 +265,7 @@ def _context(wanted: Wanted, asked: Asked) -> dict[str, object]:
         "gpu": wanted.gpu,
         "keyed": wanted.keyed,
         "made": wanted.settings.makes_machine,
-        "group": quote(wanted.settings.azure.resource_group or f"opdeploy-{wanted.deployment}"),
+        "group": quote(where(wanted.settings, wanted.deployment).group),
         "location": quote(wanted.settings.azure.location or "REGION"),
         "user": quote(wanted.settings.vm.user or machine.USER),
     }

@@ -56,9 +56,10 @@ def show_status(console: Console, observed: Observed, ready: Readiness) -> None:
     current = observed.current
     which = f"version {current.number}" if current else "no version answers"
     at = f" at {observed.endpoint}" if observed.endpoint else ""
+    on = f"{observed.target} in {observed.group}" if observed.group else observed.target
     says = "ready" if ready.is_ready else "NOT READY"
     console.print(
-        printable(f"{observed.deployment} on {observed.target}: {which}{at}: {says}"),
+        printable(f"{observed.deployment} on {on}: {which}{at}: {says}"),
         style="" if ready.is_ready else "red",
         markup=False,
     )
@@ -113,13 +114,16 @@ def show_list(console: Console, target: str, found: list[Observed]) -> None:
     if not found:
         console.print(f"no deployments on {target}", markup=False)
         return
-    table = new_table("name", "version", "state", "endpoint", "made", "by", right=("version",))
+    in_groups = any(observed.group for observed in found)
+    group = ("group",) if in_groups else ()
+    table = new_table("name", *group, "version", "state", "endpoint", "made", "by", right=("version",))
     for observed in found:
         current = observed.current
         made = current.at.astimezone().strftime("%Y-%m-%d %H:%M") if current else ""
         _add(
             table,
             observed.deployment,
+            *((observed.group or "",) if in_groups else ()),
             str(current.number) if current else "none",
             current.state if current else "",
             observed.endpoint or "",

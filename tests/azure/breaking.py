@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,15 +15,15 @@ from tests.arm.server import cloud, serving
 from tests.azure.clouded import WRITES, Clouded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tests.arm.answers import Answer, Drop
     from tests.arm.arm import Arm
     from tests.conftest import Ran
 
-    Scenario = Callable[[Clouded, int], bool]
-    """Breaks a command of a project at one of its writes; tells whether it came so far."""
+    Scenario = Callable[[Clouded, int], set[str]]
+    """Breaks commands of a project at their writes of a number; tells which of them came so far."""
 
 AT_ONCE = 3
 MOST = 80
@@ -36,25 +38,27 @@ class Breaks:
     settings: dict[str, Any]
     more: tuple[str, ...] = ("--allow-plain-http",)
 
-    def at_every_write(self, scenario: Scenario, least: int, step: int = 1) -> None:
-        """Go through a scenario, broken at every write (or every so many), until it comes to its end unbroken.
+    def at_every_write(self, scenario: Scenario, **least: int) -> None:
+        """Go through a scenario, broken at every write, until it comes to its end unbroken.
 
-        At least so many writes have to be broken.
+        At least so many writes of each of its commands have to be broken.
         """
 
-        def tried(number: int) -> bool:
+        def tried(number: int) -> set[str]:
             with serving() as server, cloud(server) as arm:
                 place = self.folder / str(number)
                 place.mkdir(parents=True)
                 return scenario(Clouded(place, arm, self.target, self.settings, more=self.more), number)
 
+        counts: Counter[str] = Counter()
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            for start in range(0, MOST * step, AT_ONCE * step):
-                came = list(threads.map(tried, range(start, start + AT_ONCE * step, step)))
+            for start in range(0, MOST, AT_ONCE):
+                came = list(threads.map(tried, range(start, start + AT_ONCE)))
+                counts.update(name for names in came for name in names)
                 if not all(came):
-                    assert start // step + sum(came) >= least, "it was broken at too few writes"
+                    assert all(counts[name] >= number for name, number in least.items()), counts
                     return
-        pytest.fail(f"it was still broken at write {MOST * step}")
+        pytest.fail(f"it was still broken at write {MOST}")
 
 
 def is_write(method: str, path: str) -> bool:
@@ -102,6 +106,24 @@ def refused(project: Clouded, number: int, answer: Answer | Drop, *arguments: st
     done = project.run(*arguments)
     project.arm.hook = lambda _number, _method, _path: None
     return hit, done
+
+
+def stumbling(arm: Arm, answers: Sequence[Answer | Drop], first: int) -> None:
+    """Answer so to every write before it comes again, with one answer after the other, from a first one on."""
+    stumbled: set[tuple[str, str]] = set()
+    numbers = itertools.count(first)
+
+    def hook(_number: int, method: str, path: str) -> None:
+        if not is_write(method, path):
+            return
+        key = (method, _plain(path, arm))
+        if key in stumbled:
+            stumbled.remove(key)
+            return
+        stumbled.add(key)
+        arm.fail(*key, answers[next(numbers) % len(answers)])
+
+    arm.hook = hook
 
 
 def _plain(path: str, arm: Arm) -> str:

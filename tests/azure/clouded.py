@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import requests
 from nets import linear, records
 
 from opdeploy.artifact.package import Contents, build
@@ -27,6 +28,7 @@ GROUP, REGION = "models", "westeurope"
 WRITES = {"PUT", "PATCH", "POST", "DELETE"}
 ASKS = ("/oauth2/", "/checknameavailability?", "/listkeys?", "/listsecrets?", "/sharedkeys?", "/containerlogs?")
 """Parts of the paths of what changes nothing."""
+MISSING = "asks for an API key that is not known here; set OPDEPLOY_API_KEY to the one that was shown"
 NOTES = "/microsoft.resources/deployments/"
 
 
@@ -106,6 +108,11 @@ class Clouded:
     def versions(self) -> dict[int, tuple[str, bool]]:
         """Return state, and whether it is current, of each version."""
         return {item["number"]: (item["state"], item["current"]) for item in self.status()["versions"]}
+
+    def takes(self, key: str) -> bool:
+        """Tell whether the endpoint takes an API key."""
+        where = f"{self.status()['endpoint']}/score"
+        return requests.post(where, b"", headers={"Authorization": f"Bearer {key}"}, timeout=20).status_code != 403
 
     def since(self, done: Callable[[], object]) -> list[Seen]:
         """Return the requests that change something which came while something is done, but for notes and locks."""

@@ -15,9 +15,9 @@ from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
 from opdeploy.deploy_settings import Deploy
 from opdeploy.deployment import Found, Observed, Version
 from opdeploy.errors import InputError
-from opdeploy.targets.azure.names import completed, where
+from opdeploy.targets.azure.names import completed
 from opdeploy.targets.azure.target import forgotten, kept
-from opdeploy.targets.azure.vault import secret_name, secret_uri, vault_of
+from opdeploy.targets.azure.vault import secret_name, vault_of
 from opdeploy.targets.base import Wanted
 
 if TYPE_CHECKING:
@@ -183,10 +183,6 @@ def test_a_vault_has_an_address_and_the_secret_a_name() -> None:
     with pytest.raises(InputError, match="write its address"):
         vault_of("keys", "")
     assert secret_name("a_b") == "opdeploy-a-b"
-    settings = wanted(key_vault="keys").settings
-    assert secret_uri(settings, "m") == "https://keys.vault.azure.net/secrets/opdeploy-m"
-    assert secret_uri(wanted().settings, "m") is None
-    assert where(settings, "m").registry
 
 
 @pytest.mark.parametrize(("dns", "suffix"), [(".vault.azure.cn", "vault.azure.cn"), (None, "")])

@@ -58,12 +58,16 @@ class Clustered(Place):
 
     # What is there
 
-    def deployments(self) -> list[str]:
-        """Return the names of all deployments; in a cluster that is named, also those of which Azure has nothing."""
-        found = super().deployments()
+    def all(self, target: str) -> Iterator[Observed]:
+        """Yield all deployments; in a cluster that is named, also those of which Azure has nothing."""
+        known = set()
+        for found in super().all(target):
+            known.add(found.deployment)
+            yield found
         if self._settings.aks.cluster:
-            found += self._clusters.inside(where(self._settings, "")).deployments()
-        return sorted({*found})
+            for name in self._clusters.inside(where(self._settings, "")).deployments():
+                if name not in known:
+                    yield self.observe(target, name)
 
     def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:
         """Return everything that belongs to a deployment, in Azure and in its cluster.
@@ -115,6 +119,7 @@ class Clustered(Place):
                 "facts": more,
                 "tunnel": tunnel,
                 "lock": found.lock or inside.lock,
+                "group": found.group,
             }
         )
 

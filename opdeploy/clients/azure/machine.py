@@ -46,17 +46,21 @@ class MachinePlace(Place):
         self._chosen = settings
         self._given = key
 
-    def completed(self, deployment: str) -> Deploy:
+    def completed(self, deployment: str, group: str | None = None) -> Deploy:
         """Return the settings with what is not named in them: where in Azure, and from where SSH is let in.
 
         Where the machine is reached as it is, that stays; else it is the address that the user signed in from.
         """
-        settings = super().completed(deployment).model_copy(update={"registry": self._chosen.registry})
+        settings = super().completed(deployment, group).model_copy(update={"registry": self._chosen.registry})
         self._whole = settings
         if settings.vm.ssh_from or settings.vm.subnet:
             return settings
         source = self._let_in(deployment, settings)
         return settings.model_copy(update={"vm": settings.vm.model_copy(update={"ssh_from": source})})
+
+    def _enter(self, deployment: str, group: str | None = None) -> Where:
+        self.way.close()  # to the machine of another
+        return super()._enter(deployment, group)
 
     def _let_in(self, deployment: str, settings: Deploy) -> str | None:
         self._at = at = where(settings, deployment)
@@ -100,6 +104,7 @@ class MachinePlace(Place):
                 "found": (*found.found, *inside.found),
                 "facts": {**inside.facts, **found.facts},
                 "lock": found.lock or inside.lock,
+                "group": found.group,
             }
         )
 

@@ -15,7 +15,7 @@ from opdeploy.clients.azure.runs import runs
 from opdeploy.errors import InputError, OpdeployError, unknown_key
 from opdeploy.targets.azure.before import to_ask
 from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
-from opdeploy.targets.azure.names import completed, tags, where
+from opdeploy.targets.azure.names import completed, own_group, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
 from opdeploy.targets.azure.target import AzureTarget
 
@@ -73,14 +73,19 @@ class Place:
         Raises InputError where several groups have one of that name.
         """
         if self._at is None or self._at.deployment != deployment:
-            self._whole = self.completed(deployment)
-            self._at = where(self._whole, deployment)
+            self._at = self._enter(deployment)
         return self._at
 
-    def completed(self, deployment: str) -> Deploy:
+    def _enter(self, deployment: str, group: str | None = None) -> Where:
+        """Look at a deployment from now on, in a group that is known or is to be found."""
+        self._whole = self.completed(deployment, group)
+        self._at = where(self._whole, deployment)
+        return self._at
+
+    def completed(self, deployment: str, group: str | None = None) -> Deploy:
         """Return the settings with what is not named in them: subscription, group, region and registry."""
         chosen = self._settings.azure
-        group_name = chosen.resource_group or self._home(deployment)
+        group_name = chosen.resource_group or group or self._home(deployment)
         known = {"subscription": self._arm.session.subscription, "resource_group": group_name}
         if not chosen.location and group_name:
             home = self._arm.find(group_id(known["subscription"], group_name))
@@ -90,17 +95,12 @@ class Place:
         return completed(settings, deployment, cloud.registries, cloud.vaults)
 
     def _home(self, deployment: str) -> str:
-        found = self._arm.tagged(None, NAME, deployment)
-        mine = (item for item in found if (item.get("tags") or {}).get(TARGET) == self._target)
-        groups = sorted(
-            {name_of(group_of(item["id"])).lower(): name_of(group_of(item["id"])) for item in mine}.values()
-        )
-        groups = [name for name in groups if not self._is_managed(name)]
+        groups = [group for name, group in self._homes() if name == deployment]
         if len(groups) > 1:
             raise InputError(
                 f"{deployment}: is in several resource groups: {', '.join(groups)}; say which with --resource-group"
             )
-        return groups[0] if groups else f"opdeploy-{deployment}"
+        return groups[0] if groups else own_group(deployment, self._target)
 
     def _is_managed(self, group: str) -> bool:
         """Tell whether a resource made a group for itself, as a cluster does for its nodes, with its own tags."""
@@ -109,10 +109,20 @@ class Place:
 
     # What is there
 
-    def deployments(self) -> list[str]:
-        """Return the names of all deployments on the platform."""
-        found = self._arm.tagged(self._settings.azure.resource_group, TARGET, self._target)
-        return sorted({item["tags"][NAME] for item in found if NAME in (item.get("tags") or {})})
+    def all(self, target: str) -> Iterator[Observed]:
+        """Yield all deployments on the platform, of whichever group."""
+        for name, group in self._homes():
+            self._enter(name, group)
+            yield self.observe(target, name)
+
+    def _homes(self) -> list[tuple[str, str]]:
+        """Return the names of all deployments on the platform, each with the group that it is in."""
+        groups: dict[tuple[str, str], str] = {}
+        for item in self._arm.tagged(self._settings.azure.resource_group, TARGET, self._target):
+            name, group = (item.get("tags") or {}).get(NAME), name_of(group_of(item["id"]))
+            if name:
+                groups.setdefault((name, group.lower()), group)
+        return [(name, group) for (name, _), group in sorted(groups.items()) if not self._is_managed(group)]
 
     def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:  # noqa: ARG002 - of engines
         """Return everything that belongs to a deployment."""
@@ -126,14 +136,24 @@ class Place:
         return self._seen
 
     def record(self, deployment: str) -> Record | None:
-        """Return the record of a deployment; None where there is none."""
+        """Return the record of a deployment; None where there is none.
+
+        Raises InputError where one of that name is on another platform: both would be in each other's way.
+        """
         text = self._notes.read(self.where(deployment))
         try:
-            return Record.model_validate_json(text) if text else None
+            found = Record.model_validate_json(text) if text else None
         except ValidationError:
             raise OpdeployError(
                 f"{deployment}: its record was written by another opdeploy; use the version that made it"
             ) from None
+        if found and found.target != self._target:
+            group = self.where(deployment).group
+            raise InputError(
+                f"{deployment}: is on {found.target} in the resource group {group}; say so with --target "
+                f"{found.target}, or take another group with --resource-group, or another name"
+            )
+        return found
 
     def keep(self, record: Record) -> None:
         """Write the record of a deployment."""

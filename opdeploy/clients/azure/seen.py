@@ -59,6 +59,7 @@ def observed(
     return Observed(
         target=target,
         deployment=where.deployment,
+        group=where.group,
         found=(*_found(there, record, runs), *running.more, *kept_ones),
         versions=tuple(versions),
         endpoint=running.endpoint,

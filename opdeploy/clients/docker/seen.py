@@ -52,6 +52,11 @@ class Seen:
         self._client = client
         self.machine = machine
 
+    def all(self, target: str) -> Iterator[Observed]:
+        """Yield all deployments."""
+        for name in self.deployments():
+            yield self.observe(target, name)
+
     def deployments(self) -> list[str]:
         """Return the names of all deployments."""
         with explained("the deployments are not shown", "see that the engine runs"):

@@ -14,6 +14,8 @@ from opdeploy.targets.kubernetes.kinds import APPLIED, ASKED_FOR, EVENT, KINDS, 
 from opdeploy.targets.kubernetes.names import COMPONENT, DEPLOYMENT, MANAGED_BY, SERVER, trial
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic import JsonValue
 
     from opdeploy.clients.kubernetes.api import Api
@@ -38,6 +40,11 @@ class Seen:
     def namespace(self, deployment: str) -> str:
         """Return the namespace of a deployment."""
         return self._chosen or self._known.get(deployment) or deployment
+
+    def all(self, target: str) -> Iterator[Observed]:
+        """Yield all deployments."""
+        for name in self.deployments():
+            yield self.observe(target, name)
 
     def deployments(self) -> list[str]:
         """Return the names of all deployments, in the namespace that was chosen, else in all."""

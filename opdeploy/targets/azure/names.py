@@ -60,10 +60,15 @@ class Where(NamedTuple):
         return self.id("note", f"opdeploy-lock-{self.deployment}"[:64])
 
 
+def own_group(deployment: str, target: str | None) -> str:
+    """Return the name of a deployment's own resource group: one for each platform that it is on."""
+    return f"opdeploy-{deployment}-{target}" if target else f"opdeploy-{deployment}"
+
+
 def where(settings: Deploy, deployment: str) -> Where:
     """Return where a deployment is, by its settings."""
     chosen = settings.azure
-    group = chosen.resource_group or f"opdeploy-{deployment}"
+    group = chosen.resource_group or own_group(deployment, settings.target)
     return Where(chosen.subscription or NO_SUBSCRIPTION, group, chosen.location or "", deployment)
 
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from opdeploy.errors import InputError
-
-if TYPE_CHECKING:
-    from opdeploy.deploy_settings import Deploy
 
 KIND = "key vault secret"
 _LONGEST = 127
@@ -31,13 +27,3 @@ def vault_of(name: str, suffix: str) -> str:
 def secret_name(deployment: str) -> str:
     """Return the name of the secret that is a deployment's API key."""
     return f"opdeploy-{re.sub('[^0-9A-Za-z-]', '-', deployment)}"[:_LONGEST]
-
-
-def secret_uri(settings: Deploy, deployment: str) -> str | None:
-    """Return the address of the secret that is a deployment's API key; None where no vault is named.
-
-    It names no version, so that what refers to it gets a new key in time. App Service takes it as
-    `@Microsoft.KeyVault(SecretUri=…)`, Container Apps as `keyVaultUrl`.
-    """
-    vault = settings.azure.key_vault
-    return f"{vault}/secrets/{secret_name(deployment)}" if vault else None
