@@ -103,7 +103,7 @@ def refused(project: Clouded, number: int, answer: Answer | Drop, *arguments: st
         count += 1
 
     project.arm.hook = hook
-    done = project.run(*arguments)
+    done = project.with_key(project.run(*arguments))
     project.arm.hook = lambda _number, _method, _path: None
     return hit, done
 

@@ -93,7 +93,10 @@ class Clouded:
 
     def deploy(self, *more: str) -> Ran:
         """Deploy what is in the folder, and keep the key that is shown."""
-        done = self.run("deploy", "--yes", *self.more, *more)
+        return self.with_key(self.run("deploy", "--yes", *self.more, *more))
+
+    def with_key(self, done: Ran) -> Ran:
+        """Keep the key that a command has shown."""
         shown = re.search(r"API key: (\S+)", done.err)
         if shown:
             self.key = shown[1]

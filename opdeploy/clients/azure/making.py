@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.clients.azure.revising import Revising
 from opdeploy.clients.azure.sites import Switches
 from opdeploy.targets.azure.compare import asked_for, keyed, refs, resolved
@@ -41,16 +42,30 @@ class Making:
         """Have a resource be as a body says, and note it before: so it is known however this ends."""
         kind = kind_of(resource)
         is_group = kind is not None and kind.name == GROUP.name
-        record = self._record().with_made(Made(id=resource, body=dict(body)))
+        before = self._record()
+        record = before.with_made(Made(id=resource, body=dict(body)))
         if not is_group:
             self._place.keep(record)
         properties = {name: self._arm.find(name) or {} for name in refs(dict(body))}
         for name in keyed(dict(body)):
             holder = kind_of(name)
             properties[asked_for(name)] = self._arm.ask("POST", asked_for(name), holder.api if holder else "")
-        self._arm.put(resource, resolved(dict(body), properties, {"api-key": api_key or ""}))
+        try:
+            self._arm.put(resource, resolved(dict(body), properties, {"api-key": api_key or ""}))
+        except RefusedError as error:
+            if not is_group and error.is_of_request:
+                self._note_as_before(resource, before)
+            raise
         if is_group:  # which keeps the notes itself
             self._place.keep(record)
+
+    def _note_as_before(self, resource: str, before: Record) -> None:
+        """Note a resource as it was before a request that was refused, and so has changed nothing."""
+        body = before.body(resource)
+        if body is not None:
+            self._place.keep(self._record().with_made(Made(id=resource, body=body)))
+        elif self._arm.find(resource) is None:
+            self._place.keep(self._record().without(resource))
 
     def delete(self, *, resource: str) -> None:
         """Remove a resource, and wait until it is gone."""

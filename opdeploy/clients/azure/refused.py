@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opdeploy.clients.azure.advice import ELSE, advice
@@ -27,6 +28,11 @@ class RefusedError(OpdeployError):
         self.code = code
         self.status = status
 
+    @property
+    def is_of_request(self) -> bool:
+        """Whether the request was refused, rather than that what it began has failed."""
+        return self.status is not None and self.status >= HTTPStatus.BAD_REQUEST
+
 
 class Refusal(NamedTuple):
     """What a reply says."""
@@ -44,13 +50,14 @@ def explained(what: str) -> Iterator[None]:
         AzureError,
         ClientAuthenticationError,
         HttpResponseError,
+        IncompleteReadError,
         ServiceRequestError,
         ServiceResponseError,
     )
 
     try:
         yield
-    except (ServiceRequestError, ServiceResponseError) as error:
+    except (ServiceRequestError, ServiceResponseError, IncompleteReadError) as error:
         said = _line(str(error))
         raise TransientError(f"{what}: Azure was not reached: {said}; check the network, and try again") from None
     except ClientAuthenticationError as error:
