@@ -11,6 +11,7 @@ import traceback
 import uuid
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -148,8 +149,8 @@ class Handler(BaseHTTPRequestHandler):
     def _record(self, body: object) -> None:
         if (path := os.environ.get(RECORD)) and not self._host():  # the data planes have no published schemas
             line = {"method": self.command, "path": self.path, "body": None if isinstance(body, bytes) else body}
-            with open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 - one line at once, from several processes
-                file.write(json.dumps(line) + "\n")
+            with Path(path).open("ab", buffering=0) as file:  # one line at once, from several processes
+                file.write(f"{json.dumps(line)}\n".encode())
 
     def _write(self, found: Answer, *, cut: bool) -> None:
         body = (
