@@ -327,3 +327,5 @@ def test_a_subnet_makes_an_environment_internal() -> None:
     properties = bodies["container app environment"]["properties"]
     assert properties["vnetConfiguration"] == {"infrastructureSubnetId": SUBNET, "internal": True}
     assert "log workspace" not in bodies
+    asks = f"[listKeys('{WORKSPACE}', '2025-07-01').primarySharedKey]"  # which is in another group
+    assert asks in json.dumps(template(TARGET.resources(chosen)))  # type: ignore[attr-defined]  # of AzureTarget
