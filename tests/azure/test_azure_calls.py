@@ -235,6 +235,14 @@ def test_any_other_request_is_sent_as_it_is(tmp_path: Path) -> None:
     assert json.loads(plain[-1]) == PLACE
 
 
+@pytest.mark.parametrize("tags", [{"who": "@ann"}, {"a=b": "c"}])
+def test_tags_that_az_would_take_for_something_else_are_in_a_body(tags: dict[str, str], tmp_path: Path) -> None:
+    """A file, or another name."""
+    (made,) = ran(command(Call("", "PUT", IDENTITY, "1", {**PLACE, "tags": tags})), tmp_path)
+    assert made[:3] == ["rest", "--method", "put"]
+    assert json.loads(made[-1])["tags"] == tags
+
+
 def test_masking_leaves_nothing_that_stands_for_something() -> None:
     """A secret is hidden, and a property of another resource is named."""
     assert masked(BODY)["properties"] == {

@@ -40,7 +40,7 @@ def command(call: Call) -> str:
         return _deleted(call.path)
     if call.path.endswith("/scheduleRun"):
         return _built(call)
-    has_own = call.method == "PUT" and kind and kind.name in _MADE
+    has_own = call.method == "PUT" and kind and kind.name in _MADE and _are_plain(call.body or {})
     return (_MADE[kind.name](call.path, call.body or {}) if kind and has_own else "") or _rest(call)
 
 
@@ -67,6 +67,12 @@ def _subscription(resource: str) -> tuple[str, str]:
 def _tags(body: Mapping[str, Any]) -> list[str]:
     tags = body.get("tags") or {}
     return ["--tags", *(f"{key}={value}" for key, value in tags.items())] if tags else []
+
+
+def _are_plain(body: Mapping[str, Any]) -> bool:
+    """Tell whether `az` takes tags as they are: it parts each at its first `=`, and looks for a file after `@`."""
+    tags: Mapping[str, str] = body.get("tags") or {}
+    return not any("=" in key or value.startswith("@") for key, value in tags.items())
 
 
 def _group(resource: str, body: Mapping[str, Any]) -> str:
