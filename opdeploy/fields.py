@@ -18,6 +18,9 @@ _ID = r"^/subscriptions/[0-9A-Fa-f-]{36}/resourceGroups/[A-Za-z0-9_().-]+/provid
 IDENTITY = _ID + r"Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9_-]+$"
 PLAN = _ID + r"Microsoft\.Web/serverfarms/[A-Za-z0-9_-]+$"
 SETTING = r"^[A-Za-z_][A-Za-z0-9_.:-]*$"
+TAG = r"^[^-@<>%&\\?/][^<>%&\\?/]*$"
+"""The name of a tag (learn.microsoft.com/azure/azure-resource-manager/management/tag-resources, "Limitations", read
+2026-11-26) that `az` takes for no option and no file."""
 SUBNET = _ID + r"Microsoft\.Network/virtualNetworks/[A-Za-z0-9_.-]+/subnets/[A-Za-z0-9_.-]+$"
 SIZE = r"^Standard_[A-Z][A-Za-z0-9_-]*[A-Za-z0-9]$"
 _CLUSTER = r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$"
@@ -41,6 +44,7 @@ HINTS = {
     IDENTITY: "write the id of a user-assigned identity, as az identity show tells it",
     PLAN: "write the id of a Linux plan, as az appservice plan show tells it",
     SETTING: "write the name of a variable, such as LOG_LEVEL",
+    TAG: "write a name without any of <>%&\\?/, and without a dash or @ at its beginning",
     ENVIRONMENT: "write the id of a Container Apps environment, as az containerapp env show tells it",
     PROFILE: "write Consumption, D4 to D32, E4 to E32, or with a GPU Consumption-GPU-NC8as-T4, "
     "Consumption-GPU-NC24-A100 or NC24-A100",

@@ -73,17 +73,21 @@ class Written(NamedTuple):
 
 
 def _file(file: Path, text: str, at: Where, names: Iterable[str]) -> None:
-    """Write a file, and say how it is deployed; `names` are those of the secrets that it takes."""
+    """Write a file, and say how it is deployed; `names` are those of the secrets that it takes, and `az` asks for.
+
+    As an argument of `az` a secret would be in the list of processes (Azure/azure-cli, command_modules/resource/
+    custom.py, `_prompt_for_parameters`, read 2026-11-26).
+    """
     from shlex import quote
 
     from opdeploy import ui
     from opdeploy.targets.azure.az import variable
     from opdeploy.targets.azure.bicep import parameter
 
-    given = "".join(f' -p {parameter(name)}="${variable(name)}"' for name in names)
+    asked = "".join(f"; it asks for {parameter(name)}: the value of {variable(name)}" for name in names)
     ui.deliver(text, file)
     ui.say(
-        f"wrote {file}; deploy it with: az deployment group create -g {quote(at.group)} -f {quote(str(file))}{given}"
+        f"wrote {file}; deploy it with: az deployment group create -g {quote(at.group)} -f {quote(str(file))}{asked}"
     )
 
 

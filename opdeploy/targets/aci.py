@@ -48,6 +48,7 @@ _FIXED = (
     ".sku",
     ".ipAddress.type",
     ".subnetIds.length",
+    ".subnetIds[0].id",
 )
 """Ends of the properties that a group has for good (learn.microsoft.com/azure/container-instances/
 container-instances-update, "Properties that require container delete", read 2026-11-26)."""
@@ -196,7 +197,8 @@ def _again(found: Found | None, changed: Sequence[Step]) -> str:
         return ""
     if found.properties.get("state") in _ENDED:
         return "it has ended"
-    fixed = [change.property for step in changed for change in step.changes if change.property.endswith(_FIXED)]
+    changes = (change for step in changed for change in step.changes if change.property.endswith(_FIXED))
+    fixed = [each.property for each in changes if str(each.before).lower() != str(each.after).lower()]  # as ids are
     return f"{fixed[0]} can be changed in no other way" if fixed else ""
 
 

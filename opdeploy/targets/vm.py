@@ -58,9 +58,9 @@ class Vm(EngineTarget):
 class Made(Vm):
     """A Docker engine on a machine that is made in Azure, and removed with the deployment."""
 
-    rule = NameRule(min_length=1, max_length=64, pattern="^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$")
-    """Of a Linux machine, 1 to 64 letters, digits and dashes (learn.microsoft.com/azure/azure-resource-manager/
-    management/resource-name-rules, read 2026-11-26)."""
+    rule = NameRule(min_length=1, max_length=60, pattern="^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$")
+    """Of a Linux machine, 1 to 64 letters, digits and dashes, four of which its network's name takes more
+    (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, read 2026-11-26)."""
 
     def plan(self, wanted: Wanted, observed: Observed, number: int) -> Iterator[Step]:
         """Yield the steps that make a version current, on a machine that is made first where there is none.

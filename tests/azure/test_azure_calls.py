@@ -30,8 +30,10 @@ KEY = "a$b`c'd\\e"
 PRINCIPAL = "principal"
 AZ = f"""import json, os, sys
 with open(os.environ["LOG"], "a") as log:
-    print(json.dumps(sys.argv[1:]), file=log)
-if sys.argv[1:3] == ["resource", "show"]:
+    piped = [sys.stdin.read() for text in sys.argv if text in ("@-", "/dev/stdin")]
+    print(json.dumps(sys.argv[1:] + piped), file=log)
+assert not any(os.environ["OPDEPLOY_API_KEY"] in text for text in sys.argv), "everybody sees it"
+if sys.argv[1] == "resource":
     print("{PRINCIPAL}")
 """
 
@@ -178,7 +180,7 @@ COMMANDS: dict[str, tuple[Call, list[str]]] = {
     ),
     "a secret": (
         Call("", "PUT", "https://v.vault.azure.net/secrets/opdeploy-net", "", {"value": secret("api-key")}),
-        ["keyvault", "secret", "set", "--vault-name", "v", "--name", "opdeploy-net", "--value", KEY],
+        ["keyvault", "secret", "set", "--vault-name", "v", "--name", "opdeploy-net", "--file", "/dev/stdin", KEY],
     ),
     "a secret that goes": (
         Call("", "DELETE", "https://v.vault.azure.net/secrets/opdeploy-net"),
@@ -197,6 +199,7 @@ COMMANDS: dict[str, tuple[Call, list[str]]] = {
 
 def ran(line: str, folder: Path) -> list[list[str]]:
     """Run a line of the shell with an `az` that notes how it was called."""
+    folder.mkdir(exist_ok=True)
     program = folder / "az"
     program.write_text(f"#!{sys.executable}\n{AZ}")
     program.chmod(0o755)
@@ -215,7 +218,7 @@ def test_a_request_has_its_command(case: str, tmp_path: Path) -> None:
 
 
 def test_any_other_request_is_sent_as_it_is(tmp_path: Path) -> None:
-    """With secrets from the environment, in a body that is the same JSON."""
+    """With secrets from the environment, in a body that is the same JSON: piped, where it has some."""
     place = KINDS["container group"].id(GROUP, "net")
     asked, last = ran(command(Call("", "PUT", place, "2023-05-01", BODY)), tmp_path)
     assert asked == [
@@ -223,10 +226,21 @@ def test_any_other_request_is_sent_as_it_is(tmp_path: Path) -> None:
         *["--query", "properties.principalId", "--output", "tsv"],
     ]
     *start, body = last
-    assert start == ["rest", "--method", "put", "--url", f"{place}?api-version=2023-05-01", "--body"]
+    assert start == ["rest", "--method", "put", "--url", f"{place}?api-version=2023-05-01", "--body", "@-"]
     whole = body.replace(KEY, "KEY")
     assert json.loads(whole) == {**BODY, "properties": {"key": "KEY", "of": PRINCIPAL, "list": [1, 0.5, None, {}, []]}}
     assert KEY not in command(Call("", "PUT", place, "2023-05-01", BODY))
+    (plain,) = ran(command(Call("", "PUT", place, "2023-05-01", PLACE)), tmp_path / "plain")
+    assert plain[-2] == "--body"
+    assert json.loads(plain[-1]) == PLACE
+
+
+@pytest.mark.parametrize("tags", [{"who": "@ann"}, {"a=b": "c"}])
+def test_tags_that_az_would_take_for_something_else_are_in_a_body(tags: dict[str, str], tmp_path: Path) -> None:
+    """A file, or another name."""
+    (made,) = ran(command(Call("", "PUT", IDENTITY, "1", {**PLACE, "tags": tags})), tmp_path)
+    assert made[:3] == ["rest", "--method", "put"]
+    assert json.loads(made[-1])["tags"] == tags
 
 
 def test_masking_leaves_nothing_that_stands_for_something() -> None:
@@ -327,8 +341,10 @@ def test_what_is_kept_elsewhere_takes_no_request() -> None:
 
 def test_a_key_of_another_resource_is_hidden_and_asked_for(tmp_path: Path) -> None:
     """As a secret it is in no plan, and as a property it is looked up."""
-    body = {"properties": {"key": {KEYS: REGISTRY, "path": "primaryKey"}}}
+    workspace = KINDS["log workspace"].id(GROUP, "net-logs")
+    body = {"properties": {"key": {KEYS: workspace, "path": "primarySharedKey"}}}
     assert masked(body) == {"properties": {"key": "***"}}
     asked, last = ran(command(Call("", "PUT", KINDS["container group"].id(GROUP, "net"), "1", body)), tmp_path)
-    assert asked[:6] == ["resource", "invoke-action", "--action", "listKeys", "--ids", REGISTRY]
-    assert json.loads(last[-1])["properties"].keys() == {"key"}
+    assert asked[:6] == ["resource", "invoke-action", "--action", "sharedKeys", "--ids", workspace]
+    assert last[-2] == "@-"
+    assert json.loads(last[-1]) == {"properties": {"key": PRINCIPAL}}

@@ -30,6 +30,8 @@ HOSTILE = [
     "\\${x}",
     "line\nbreak\ttab\r",
     "[parameters('x')]",
+    "[info] x",
+    "[",
     "\x00\u2028é🐕",
     "",
     "'",
@@ -69,6 +71,7 @@ CASES = {
     ],
     "a registry that is there": [Resource("identity", IDENTITY, dict(PLACE)), role(REGISTRY), group()],
     "an identity that is there": [group(principal=ref(IDENTITY, "properties.principalId"))],
+    "an identity of another group": [group(principal=ref(KINDS["identity"].id(OTHER, "it's"), "properties.clientId"))],
     "hostile texts": [group(texts=HOSTILE, **{text or "empty": index for index, text in enumerate(HOSTILE)})],
     "two of one kind": [
         Resource("identity", IDENTITY, dict(PLACE)),
@@ -86,9 +89,12 @@ def expression(found: Expression, file: File) -> Any:  # noqa: ANN401 - any JSON
         return f"[parameters('{name}')]"
     (item,) = (each for each in file.resources if each.symbol == name)
     place = f"resourceId('{item.type}', '{item.body['name']}')"
-    if path == "id" and item.existing:
+    if item.existing:
         subscription, group = item.body["scope"].text[len("resourceGroup(") : -1].split(", ")
-        return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{item.type}/{item.body['name']}"
+        whole = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{item.type}/{item.body['name']}"
+        if path == "id":
+            return whole
+        place = "'" + whole.replace("'", "''") + "'"
     if path == "id":
         return f"[{place}]"
     return f"[reference({place}, '{item.api}', 'full').{path}]"
@@ -102,7 +108,7 @@ def as_template(value: Any, file: File) -> Any:  # noqa: ANN401 - any JSON
         return {as_template(key, file): as_template(item, file) for key, item in value.items()}
     if isinstance(value, list):
         return [as_template(item, file) for item in value]
-    return f"[{value}" if isinstance(value, str) and value.startswith("[") else value
+    return f"[{value}" if isinstance(value, str) and re.fullmatch(r"\[.*\]", value) else value
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -140,6 +146,16 @@ def test_a_key_of_another_resource_is_asked_for() -> None:
     assert [item.existing for item in file.resources] == [True, False]
     found = file.resources[-1].body["properties"]["key"]
     assert found == Expression("existingContainerRegistry.listKeys().primaryKey")
+    told = template(made)["resources"][0]["properties"]["key"]
+    assert told == f"[listKeys('{REGISTRY}', '{KINDS['container registry'].api}').primaryKey]"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("[x]", "[[x]"), ("[[x]]", "[[[x]]"), ("[info] x", "[info] x"), ("[", "["), ("x]", "x]")]
+)
+def test_a_text_in_brackets_is_no_expression(text: str, told: str) -> None:
+    """And keeps those that it has: another is added where it would be one."""
+    assert template([group(text=text)])["resources"][0]["properties"]["text"] == told
 
 
 def test_what_is_a_part_of_another_resource_is_named_by_that() -> None:

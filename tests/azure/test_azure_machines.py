@@ -88,6 +88,21 @@ CASES: dict[str, tuple[Machines, list[dict[str, Any]], list[str]]] = {
         [usage("cores", 96, 100), usage("standardDSv5Family", 0, 100)],
         ["deploy.vm.size: 3 of Standard_D2s_v5 take 6 processors, and of the quota Total cores in westeurope 4 of 100"],
     ),
+    "processors that a smaller one has already": (
+        Machines(D2, 1, "deploy.vm.size", instead="Standard_D4s_v5"),
+        [usage("cores", 100, 100), usage("standardDSv5Family", 4, 4)],
+        [],
+    ),
+    "too few for a larger one": (
+        Machines("Standard_D16s_v5", 1, "deploy.vm.size", instead=D2),
+        [usage("cores", 90, 104), usage("standardDSv5Family", 2, 15)],
+        ["deploy.vm.size: 1 of Standard_D16s_v5 take 16 processors, and of the quota Total standardDSv5Family in "],
+    ),
+    "processors of another family": (
+        Machines(T4, 1, "deploy.vm.size", instead="Standard_D16s_v5"),
+        [usage("cores", 100, 100), usage("Standard NCASv3_T4 Family", 0, 0)],
+        ["deploy.vm.size: 1 of Standard_NC4as_T4_v3 take 4 processors, and of the quota Total Standard NCASv3_T4 "],
+    ),
     "too few processors of Spot": (
         Machines(D2, 2, "deploy.vm.size", spot=True),
         [usage("cores", 100, 100), *ENOUGH],

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
+from opdeploy import targets
+from opdeploy.catalogue import load_catalogue
+from opdeploy.deploy_settings import Deploy
+from opdeploy.targets import aci
+from opdeploy.targets.azure import machine
 from opdeploy.targets.azure.kinds import KINDS
+from opdeploy.targets.azure.names import completed, own_group, where
 from opdeploy.targets.azure.rules import RULES, Rule, misnamed
 from opdeploy.targets.azure.shared import Resource
+from tests.deploy.imagined import wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opdeploy.platform import NameRule
 
 GROUP = "/subscriptions/s/resourceGroups/models"
 TAKEN = {
@@ -55,7 +70,51 @@ def test_a_word_within_a_name_is_free(name: str) -> None:
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_a_rule_can_be_kept(rule: Rule) -> None:
     """There is a name of every length that it allows."""
-    import re
-
     for length in (rule.shortest, rule.longest):
         assert re.fullmatch(rule.pattern, "a" * length)
+
+
+CHOSEN: dict[str, dict[str, Any]] = {
+    "aci": {},
+    "webapp": {},
+    "container-apps": {"container_apps": {"workspace": "own"}},
+    "aks-cpu": {"aks": {"size": "Standard_D2as_v5"}},
+    "vm": {"vm": {"size": "Standard_D2s_v5"}},
+}
+"""Platforms of Azure, and what has them make all that they can."""
+
+
+@pytest.mark.parametrize("target", CHOSEN)
+def test_a_name_that_a_platform_takes_is_one_for_all_that_it_makes(target: str) -> None:
+    """The longest and the shortest, with dashes or without: what is made with a deployment has its name, and more."""
+    chosen = Deploy.model_validate({"target": target, "azure": {"location": "westeurope"}, **CHOSEN[target]})
+    rule = rule_of(target, chosen)
+    for length in (rule.min_length, rule.max_length):
+        for name in ("a" * length, f"{'a-' * length}"[: length - 1] + "9", "b" + "-" * (length - 2) + "9"):
+            if len(name) == length and re.fullmatch(rule.pattern, name):
+                made = [*everything(target, chosen, name)]
+                assert made
+                assert [said.text for item in made for said in misnamed(item)] == []
+
+
+def rule_of(target: str, chosen: Deploy) -> NameRule:
+    """Return the rule of a platform's names: its own, or that of its profile."""
+    own = targets.find(target, settings=chosen).rule
+    limit = next(item for item in load_catalogue().profiles if item.id == target).limits.name
+    assert own or limit
+    return own or limit.value  # type: ignore[union-attr]  # just looked at
+
+
+def everything(target: str, chosen: Deploy, name: str) -> Iterator[Resource]:
+    """Yield all that is ever made on a platform of Azure."""
+    settings = completed(chosen, name)
+    of = wanted().model_copy(update={"deployment": name, "settings": settings, "keyed": True})
+    at = where(settings, name)
+    platform: Any = targets.find(target, settings=settings)
+    yield from machine.resources(of, {}) if target == "vm" else platform.resources(of)
+    yield from (Resource("note", each, {}) for each in (at.note, at.lock))
+    yield Resource("resource group", at._replace(group=own_group(name, target)).group_id, {})
+    if target == "aci":
+        yield Resource(aci.KIND, at.id(aci.KIND, aci.trial(name)), {})
+    if target == "vm":
+        yield Resource(machine.DISK, machine.names(at)[machine.DISK], {})

@@ -57,7 +57,20 @@ def test_files_of_a_plan_are_written(clouded: Callable[..., Clouded]) -> None:
     project = clouded("aci")
     done = project.run("plan", "--arm", "net.json", "--bicep", "net.bicep")
     assert done.code == 0, done.err
-    assert "wrote net.json; deploy it with: az deployment group create -g models -f net.json -p" in done.err
-    assert '-f net.bicep -p apiKey="$OPDEPLOY_API_KEY"' in done.err
+    first, second = (line for line in done.err.splitlines() if line.startswith("wrote "))
+    asks = "it asks for apiKey: the value of OPDEPLOY_API_KEY"
+    assert first == f"wrote net.json; deploy it with: az deployment group create -g models -f net.json; {asks}"
+    assert second == f"wrote net.bicep; deploy it with: az deployment group create -g models -f net.bicep; {asks}"
     assert '"apiKey"' in (project.folder / "net.json").read_text()
     assert "param apiKey string" in (project.folder / "net.bicep").read_text()
+
+
+def test_what_is_rendered_has_no_secret_in_a_command(clouded: Callable[..., Clouded]) -> None:
+    """It would be in the list of processes; az asks for it."""
+    project = clouded("aci")
+    done = project.run("render", "-d", "files")
+    assert done.code == 0, done.err
+    said = (project.folder / "files" / "README.md").read_text()
+    assert "az deployment group create --resource-group models --template-file template.json\n```\n" in said
+    assert "asks for `apiKey`" in said
+    assert "OPDEPLOY_API_KEY" not in said

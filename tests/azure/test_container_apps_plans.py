@@ -12,6 +12,7 @@ from opdeploy import targets
 from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
 from opdeploy.errors import InputError
 from opdeploy.plan import Secret
+from opdeploy.targets.azure.planned import resources
 from opdeploy.targets.azure.template import template
 from opdeploy.targets.container_apps.bodies import APP, REVISION
 from opdeploy.targets.container_apps.sizes import SIZES, replica
@@ -327,3 +328,34 @@ def test_a_subnet_makes_an_environment_internal() -> None:
     properties = bodies["container app environment"]["properties"]
     assert properties["vnetConfiguration"] == {"infrastructureSubnetId": SUBNET, "internal": True}
     assert "log workspace" not in bodies
+    asks = f"[listKeys('{WORKSPACE}', '2025-07-01').primarySharedKey]"  # which is in another group
+    assert asks in json.dumps(template(TARGET.resources(chosen)))  # type: ignore[attr-defined]  # of AzureTarget
+
+
+FILES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], int]] = {
+    "a first version": ([], {}, 1),
+    "nothing has changed": ([{}], {}, 1),
+    "a second version": ([{}], {"bundle": "2" * 64}, 2),
+    "what asks for no key any more": ([{}], {"keyed": False}, 2),
+    "an earlier version again": ([{}, {"bundle": "2" * 64}], {}, 1),
+    "what is of the app alone": ([{}], {"external": False}, 1),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_file_has_the_version_that_gets_the_requests(case: str) -> None:
+    """Whole: what it runs, its tags, and where requests go."""
+    before, want, number = FILES[case]
+    made = deployed(*before)
+    plan = planned(made, want)
+    (app,) = (item.body for item in resources(plan, made.observe()) if item.kind == APP)
+    made.carry_out(plan.steps)
+    assert {**made.app(), "properties": {**made.app()["properties"], "template": None}} == {
+        **app,
+        "properties": {**app["properties"], "template": None},
+    }
+    own = app["properties"]
+    ((server,), (share,)) = own["template"]["containers"], own["configuration"]["ingress"]["traffic"]
+    assert {"name": "OPDEPLOY_VERSION", "value": str(number)} in server["env"]
+    assert share == {"revisionName": f"{NAME}--{own['template']['revisionSuffix']}", "weight": 100}
+    assert app["tags"]["opdeploy-version"] == str(number)

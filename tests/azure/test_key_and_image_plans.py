@@ -86,6 +86,45 @@ def calls(plan: Plan) -> list[str]:
     return [step.call for step in plan.steps if step.action != "check"]
 
 
+GROUPS = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups"
+NETWORK = f"{GROUPS}/n/providers/Microsoft.Network/virtualNetworks/n/subnets"
+FOR_GOOD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "another subnet": ({"subnet": f"{NETWORK}/a"}, {"subnet": f"{NETWORK}/b"}, "properties.subnetIds[0].id"),
+    "a first subnet": ({}, {"subnet": f"{NETWORK}/b"}, "properties.ipAddress.type"),
+    "no subnet any more": ({"subnet": f"{NETWORK}/a"}, {}, "properties.ipAddress.type"),
+    "when it starts again": ({}, {"restart_policy": "Never"}, "properties.restartPolicy"),
+}
+
+
+@pytest.mark.parametrize("case", FOR_GOOD)
+def test_a_group_is_made_again_for_what_it_has_for_good(case: str) -> None:
+    """Azure refuses to change it."""
+    before, after, why = FOR_GOOD[case]
+    there = deployed(on_aci(before), {"kept": True, "fits": True})
+    plan = to_deploy(TARGET, on_aci(after), there, ())
+    (gone,) = (step for step in plan.steps if step.call == "azure.delete" and step.name == "m")
+    assert f", for {why} can be changed in no other way" in gone.title
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, {"dns_label": "models"}), ({"subnet": f"{NETWORK}/a"}, {"subnet": f"{NETWORK}/A"})],
+    ids=["a name", "other capitals"],
+)
+def test_a_group_is_changed_in_place_where_it_can_be(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """It keeps its address."""
+    plan = to_deploy(TARGET, on_aci(after), deployed(on_aci(before), {"kept": True, "fits": True}), ())
+    made = [step.call for step in plan.steps if step.name == "m" and step.kind == "container group"]
+    assert made == ["azure.put", "check.server", "check.endpoint"]
+
+
+def on_aci(chosen: dict[str, Any]) -> Wanted:
+    """Return what is to run in a group that is chosen."""
+    made = wanted()
+    settings = Deploy.model_validate({"target": "aci", "azure": AZURE, "aci": chosen})
+    return made.model_copy(update={"settings": completed(settings, "m")})
+
+
 @pytest.mark.parametrize(
     ("key", "vault", "steps"),
     [

@@ -16,19 +16,28 @@ from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
 from opdeploy.deploy_settings import Deploy, OnVm
 from opdeploy.deployment import Found, Observed
 from opdeploy.errors import OpdeployError
+from opdeploy.targets.azure.before import Before
+from opdeploy.targets.azure.before_machine import questions
 from opdeploy.targets.azure.compare import flat, told
 from opdeploy.targets.azure.first_boot import first_boot
 from opdeploy.targets.azure.machine import KIND, RULES, fixed, names, resources
 from opdeploy.targets.azure.names import where
+from opdeploy.targets.azure.questions import Said
 from opdeploy.targets.azure.sizes import is_arm, refusals, remarks, retired
 from opdeploy.targets.azure.template import template
 from tests.deploy.imagined import NAME, wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from opdeploy.plan import Plan
+    from opdeploy.targets.azure.questions import Question
     from opdeploy.targets.base import Wanted
 
 KEY = "ssh-ed25519 AAAAkey"
+GROUPS = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups"
+OWN = f"{GROUPS}/models/providers/Microsoft.Network/virtualNetworks/{NAME}-net/subnets/machines"
+SUBNET = f"{GROUPS}/n/providers/Microsoft.Network/virtualNetworks/n/subnets/s"
 DAY = date(2026, 11, 26)
 FACTS: dict[str, Any] = {"ssh_key": KEY, "machine": None}
 
@@ -124,9 +133,7 @@ def test_nobody_is_let_in_but_who_is_named(vm: dict[str, Any], rules: dict[str, 
 
 def test_a_machine_in_a_subnet_has_no_address_outside() -> None:
     """And no network of its own."""
-    subnet = f"/subscriptions/{'0' * 8}-0000-0000-0000-{'0' * 12}/resourceGroups/n/providers/Microsoft.Network/"
-    subnet += "virtualNetworks/n/subnets/s"
-    kinds = [item.kind for item in resources(asked(subnet=subnet, listen="0.0.0.0"), FACTS)]  # noqa: S104 - likewise
+    kinds = [item.kind for item in resources(asked(subnet=SUBNET, listen="0.0.0.0"), FACTS)]  # noqa: S104 - likewise
     assert kinds == ["resource group", "network security group", "network interface", "virtual machine"]
 
 
@@ -189,15 +196,73 @@ def test_another_size_is_waited_for() -> None:
         ({"user": "ann"}, "user: the machine was made with azureuser"),
         ({"priority": "Spot"}, "priority: the machine was made with Regular"),
         ({"size": "Standard_D2ps_v5"}, "has processors of another kind"),
+        ({"ssh_port": 2222}, "ssh_port: the machine was made with 22, which cannot become 2222"),
+        ({"subnet": SUBNET}, f"subnet: the machine is in {OWN}, and cannot move to another"),
+        ({"gpu": True}, "gpu: the machine was made without the driver of a GPU"),
     ],
 )
 def test_what_cannot_be_changed_is_told(vm: dict[str, Any], said: str) -> None:
     """With what to do."""
-    made = next(item.body for item in resources(asked(), FACTS) if item.kind == KIND)
-    (line,) = fixed(asked(**vm), made)
+    (line,) = fixed(asked(**vm), there(asked()))
     assert said in line
     assert line.endswith("remove the deployment, and deploy it again")
-    assert [*fixed(asked(), made)] == []
+
+
+@pytest.mark.parametrize(
+    "vm", [{}, {"ssh_port": 2222}, {"subnet": SUBNET}, {"gpu": True, "size": "Standard_NC4as_T4_v3"}]
+)
+def test_what_stays_is_not_told(vm: dict[str, Any]) -> None:
+    """However ids are spelt; and a GPU's driver may stay unused."""
+    assert [*fixed(asked(**vm), there(asked(**vm)))] == []
+    assert [*fixed(asked(**{**vm, "gpu": False}), there(asked(**vm)))] == []
+    if "subnet" in vm:
+        assert [*fixed(asked(subnet=SUBNET.replace("/n/", "/N/")), there(asked(**vm)))] == []
+    assert [*fixed(asked(**vm), Observed(target="vm", deployment=NAME))] == []
+
+
+SKUS = [
+    {
+        "resourceType": "virtualMachines",
+        "name": name,
+        "family": "f",
+        "capabilities": [{"name": "vCPUs", "value": "2"}, {"name": "MemoryGB", "value": memory}],
+    }
+    for name, memory in (("Standard_D2s_v5", "8"), ("Standard_D4s_v5", "16"), ("Standard_B1s", "1"))
+]
+FULL = [{"name": {"value": "f"}, "currentValue": 3, "limit": 3}]
+SIZED: dict[str, tuple[dict[str, Any], bool, list[str]]] = {
+    "as it is": ({}, True, []),
+    "one that can be had": ({"size": "Standard_D4s_v5"}, True, []),
+    "none there, and no quota": ({}, False, ["take 2 processors, and of the quota f in westeurope 0 of 3 are left"]),
+    "retired": ({"size": "Standard_NC6"}, True, ["Standard_NC6 is retired since 2023-09-06"]),
+    "not offered": ({"size": "Standard_D2s_v4"}, True, ["Standard_D2s_v4 is not offered in westeurope"]),
+    "too little memory": ({"size": "Standard_B1s"}, True, ["has 1 GB of memory, and 2 are needed"]),
+}
+
+
+@pytest.mark.parametrize("case", SIZED)
+def test_a_size_is_looked_at_before_a_machine_gets_it(case: str) -> None:
+    """Whether it is a new machine or not; one of the same size keeps what it has."""
+    vm, is_there, expected = SIZED[case]
+    of = asked(**vm)
+    observed = there(asked()) if is_there else Observed(target="vm", deployment=NAME, facts=FACTS)
+    before = Before(of, where(of.settings, NAME), (), observed)
+    problems = [said.text for said in answered(questions(before)) if said.stops]
+    assert len(problems) == len(expected)
+    assert all(part in text for part, text in zip(expected, problems, strict=True))
+
+
+def answered(found: Iterable[Question | Said]) -> Iterator[Said]:
+    """Yield what is said once everything is asked: of sizes, quotas and images."""
+    for each in found:
+        if isinstance(each, Said):
+            yield each
+        else:
+            answer = next(known for end, known in ANSWERS.items() if each.path.endswith(end))
+            yield from answered(each.judge(answer))
+
+
+ANSWERS: dict[str, Any] = {"/skus": SKUS, "/usages": FULL, "/versions": [{"name": "1"}]}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from opdeploy.clients.azure.sites import ended
 from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
 from opdeploy.errors import InputError
 from opdeploy.targets.azure import web
+from opdeploy.targets.azure.planned import resources
 from opdeploy.targets.azure.template import template
 from opdeploy.targets.webapp import WebApp
 from tests.azure.imagined_web import NAME, SUBSCRIPTION, Imagined, wanted
@@ -310,3 +311,40 @@ def test_windows_is_refused_with_the_reason() -> None:
         InputError, match="webapp-windows: runs no Linux image, which is what opdeploy builds; take webapp"
     ):
         targets.find("webapp-windows")
+
+
+FILES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], dict[str, int]]] = {
+    "a first version": ([], {}, {"site": 1}),
+    "nothing has changed": ([{}, {"model": "b"}], {"model": "b"}, {"site": 2, "slot": 1}),
+    "a second version": ([{}], {"model": "b"}, {"site": 2, "slot": 1}),
+    "a third version": ([{}, {"model": "b"}], {"model": "c"}, {"site": 3, "slot": 2}),
+    "one before is not kept": ([{"keep": 1}], {"model": "b", "keep": 1}, {"site": 2}),
+    "in place": ([BASIC], {**BASIC, "model": "b"}, {"site": 2}),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_file_has_the_version_that_gets_the_requests(case: str) -> None:
+    """And its slot the one before, with the app settings of each."""
+    before, want, numbers = FILES[case]
+    made = deployed(*before)
+    found = {item.kind: item.body for item in resources(planned(made, want), made.observe())}
+    running = {kind: found[kind] for kind in ("site", "slot") if kind in found}
+    assert {kind: web.number_of(body) for kind, body in running.items()} == numbers
+    for kind, body in running.items():
+        assert {"name": "OPDEPLOY_VERSION", "value": str(numbers[kind])} in body["properties"]["siteConfig"][
+            "appSettings"
+        ]
+
+
+def test_a_file_of_what_was_swapped_already_has_it_once() -> None:
+    """An interrupted command swapped, and did not note it: the plan swaps again, which changes nothing then."""
+    made = deployed({})
+    plan = planned(made, {"model": "b"})
+    swap = next(index for index, step in enumerate(plan.steps) if step.call == "azure.swap")
+    made.carry_out(plan.steps[: swap + 1])
+    made.record = made.known.model_copy(update={"swapping": plan.steps[swap].args["image"]})
+    again = planned(made, {"model": "b"})
+    assert [step.call for step in again.steps].count("azure.swap") == 1
+    found = {item.kind: web.number_of(item.body) for item in resources(again, made.observe())}
+    assert (found["site"], found["slot"]) == (2, 1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from opdeploy.cli.settings import Chosen, settings
+from opdeploy.cli.settings import Chosen, InAzure, settings
 from opdeploy.errors import InputError
 from opdeploy.workload_file import settings_of_deploy
 from tests.deploy.hostile import NAMES, WORDS
@@ -79,7 +79,7 @@ SETTINGS: dict[str, Values] = {
     "azure.subscription": Values("a", "0", "0", ONE_LINE),
     "azure.resource_group": Values("a", "true", "true", ONE_LINE),
     "azure.location": Values("westeurope", "northeurope", "northeurope", "West Europe"),
-    "azure.tags": Values({"a": "b"}, "c=d,e=f=g", {"c": "d", "e": "f=g"}, ""),
+    "azure.tags": Values({"a": "b"}, "c=d,e=f=g", {"c": "d", "e": "f=g"}, "-y=2"),
     "azure.cloud": Values("AzureCloud", "cloud.json", "cloud.json", ONE_LINE),
     "azure.owner": Values("ann", "bob", "bob", ONE_LINE),
     "azure.identity": Values(f"{_IDENTITY}/a", f"{_IDENTITY}/b", f"{_IDENTITY}/b", "a"),
@@ -226,8 +226,12 @@ def test_a_wrong_value_is_told_with_its_variable(
             Chosen(target="ü"),
             '--target: "ü" does not fit; write one line of printable ASCII, without a dash at its beginning',
         ),
+        (
+            Chosen(azure=InAzure(tags=["team=a", "@x=1"])),
+            '--tags: "@x" does not fit; write a name without any of <>%&\\?/, and without a dash or @ at its beginning',
+        ),
     ],
-    ids=["name", "port", "port of a machine", "host", "state", "target"],
+    ids=["name", "port", "port of a machine", "host", "state", "target", "tags"],
 )
 def test_a_wrong_value_is_told_with_its_option(write: Write, chosen: Chosen, said: str) -> None:
     """And with what to write, whatever the file and the variables say."""

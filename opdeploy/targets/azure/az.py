@@ -1,4 +1,9 @@
-"""Requests as commands of `az`, each as a shell takes it. Pure."""
+"""Requests as commands of `az`, each as a shell takes it. Pure.
+
+Everybody on a machine sees the arguments of its processes. So what is secret is piped to `az`, by a command that the
+shell has built in. `az` reads an argument `@-` from there (Azure/azure-cli, azure/cli/core/commands/__init__.py), and
+any file that it opens, as the one of a secret (azure/cli/command_modules/keyvault/_validators.py; read 2026-11-26).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import json
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.targets.azure.compare import KEYS, REF, SECRET
+from opdeploy.targets.azure.compare import KEYS, REF, SECRET, keyed, secrets
 from opdeploy.targets.azure.kinds import KINDS, kind_of, name_of, names_of
 
 if TYPE_CHECKING:
@@ -35,7 +40,7 @@ def command(call: Call) -> str:
         return _deleted(call.path)
     if call.path.endswith("/scheduleRun"):
         return _built(call)
-    has_own = call.method == "PUT" and kind and kind.name in _MADE
+    has_own = call.method == "PUT" and kind and kind.name in _MADE and _are_plain(call.body or {})
     return (_MADE[kind.name](call.path, call.body or {}) if kind and has_own else "") or _rest(call)
 
 
@@ -62,6 +67,12 @@ def _subscription(resource: str) -> tuple[str, str]:
 def _tags(body: Mapping[str, Any]) -> list[str]:
     tags = body.get("tags") or {}
     return ["--tags", *(f"{key}={value}" for key, value in tags.items())] if tags else []
+
+
+def _are_plain(body: Mapping[str, Any]) -> bool:
+    """Tell whether `az` takes tags as they are: it parts each at its first `=`, and looks for a file after `@`."""
+    tags: Mapping[str, str] = body.get("tags") or {}
+    return not any("=" in key or value.startswith("@") for key, value in tags.items())
 
 
 def _group(resource: str, body: Mapping[str, Any]) -> str:
@@ -125,7 +136,8 @@ def _of_data(call: Call) -> str:
         own = ("--vault-name", name, "--name", path.removeprefix("secrets/"))
         if is_delete:
             return _words("az", "keyvault", "secret", "delete", *own)
-        return _words(*("az", "keyvault", "secret", "set", *own, "--value"), _Expression(f'"{_value(_secret(call))}"'))
+        sets = _words("az", "keyvault", "secret", "set", *own, "--file", "/dev/stdin")
+        return _piped(f'"{_value(_secret(call))}"', sets)
     repository, _, tag = path.removeprefix("v2/").rpartition("/manifests/")
     image = f"{repository}:{tag}"
     if is_delete:
@@ -142,7 +154,15 @@ def _rest(call: Call) -> str:
     words = ["az", "rest", "--method", call.method.lower(), "--url", f"{call.path}?api-version={call.api}"]
     if call.body is None:
         return _words(*words)
-    return f"{_words(*words, '--body')} {_joined(_pieces(call.body))}"
+    body = _joined(_pieces(call.body))
+    if secrets(call.body) | keyed(call.body):
+        return _piped(body, _words(*words, "--body", "@-"))
+    return f"{_words(*words, '--body')} {body}"
+
+
+def _piped(word: str, command: str) -> str:
+    """Return the command that is given a word of the shell at its input."""
+    return f"printf %s {word} | {command}"
 
 
 def _joined(pieces: Iterator[str]) -> str:
@@ -181,7 +201,7 @@ def _value(mark: Mapping[str, Any]) -> str:
     if SECRET in mark:
         return f"${variable(mark[SECRET])}"
     resource = str(mark.get(REF) or mark[KEYS])
-    does = ("show",) if REF in mark else ("invoke-action", "--action", "listKeys")
     kind = kind_of(resource)
+    does = ("show",) if REF in mark else ("invoke-action", "--action", str(kind and kind.keys))
     words = ("az", "resource", *does, "--ids", resource, "--api-version", kind.api if kind else KINDS["note"].api)
     return f"$({_words(*words, '--query', mark['path'], '--output', 'tsv')})"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from opdeploy.targets.azure import machines
 from opdeploy.targets.azure.kinds import KINDS
-from opdeploy.targets.azure.machine import KIND, NOT_ALLOWED, OFFER, PUBLISHER, USER, fixed, image
+from opdeploy.targets.azure.machine import KIND, NOT_ALLOWED, OFFER, PUBLISHER, USER, body_of, fixed, image
 from opdeploy.targets.azure.questions import Question, note, problem
 from opdeploy.targets.azure.sizes import refusals, remarks
 
@@ -38,29 +38,27 @@ def questions(before: Before) -> Iterator[Question | Said]:
         yield problem(f"{_SIZE}: names no size of a machine; name one: --set vm.size=Standard_D2s_v5")
         return
     yield from map(note, remarks(vm.size, _today()))
-    found = before.observed.of(KIND, before.observed.deployment)
-    made: Any = found.made.get("body") if found else None
-    if made:
-        yield from map(problem, fixed(before.wanted, made))
-    else:
-        yield from _new(before, vm.size)
+    made = body_of(before.observed, KIND, before.observed.deployment)
+    was = made["properties"]["hardwareProfile"]["vmSize"] if made else None
+    yield from map(problem, fixed(before.wanted, before.observed))
+    if made is None and (vm.user or "").lower() in NOT_ALLOWED:
+        yield problem(f"deploy.vm.user: Azure lets nobody be called {vm.user}; take another name, such as {USER}")
+    if vm.size != was:
+        yield from _sized(before, vm.size, was)
 
 
 def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _new(before: Before, size: str) -> Iterator[Question | Said]:
-    """Yield what is asked where no machine is there yet."""
-    user = before.wanted.settings.vm.user
+def _sized(before: Before, size: str, was: str | None) -> Iterator[Question | Said]:
+    """Yield what is asked of the size that a machine is to have; `was` is that which it has, where it is there."""
     refused = refusals(size, _today(), gpu=before.wanted.gpu)
     yield from map(problem, refused)
-    if user and user.lower() in NOT_ALLOWED:
-        yield problem(f"deploy.vm.user: Azure lets nobody be called {user}; take another name, such as {USER}")
     if refused or not before.at.location:
         return
     spot = before.wanted.settings.vm.priority == "Spot"
-    offered = machines.question(before.at, machines.Machines(size, 1, _SIZE, spot=spot))
+    offered = machines.question(before.at, machines.Machines(size, 1, _SIZE, spot=spot, instead=was))
     yield offered
 
     def able(answer: list[dict[str, Any]] | None) -> Iterator[Said]:
@@ -70,7 +68,8 @@ def _new(before: Before, size: str) -> Iterator[Question | Said]:
                 yield from _incapable(before.wanted, size, told)
 
     yield offered._replace(about=f"what a {size} can do", judge=able)
-    yield _image(before, size)
+    if was is None:
+        yield _image(before, size)
 
 
 def _incapable(wanted: Wanted, size: str, can: dict[str, str]) -> Iterator[Said]:

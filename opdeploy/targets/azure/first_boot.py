@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from typing import NamedTuple
 
 BEFORE = "/var/lib/opdeploy-boot"
 """Where the machine notes which of its starts the driver was installed in: it works from the next one on."""
+SSH = 22
+"""Where an SSH server listens that nothing is said to."""
+_PORT = "Port "
 _KEYRING = "/usr/share/keyrings/nvidia-container-toolkit.gpg"
 _TOOLKIT = "https://nvidia.github.io/libnvidia-container"
 """Where NVIDIA's packages are, as public scripts take them after its installation guide (read 2026-11-26)."""
 _SOURCES = "/etc/apt/sources.list.d/nvidia-container-toolkit.list"
+
+
+class Booted(NamedTuple):
+    """What a first start gave a machine for good."""
+
+    ssh_port: int
+    gpu: bool
+    """Whether it installed the driver of a GPU."""
 
 
 def first_boot(user: str, *, ssh_port: int | None, gpu: bool) -> str:
@@ -18,7 +30,7 @@ def first_boot(user: str, *, ssh_port: int | None, gpu: bool) -> str:
     commands: list[list[str] | str] = [["usermod", "-aG", "docker", user]]
     told: dict[str, object] = {"package_update": True, "packages": ["docker.io", "docker-buildx"]}
     if ssh_port:
-        told["write_files"] = [{"path": "/etc/ssh/sshd_config.d/10-opdeploy.conf", "content": f"Port {ssh_port}\n"}]
+        told["write_files"] = [{"path": "/etc/ssh/sshd_config.d/10-opdeploy.conf", "content": f"{_PORT}{ssh_port}\n"}]
         commands += [["systemctl", "daemon-reload"], ["systemctl", "restart", "ssh.socket"]]
     if gpu:
         told["packages"] = ["docker.io", "docker-buildx", "ubuntu-drivers-common", "gnupg"]
@@ -39,3 +51,10 @@ def first_boot(user: str, *, ssh_port: int | None, gpu: bool) -> str:
 def encoded(text: str) -> str:
     """Return a text as Azure takes it (osProfile.customData)."""
     return b64encode(text.encode()).decode()
+
+
+def booted(data: str) -> Booted:
+    """Return what a first start gave, by its text as Azure took it."""
+    told = json.loads(b64decode(data).decode().partition("\n")[2])
+    ports = [int(file["content"].removeprefix(_PORT)) for file in told.get("write_files", ())]
+    return Booted(ports[0] if ports else SSH, any("nvidia-ctk" in command for command in told["runcmd"]))

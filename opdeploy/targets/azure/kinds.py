@@ -96,7 +96,9 @@ KINDS = {
         Kind("site", "Microsoft.Web/sites", "2025-05-01", _WEB, _CONFIGURED),
         Kind("app service plan", "Microsoft.Web/serverfarms", "2025-05-01", _PLANS),
         # Those of Container Apps and Log Analytics are of the published schemas, read 2026-11-26. A workspace is asked
-        # for its keys as learn.microsoft.com/rest/api/loganalytics/shared-keys/get-shared-keys has it.
+        # for its keys as learn.microsoft.com/rest/api/loganalytics/shared-keys/get-shared-keys has it; in templates
+        # the function is `listKeys` (learn.microsoft.com/azure/azure-resource-manager/templates/
+        # template-functions-resource, list*, "Implementations", read 2026-11-26).
         Kind("container app", "Microsoft.App/containerApps", "2026-01-01"),
         Kind("container app environment", "Microsoft.App/managedEnvironments", "2026-01-01"),
         Kind("log workspace", "Microsoft.OperationalInsights/workspaces", "2025-07-01", keys="sharedKeys"),

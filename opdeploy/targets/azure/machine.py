@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from opdeploy.targets.azure import steps
 from opdeploy.targets.azure.compare import secret
-from opdeploy.targets.azure.first_boot import encoded, first_boot
+from opdeploy.targets.azure.first_boot import SSH, booted, encoded, first_boot
 from opdeploy.targets.azure.names import tags, where
 from opdeploy.targets.azure.shared import Resource, home
 from opdeploy.targets.azure.sizes import is_arm
@@ -28,7 +28,6 @@ ADDRESS, NETWORK, RULES = "public address", "virtual network", "network security
 TARGET = "vm"
 USER = "azureuser"
 """Who logs in, where no user is named."""
-SSH = 22
 NOT_ALLOWED = frozenset(
     {"1", "123", "a", "actuser", "adm", "admin", "admin1", "admin2", "administrator", "aspnet", "backup", "console"}
     | {"david", "guest", "john", "owner", "root", "server", "sql", "support", "support_388945a0", "sys", "test"}
@@ -82,7 +81,6 @@ def resources(wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[Resour
     }
     yield from home(wanted, TARGET, facts)
     yield Resource(RULES, ids[RULES], {**base, "properties": {"securityRules": _rules(wanted.settings)}})
-    subnet = vm.subnet or f"{ids[NETWORK]}/subnets/machines"
     if vm.subnet is None:
         inside = {"name": "machines", "properties": {"addressPrefix": "10.0.0.0/24"}}
         network = {"addressSpace": {"addressPrefixes": ["10.0.0.0/24"]}, "subnets": [inside]}
@@ -90,7 +88,7 @@ def resources(wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[Resour
         address = {"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"}
         yield Resource(ADDRESS, ids[ADDRESS], {**base, "sku": {"name": "Standard"}, "properties": address})
     outside = {} if vm.subnet else {"publicIPAddress": {"id": ids[ADDRESS]}}
-    joined = {"name": "first", "properties": {"subnet": {"id": subnet}, **outside}}
+    joined = {"name": "first", "properties": {"subnet": {"id": _subnet(wanted.settings, ids)}, **outside}}
     interface = {"ipConfigurations": [joined], "networkSecurityGroup": {"id": ids[RULES]}}
     yield Resource(INTERFACE, ids[INTERFACE], {**base, "properties": interface})
     yield Resource(KIND, ids[KIND], {**base, "properties": _machine(wanted, ids, facts)})
@@ -158,24 +156,52 @@ def _machine(wanted: Wanted, ids: Mapping[str, str], facts: Mapping[str, JsonVal
     return properties
 
 
-def fixed(wanted: Wanted, made: Mapping[str, Any]) -> Iterator[str]:
+def fixed(wanted: Wanted, observed: Observed) -> Iterator[str]:
     """Yield what is wanted of a machine that is there otherwise and stays so, a sentence each with what to do.
 
     Who logs in by which key, and what it did at its first start, are as they were made, whoever deploys now.
     """
-    vm = wanted.settings.vm
+    vm, made = wanted.settings.vm, body_of(observed, KIND, observed.deployment)
+    if made is None:
+        return
     was = made["properties"]
+    boot = booted(was["osProfile"]["customData"])
     todo = "remove the deployment, and deploy it again"
     for name, before, after in (
         ("disk_gb", was["storageProfile"]["osDisk"]["diskSizeGB"], vm.disk_gb or _DISK_GB),
         ("user", was["osProfile"]["adminUsername"], vm.user or USER),
         ("priority", was["priority"], vm.priority or "Regular"),
+        ("ssh_port", boot.ssh_port, vm.ssh_port or SSH),
     ):
         if before != after:
             yield f"deploy.vm.{name}: the machine was made with {before}, which cannot become {after}; {todo}"
     sku = was["storageProfile"]["imageReference"]["sku"]
     if sku != image(vm.size or ""):
         yield f"deploy.vm.size: {vm.size} has processors of another kind than the machine; {todo}"
+    if wanted.gpu and not boot.gpu:
+        yield f"deploy.vm.gpu: the machine was made without the driver of a GPU; {todo}"
+    ids = names(where(wanted.settings, wanted.deployment))
+    joined = body_of(observed, INTERFACE, ids[INTERFACE].rpartition("/")[2])
+    if joined and _subnet_of(joined).lower() != _subnet(wanted.settings, ids).lower():
+        yield f"deploy.vm.subnet: the machine is in {_subnet_of(joined)}, and cannot move to another; {todo}"
+
+
+def body_of(observed: Observed, kind: str, name: str) -> dict[str, Any] | None:
+    """Return what a resource was made as; None where it is not there, or that is not known."""
+    found = observed.of(kind, name)
+    made: Any = found.made.get("body") if found else None
+    return made if isinstance(made, dict) else None
+
+
+def _subnet(settings: Deploy, ids: Mapping[str, str]) -> str:
+    """Return the id of the subnet that a machine is to be in."""
+    return settings.vm.subnet or f"{ids[NETWORK]}/subnets/machines"
+
+
+def _subnet_of(interface: Mapping[str, Any]) -> str:
+    """Return the id of the subnet that an interface was made in."""
+    (first,) = interface["properties"]["ipConfigurations"]
+    return str(first["properties"]["subnet"]["id"])
 
 
 def kept(resource: Resource, found: Found | None) -> Resource:

@@ -36,6 +36,8 @@ class Machines(NamedTuple):
     setting: str
     """That names the size, such as deploy.vm.size."""
     spot: bool = False
+    instead: str | None = None
+    """The size that as many have now, whose processors are theirs already."""
 
 
 def question(at: Where, wanted: Machines) -> Question:
@@ -56,8 +58,8 @@ def question(at: Where, wanted: Machines) -> Question:
             why = _WHY.get(str(closed[0].get("reasonCode")), "it is not open to you; take another size or region")
             yield problem(f"{wanted.setting}: {wanted.size} in {at.location}: {why}")
             return
-        cores = int(told.get("vCPUs", "0")) * wanted.number
-        yield _quota(at, wanted, str(found.get("family", "")), cores)
+        before = next((item for name, item in offered.items() if name.lower() == (wanted.instead or "").lower()), None)
+        yield _quota(at, wanted, found, before)
 
     path = f"/subscriptions/{at.subscription}/providers/Microsoft.Compute/skus"
     query = {"$filter": f"location eq '{at.location}'"}
@@ -75,15 +77,23 @@ def _told(sku: dict[str, Any]) -> dict[str, str]:
     return {str(item.get("name")): str(item.get("value")) for item in sku.get("capabilities") or ()}
 
 
-def _quota(at: Where, wanted: Machines, family: str, cores: int) -> Question:
-    names = (_SPOT,) if wanted.spot else (_ALL, family)  # Spot has one quota for all families
+def _cores(sku: dict[str, Any], number: int) -> int:
+    return int(_told(sku).get("vCPUs", "0")) * number
+
+
+def _quota(at: Where, wanted: Machines, sku: dict[str, Any], before: dict[str, Any] | None) -> Question:
+    cores, family = _cores(sku, wanted.number), str(sku.get("family", "")).lower()
+    names = {_SPOT.lower()} if wanted.spot else {_ALL, family}  # Spot has one quota for all families
 
     def judge(answer: list[dict[str, Any]] | None) -> Iterator[Said]:
         for item in answer or ():
             name = item.get("name") or {}
-            if str(name.get("value")).lower() not in {each.lower() for each in names}:
+            quota = str(name.get("value")).lower()
+            if quota not in names:
                 continue
+            has = before is not None and (quota != family or str(before.get("family", "")).lower() == family)
             limit, left = int(item["limit"]), int(item["limit"]) - int(item["currentValue"])
+            left += _cores(before, wanted.number) if before and has else 0
             if cores > left:
                 zero = ", as that of GPUs is in the beginning" if limit == 0 else ""
                 yield problem(

@@ -62,7 +62,16 @@ def _expressed(value: Any, others: set[str], needed: set[str]) -> Any:  # noqa: 
     if isinstance(value, str) and (owner := _owner(value, others)):
         needed.add(value[: len(owner)])
         return _id(value)
-    return f"[{value}" if isinstance(value, str) and value.startswith("[") else value  # else it were an expression
+    return _literal(value) if isinstance(value, str) else value
+
+
+def _literal(text: str) -> str:
+    """Return a text as no expression.
+
+    learn.microsoft.com/azure/azure-resource-manager/templates/template-expressions, "Escape characters", read
+    2026-11-26: one that ends otherwise is none, and keeps what it begins with.
+    """
+    return f"[{text}" if text.startswith("[") and text.endswith("]") else text
 
 
 def _whole(item: Resource) -> str:
@@ -72,14 +81,16 @@ def _whole(item: Resource) -> str:
 
 
 def _told(value: dict[str, str], others: set[str], needed: set[str]) -> str:
-    """Return the expression for a property, or a key, of another resource."""
+    """Return the expression for a property, or a key, of another resource, which may be in another group."""
     resource = value.get(REF) or value[KEYS]
-    needed.update({resource} if resource.lower() in others else ())
+    is_made = resource.lower() in others
+    needed.update({resource} if is_made else ())
     kind = kind_of(resource)
     api = kind.api if kind else ""
+    place = _inner(resource) if is_made else _quoted(resource)
     if REF in value:
-        return f"[reference({_inner(resource)}, '{api}', 'full').{value['path']}]"
-    return f"[listKeys({_inner(resource)}, '{api}').{value['path']}]"
+        return f"[reference({place}, '{api}', 'full').{value['path']}]"
+    return f"[listKeys({place}, '{api}').{value['path']}]"
 
 
 def _owner(resource: str, others: set[str]) -> str | None:
