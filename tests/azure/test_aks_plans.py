@@ -210,6 +210,17 @@ def test_nodes_that_were_made_for_a_version_that_failed_are_removed() -> None:
     assert place.observe().current == place.observe().version(1)
 
 
+@pytest.mark.parametrize("why", [None, "it is stopped; start it"], ids=["reached", "not reached"])
+def test_what_is_missing_is_told_once(why: str | None) -> None:
+    """Whether or not anybody can look into the cluster."""
+    place = deployed(wanted())
+    seen = place.observe()
+    pool = next(name for name in place.made if "/agentPools/" in name)
+    facts = {**seen.facts, "missing": [pool], "cluster": {"id": place.cluster, "why": why}}
+    found = [*aks.MANAGED.drift(seen.model_copy(update={"facts": facts}))]
+    assert [(item.kind, item.properties) for item in found] == [("node pool", {"exists": False})]
+
+
 def test_a_rollback_changes_nothing_in_azure() -> None:
     """Only what is in the cluster."""
     place = deployed(wanted())

@@ -16,12 +16,12 @@ from opdeploy.targets.engine import making
 from opdeploy.targets.engine.steps import HERE, clear_here
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from pydantic import JsonValue
 
     from opdeploy.deployment import Observed
-    from opdeploy.plan import Step
+    from opdeploy.plan import Plan, Step
     from opdeploy.platform import NameRule
     from opdeploy.targets.azure.before import Before
     from opdeploy.targets.azure.questions import Question, Said
@@ -85,12 +85,7 @@ class AzureTarget(ABC):
         for found in observed.found:
             if found.drift() and found.kind != VERSION:
                 yield found
-        missing = observed.facts.get("missing")
-        for resource in missing if isinstance(missing, list) else ():
-            kind = kind_of(str(resource))
-            if kind:
-                name = name_of(str(resource))
-                yield Found(kind=kind.name, name=name, wanted={"exists": True}, properties={"exists": False})
+        yield from missing(observed)
 
     def teardown(self, observed: Observed) -> Iterator[Step]:
         """Yield the steps that delete everything that the deployment made, and nothing else."""
@@ -103,10 +98,52 @@ def removed(observed: Observed) -> Iterator[Step]:
     ordered = steps.order([item for item in made if item.kind != SECRET])
     yield from (steps.delete(item) for item in ordered if item.kind != GROUP.name)
     yield from (_dropped(item) for item in made if item.kind == SECRET)
+    yield from closed(observed, made)
+
+
+def closed(observed: Observed, made: Sequence[Found]) -> Iterator[Step]:
+    """Yield the last steps of a removal, once all but the group is gone of what was made: the record's, the group's."""
     if made:  # while there still is something by which an interrupted removal goes on
         yield clear_here(observed.deployment, None)
         yield steps.act(("note", observed.deployment), "azure.close", "remove the record", {}, action="delete")
-    yield from (steps.delete(item) for item in ordered if item.kind == GROUP.name)
+    yield from (steps.delete(item) for item in made if item.kind == GROUP.name)
+
+
+def missing(observed: Observed) -> Iterator[Found]:
+    """Yield what was made and is not there any more, as it should be."""
+    gone = observed.facts.get("missing")
+    for resource in gone if isinstance(gone, list) else ():
+        kind = kind_of(str(resource))
+        if kind:
+            name = name_of(str(resource))
+            yield Found(kind=kind.name, name=name, wanted={"exists": True}, properties={"exists": False})
+
+
+def running(observed: Observed, kind: str) -> Observed:
+    """Return a deployment as it should be, whose resources of a kind run."""
+    found = (
+        item.model_copy(update={"wanted": {**item.wanted, "state": "running"}}) if item.kind == kind else item
+        for item in observed.found
+    )
+    return observed.model_copy(update={"found": tuple(found)})
+
+
+def failed(undone: Plan | None, to: int) -> set[int]:
+    """Return the number of the version whose plan failed before it had shown that it works, in a return to another."""
+    number = undone.version if undone and undone.unproven else None
+    return set() if number in {to, None} else {number or 0}
+
+
+def returned(observed: Observed, to: int, undone: Plan | None, freed: Iterable[Step] = ()) -> Iterator[Step]:
+    """Yield the last steps of a return to a version: it is noted, and one that failed is forgotten.
+
+    `freed` are those that remove what had the version which failed.
+    """
+    current = observed.current
+    if undone or not (current and current.number == to):
+        yield steps.proven(observed.deployment, to, current.number if current else None)
+    yield from freed
+    yield from forgotten(observed, failed(undone, to))
 
 
 def version_of(wanted: Wanted, number: int, config: str, runs: Resource) -> dict[str, JsonValue]:
