@@ -318,10 +318,10 @@ def test_what_is_kept_elsewhere_takes_no_request() -> None:
     methods = [(each.method, each.path.rpartition("/")[2]) for each in calls(plan, WHERE_IT_IS)]
     assert methods == [
         ("PUT", "it's $(here)"),
-        ("PUT", "opdeploy-lock-net"),
+        ("PUT", "opdeploy.lock.net"),
         ("PUT", "it's $(here)"),
         ("PUT", "opdeploy-net"),
-        ("DELETE", "opdeploy-lock-net"),
+        ("DELETE", "opdeploy.lock.net"),
     ]
 
 
