@@ -276,12 +276,12 @@ STEPS: dict[str, tuple[str, dict[str, Any], list[tuple[str, str, Any]]]] = {
     "a site that starts": ("azure.start", {"resource": SITE}, [("POST", f"{SITE}/start", None)]),
     "a key that is kept": (
         "azure.keep_key",
-        {"vault": "https://v.vault.azure.net"},
+        {"vault": "https://v.vault.azure.net", "name": "opdeploy-net"},
         [("PUT", "https://v.vault.azure.net/secrets/opdeploy-net", {"value": secret("api-key")})],
     ),
     "a key that goes": (
         "azure.drop_key",
-        {"vault": "https://v.vault.azure.net"},
+        {"vault": "https://v.vault.azure.net", "name": "opdeploy-net"},
         [("DELETE", "https://v.vault.azure.net/secrets/opdeploy-net", None)],
     ),
     "images that go": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
 from opdeploy.deploy_settings import Deploy
 from opdeploy.deployment import Found, Observed, Version
 from opdeploy.errors import InputError
-from opdeploy.targets.azure.names import completed
+from opdeploy.targets.azure.calls import calls as requests
+from opdeploy.targets.azure.names import Where, completed, where
 from opdeploy.targets.azure.target import forgotten, kept
 from opdeploy.targets.azure.vault import secret_name, vault_of
 from opdeploy.targets.base import Wanted
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 TARGET = targets.find("aci")
 AZURE = {"subscription": "0" * 8, "resource_group": "g", "location": "westeurope"}
-SECRET = Found(kind="key vault secret", name="opdeploy-m", made={"id": "x", "vault": "https://keys.vault.azure.net"})
+VAULT = "https://keys.vault.azure.net"
+SECRET = Found(kind="key vault secret", name="opdeploy-m", made={"id": "x", "vault": VAULT})
 OWN = "opdeployabc.azurecr.io/opdeploy/m"
 
 
@@ -129,6 +132,31 @@ def test_a_secret_that_was_made_is_removed_before_the_record() -> None:
     assert "azure.drop_key" not in calls(to_remove(TARGET, deployed(wanted(), {})))
 
 
+@pytest.mark.parametrize("is_kept", [False, True], ids=["not there yet", "there, when it was killed"])
+def test_the_key_leaves_the_vault_before_for_another(*, is_kept: bool) -> None:
+    """The plan says so, and so do its requests, in their order; the key itself is as it was."""
+    want = wanted(key_vault="others")
+    plan = to_deploy(TARGET, want, deployed(want, {"known": True, "fits": True, "kept": is_kept}, SECRET), ())
+    assert calls(plan) == ["azure.keep_key", "azure.drop_key"]
+    keep, drop = (step for step in plan.steps if step.action != "check")
+    assert (keep.args["vault"], keep.args["before"]) == ("https://others.vault.azure.net", VAULT)
+    assert (drop.args["vault"], drop.args["name"]) == (VAULT, SECRET.name)
+    shown = [(each.method, each.path.rpartition("/")[0]) for each in requests(plan, where(want.settings, "m"))]
+    note = "/subscriptions/00000000/resourceGroups/g/providers/Microsoft.Resources/deployments"
+    assert shown[1:-1] == [
+        ("PUT", "https://others.vault.azure.net/secrets"),
+        ("PUT", note),
+        ("DELETE", f"{VAULT}/secrets"),
+        ("PUT", note),
+    ]
+
+
+def test_a_secret_stays_in_the_vault_that_is_named() -> None:
+    """However its address is written."""
+    want = wanted(key_vault="https://Keys.vault.azure.net/")
+    assert calls(to_deploy(TARGET, want, deployed(want, {"known": True, "fits": True, "kept": True}, SECRET), ())) == []
+
+
 class Knowing:
     """A place that knows a key, or none."""
 
@@ -182,7 +210,16 @@ def test_a_vault_has_an_address_and_the_secret_a_name() -> None:
     assert vault_of("https://k.example/", "") == "https://k.example"
     with pytest.raises(InputError, match="write its address"):
         vault_of("keys", "")
-    assert secret_name("a_b") == "opdeploy-a-b"
+
+
+def test_no_two_deployments_have_one_secret() -> None:
+    """Whose names, groups, subscriptions or platforms differ; capitals make none, and Azure takes the name."""
+    places = [Where(*place) for place in (("s", "g", "", "a_b"), ("s", "g", "", "a-b"), ("s", "h", "", "a-b"))]
+    places += [Where("t", "g", "", "a-b"), Where("s", "g", "", "a" * 200)]
+    names = [secret_name(at, target) for at in places for target in ("aci", "webapp")]
+    assert len({*names}) == len(names)
+    assert all(re.fullmatch("opdeploy-[0-9a-zA-Z-]{1,109}-[0-9a-f]{8}", name) for name in names)
+    assert secret_name(Where("S", "G", "here", "a-b"), "aci") == secret_name(places[1], "aci")
 
 
 @pytest.mark.parametrize(("dns", "suffix"), [(".vault.azure.cn", "vault.azure.cn"), (None, "")])

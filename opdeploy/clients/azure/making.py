@@ -80,18 +80,24 @@ class Making:
         versions = tuple(item for item in record.versions if item.number not in numbers)
         self._place.keep(record.model_copy(update={"versions": versions}))
 
-    def keep_key(self, *, vault: str) -> None:
-        """Keep the API key in a Key Vault, and no longer in another; it is noted before."""
-        record = self._record()
-        self._place.keep(record.model_copy(update={"vault": vault}))
-        self._place.keep_key(vault)
-        if record.vault not in {None, vault}:
-            self._place.drop_key(str(record.vault))
+    def keep_key(self, *, vault: str, name: str, before: str | None = None) -> None:
+        """Keep the API key in a Key Vault: that of the vault before, where there is one; it is noted before.
 
-    def drop_key(self, *, vault: str) -> None:
+        Where there is a vault before, it is noted afterwards: until then only that one has the key.
+        """
+        if before is None:
+            self._place.keep(self._record().model_copy(update={"vault": vault}))
+        self._place.keep_key(vault, name, before)
+        if before is not None:
+            self._place.keep(self._record().model_copy(update={"vault": vault}))
+
+    def drop_key(self, *, vault: str, name: str) -> None:
         """Delete the API key from a Key Vault."""
-        self._place.drop_key(vault)
-        self._place.keep(self._record().model_copy(update={"vault": None}))
+        self._place.drop_key(vault, name)
+        record = self._record()
+        if record.vault == vault:
+            record = record.model_copy(update={"vault": None})
+        self._place.keep(record)
 
     def close(self) -> None:
         """Remove the record."""

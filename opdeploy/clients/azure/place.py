@@ -322,10 +322,10 @@ class Place:
         record = None if vault else self.record(deployment)
         return self._keys.find(at, vault, record.vault if record else None)
 
-    def keep_key(self, vault: str) -> None:
-        """Keep the API key of the deployment that was looked at last in a Key Vault."""
-        self._keys.keep(self._last(), vault)
+    def keep_key(self, vault: str, name: str, before: str | None) -> None:
+        """Keep the API key of the deployment that was looked at last in a Key Vault, where another may have it."""
+        self._keys.keep(self._last(), vault, name, before)
 
-    def drop_key(self, vault: str) -> None:
+    def drop_key(self, vault: str, name: str) -> None:
         """Delete the API key of the deployment that was looked at last from a Key Vault."""
-        self._keys.drop(self._last(), vault)
+        self._keys.drop(vault, name)

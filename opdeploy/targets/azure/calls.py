@@ -9,7 +9,6 @@ from opdeploy.targets.azure.compare import KEYS, REF, SECRET, ref
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of
 from opdeploy.targets.azure.machine import TELL
 from opdeploy.targets.azure.requests import TASKS, kept, order
-from opdeploy.targets.azure.vault import secret_name
 from opdeploy.targets.container_apps.bodies import patched
 
 if TYPE_CHECKING:
@@ -112,17 +111,18 @@ def _forget(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
 
 
 def _keep_key(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
-    yield _kept(f"note where the key is, to {title}", at.note)
-    yield Call(title, "PUT", _secret(args, at), "", {"value": {SECRET: "api-key"}})
+    noting = _kept(f"note where the key is, to {title}", at.note)
+    keeping = Call(title, "PUT", _secret(args), "", {"value": {SECRET: "api-key"}})
+    yield from (keeping, noting) if "before" in args else (noting, keeping)
 
 
 def _drop_key(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
-    yield Call(title, "DELETE", _secret(args, at))
+    yield Call(title, "DELETE", _secret(args))
     yield _kept(f"note that it is gone, to {title}", at.note)
 
 
-def _secret(args: Mapping[str, Any], at: Where) -> str:
-    return f"{args['vault']}/secrets/{secret_name(at.deployment)}"
+def _secret(args: Mapping[str, Any]) -> str:
+    return f"{args['vault']}/secrets/{args['name']}"
 
 
 def _manifest(image: str) -> str:

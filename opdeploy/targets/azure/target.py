@@ -9,6 +9,7 @@ from opdeploy.deployment import Found
 from opdeploy.errors import NotFoundError
 from opdeploy.targets.azure import steps
 from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of
+from opdeploy.targets.azure.names import where
 from opdeploy.targets.azure.shared import Resource, registry, shared
 from opdeploy.targets.azure.vault import KIND as SECRET
 from opdeploy.targets.azure.vault import secret_name
@@ -63,7 +64,7 @@ class AzureTarget(ABC):
         yield from _put(needed, observed, is_group=True)
         if version:
             yield steps.begun(observed.deployment, version)
-        yield from _key(wanted, observed)
+        yield from _key(wanted, observed, target)
         yield from _put(needed, observed, is_group=False)
         if version:
             yield from image(wanted, registry(wanted, facts), facts)
@@ -210,21 +211,29 @@ def _put(needed: list[Resource], observed: Observed, *, is_group: bool) -> Itera
             yield from steps.put(resource, observed.of(resource.kind, resource.id.rpartition("/")[2]))
 
 
-def _key(wanted: Wanted, observed: Observed) -> Iterator[Step]:
-    """Yield the step after which the Key Vault that is named has the API key."""
+def _key(wanted: Wanted, observed: Observed, target: str) -> Iterator[Step]:
+    """Yield the steps after which the Key Vault that is named has the API key, and the one before has it no more."""
     vault = wanted.settings.azure.key_vault
+    if not (vault and wanted.keyed):
+        return
     told = observed.facts.get("key")
-    if vault and wanted.keyed and not (isinstance(told, dict) and told.get("kept") is True):
-        name = secret_name(observed.deployment)
+    is_kept = isinstance(told, dict) and told.get("kept") is True
+    others = [item for item in observed.found if item.kind == SECRET and item.made["vault"] != vault]
+    if others or not is_kept:
+        name = secret_name(where(wanted.settings, observed.deployment), target)
         title = f"keep the API key in {vault}, as {name}"
-        yield steps.act((SECRET, name), "azure.keep_key", title, {"vault": vault}, action="create")
+        args: dict[str, JsonValue] = {"vault": vault, "name": name}
+        if others:
+            args["before"] = others[0].made["vault"]
+        yield steps.act((SECRET, name), "azure.keep_key", title, args, action="create")
+    yield from map(_dropped, others)
 
 
 def _dropped(secret: Found) -> Step:
-    vault = str(secret.made["vault"])
+    vault = secret.made["vault"]
     title = f"delete the API key from {vault}"
-    where, args = (SECRET, secret.name), {"vault": vault}
-    return steps.act(where, "azure.drop_key", title, {**args}, action="delete", timeout_s=steps.GONE_S)
+    args = {"vault": vault, "name": secret.name}
+    return steps.act((SECRET, secret.name), "azure.drop_key", title, args, action="delete", timeout_s=steps.GONE_S)
 
 
 def image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Iterator[Step]:
