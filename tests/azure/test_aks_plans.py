@@ -261,6 +261,17 @@ def test_a_cluster_goes_with_all_that_is_in_it() -> None:
     assert f"see that the resource group g-{NAME}-nodes is gone" in titles
 
 
+@pytest.mark.parametrize("others", [[], ["/subscriptions/s/resourceGroups/g/providers/A.B/c/d"]])
+def test_a_group_stays_in_which_others_have_something(others: list[str]) -> None:
+    """Everything else goes, and it is said why that does not."""
+    place = deployed(wanted())
+    place.facts["group"] = {"own": True, "others": [*others]}
+    plan = to_remove(aks.MANAGED, place.observe())
+    assert ("delete-resource-group-g" in {step.id for step in plan.steps}) is not bool(others)
+    assert {"delete-cluster-net", "azure-close"} <= {step.id.replace(NAME, "net") for step in plan.steps}
+    assert any("others have something in it: A.B/c d" in note for note in plan.notes) is bool(others)
+
+
 def test_what_is_in_a_cluster_of_others_is_not_removed_blindly() -> None:
     """Where nobody can look into it."""
     asked = wanted(aks={"cluster": THEIRS})

@@ -119,6 +119,23 @@ def test_what_asks_for_no_key_has_none_kept() -> None:
     assert "azure.keep_key" not in calls(to_deploy(TARGET, want, Observed(target="aci", deployment="m"), ()))
 
 
+def test_a_group_stays_in_which_others_have_something() -> None:
+    """All that is the deployment's goes, and the plan says why the group does not."""
+    seen = deployed(wanted(), {})
+    base = "/subscriptions/s/resourceGroups/g/providers"
+    others: list[JsonValue] = [f"{base}/Microsoft.Storage/storageAccounts/s{number}" for number in range(6)]
+    others.append(f"{base}/Microsoft.ContainerInstance/containerGroups/b")
+    facts: dict[str, JsonValue] = {**seen.facts, "group": {"own": True, "others": [*others[-1:], *others[:-1]]}}
+    whole = to_remove(TARGET, seen)
+    plan = to_remove(TARGET, seen.model_copy(update={"facts": facts, "group": "g"}))
+    assert whole.notes == ()
+    assert plan.steps == whole.steps[:-1]
+    assert whole.steps[-1].id == "delete-resource-group-g"
+    (note,) = plan.notes
+    assert note.startswith("the resource group g stays: others have something in it: container group b, Microsoft.Sto")
+    assert note.endswith("/storageAccounts s3, 2 more")
+
+
 def test_the_key_is_kept_before_it_is_used() -> None:
     """So a command that is killed between them finds it again."""
     made = calls(to_deploy(TARGET, wanted(key_vault="keys"), Observed(target="aci", deployment="m"), ()))

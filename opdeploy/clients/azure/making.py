@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from opdeploy.clients.azure.revising import Revising
 from opdeploy.clients.azure.sites import Switches
 from opdeploy.targets.azure.compare import asked_for, keyed, refs, resolved
-from opdeploy.targets.azure.kinds import GROUP, kind_of
+from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of
 from opdeploy.targets.azure.record import Kept, Made
+from opdeploy.targets.azure.staying import stays
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from opdeploy.clients.azure.arm import Arm
     from opdeploy.clients.azure.place import Place
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 class Making:
     """Makes what a deployment is made of; every method may be called again."""
 
-    def __init__(self, arm: Arm, place: Place, registries: Registries, by: str) -> None:
-        """Take a connection, the place that keeps records, the registries, and who is at work."""
+    def __init__(self, arm: Arm, place: Place, registries: Registries, by: str, say: Callable[[str], None]) -> None:
+        """Take a connection, the place that keeps records, the registries, who is at work, and what says a line."""
         self._arm = arm
+        self._say = say
         self._place = place
         self._by = by
         self.push = registries.push
@@ -53,8 +55,11 @@ class Making:
             self._place.keep(record)
 
     def delete(self, *, resource: str) -> None:
-        """Remove a resource, and wait until it is gone."""
+        """Remove a resource, and wait until it is gone; a group in which others have something by now stays."""
         kind = kind_of(resource)
+        if resource.lower() == self._place.at.group_id.lower() and (theirs := self._place.others()):
+            self._say(stays(name_of(resource), theirs))
+            return
         self._arm.delete(resource)
         if kind is None or kind.name != GROUP.name:
             self._place.keep(self._record().without(resource))

@@ -11,6 +11,7 @@ from opdeploy.targets.azure import steps
 from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of
 from opdeploy.targets.azure.names import where
 from opdeploy.targets.azure.shared import Resource, registry, shared
+from opdeploy.targets.azure.staying import others
 from opdeploy.targets.azure.vault import KIND as SECRET
 from opdeploy.targets.azure.vault import secret_name
 from opdeploy.targets.engine import making
@@ -103,11 +104,12 @@ def removed(observed: Observed) -> Iterator[Step]:
 
 
 def closed(observed: Observed, made: Sequence[Found]) -> Iterator[Step]:
-    """Yield the last steps of a removal, once all but the group is gone of what was made: the record's, the group's."""
+    """Yield the last steps of a removal, once all but the group is gone: that goes too, unless others use it."""
     if made:  # while there still is something by which an interrupted removal goes on
         yield clear_here(observed.deployment, None)
         yield steps.act(("note", observed.deployment), "azure.close", "remove the record", {}, action="delete")
-    yield from (steps.delete(item) for item in made if item.kind == GROUP.name)
+    if not others(observed):
+        yield from (steps.delete(item) for item in made if item.kind == GROUP.name)
 
 
 def missing(observed: Observed) -> Iterator[Found]:
@@ -218,15 +220,15 @@ def _key(wanted: Wanted, observed: Observed, target: str) -> Iterator[Step]:
         return
     told = observed.facts.get("key")
     is_kept = isinstance(told, dict) and told.get("kept") is True
-    others = [item for item in observed.found if item.kind == SECRET and item.made["vault"] != vault]
-    if others or not is_kept:
+    before = [item for item in observed.found if item.kind == SECRET and item.made["vault"] != vault]
+    if before or not is_kept:
         name = secret_name(where(wanted.settings, observed.deployment), target)
         title = f"keep the API key in {vault}, as {name}"
         args: dict[str, JsonValue] = {"vault": vault, "name": name}
-        if others:
-            args["before"] = others[0].made["vault"]
+        if before:
+            args["before"] = before[0].made["vault"]
         yield steps.act((SECRET, name), "azure.keep_key", title, args, action="create")
-    yield from map(_dropped, others)
+    yield from map(_dropped, before)
 
 
 def _dropped(secret: Found) -> Step:
