@@ -146,7 +146,7 @@ def _made(found: Settings, making: Making | None) -> Iterator[There]:
         registries = azure.Registries(arm, here, making, builds_here=deploy.vm.build != "there")
         place = azure.MachinePlace(arm, deploy, registries, way, key=_key())
         clients: dict[str, object] = {
-            "azure": azure.Making(arm, place, registries, owner()),
+            "azure": _making(arm, place, registries),
             "machine": azure.MachineMaking(arm, place),
             "docker": azure.Lazily(place.host),
             "copy": Copies(here, place.engine, making.watch if making else silent),
@@ -257,10 +257,11 @@ def _subscription(
 
 
 def _making(arm: azure.Arm, place: azure.Place, registries: azure.Registries) -> azure.Making:
+    from opdeploy import ui
     from opdeploy.clients import azure
     from opdeploy.deploy.locking import owner
 
-    return azure.Making(arm, place, registries, owner())
+    return azure.Making(arm, place, registries, owner(), ui.say)
 
 
 def _key() -> str | None:

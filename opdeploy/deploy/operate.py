@@ -10,7 +10,7 @@ from opdeploy.deploy.checks import Checks, Servers
 from opdeploy.deploy.execute import execute
 from opdeploy.deploy.locking import Locks, locked
 from opdeploy.deploy.locking import require as require_lock
-from opdeploy.deploy.planning import mark
+from opdeploy.deploy.planning import left, mark
 from opdeploy.errors import InputError, NotFoundError, OpdeployError, StaleError, unknown_key
 
 if TYPE_CHECKING:
@@ -162,6 +162,8 @@ def _back(plan: Plan, work: Work) -> str:
         how = f"version {plan.before} {'answers as before' if stayed else 'answers again'}"
     elif plan.first:
         steps, how = work.target.teardown(observed), "nothing ran before, and what was made is removed"
+        for line in left(observed):
+            work.say(line)
     else:
         return f"version {plan.version} is left as it is: there is no other that runs"
     work.say("removes what was made" if plan.before is None else f"returns to version {plan.before}")

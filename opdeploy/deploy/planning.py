@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from opdeploy.deploy.notes import of_reach
 from opdeploy.errors import NotFoundError, OpdeployError, StaleError
 from opdeploy.plan import Plan, Resource, Step, fingerprint
+from opdeploy.targets.azure.staying import others, stays
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from opdeploy.deployment import Found, Observed, Version
     from opdeploy.plan import Operation
@@ -80,9 +81,16 @@ def to_roll_back(target: Target, observed: Observed, to: int | None) -> Plan:
 
 def to_remove(target: Target, observed: Observed) -> Plan:
     """Return the plan that deletes everything of a deployment."""
-    pushed = [item.name for item in observed.found if item.kind == "image" and item.properties.get("pushed")]
-    notes = [f"what was pushed stays in its registry: {name}" for name in pushed]
-    return _plan("remove", observed, None, target.teardown(observed), notes)
+    return _plan("remove", observed, None, target.teardown(observed), left(observed))
+
+
+def left(observed: Observed) -> Iterator[str]:
+    """Yield what a removal leaves, a sentence each."""
+    for item in observed.found:
+        if item.kind == "image" and item.properties.get("pushed"):
+            yield f"what was pushed stays in its registry: {item.name}"
+    if theirs := others(observed):
+        yield stays(observed.group, theirs)
 
 
 def _plan(

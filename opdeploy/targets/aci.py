@@ -17,7 +17,17 @@ from opdeploy.targets.azure.kinds import name_of
 from opdeploy.targets.azure.names import of_version, where
 from opdeploy.targets.azure.record import ROLE
 from opdeploy.targets.azure.shared import Resource, identity, registry, shared
-from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, version_of
+from opdeploy.targets.azure.target import (
+    AzureTarget,
+    forgotten,
+    is_keyed,
+    kept_as,
+    old,
+    rekeyed,
+    returned,
+    running,
+    version_of,
+)
 from opdeploy.targets.base import Reach
 from opdeploy.targets.engine.steps import clear_here
 
@@ -121,11 +131,7 @@ class Aci(AzureTarget):
         yield from _left(observed)
         yield from self._taken_over(observed, kept_as(observed, KIND, to), to, _READY_S)
         yield steps.check_endpoint(KIND, observed.deployment, to, auth=is_keyed(observed, to))
-        current = observed.current
-        if undone or not (current and current.number == to):
-            yield steps.proven(observed.deployment, to, current.number if current else None)
-        if undone and undone.unproven and undone.version not in {to, None}:
-            yield from forgotten(observed, {undone.version or 0})
+        yield from returned(observed, to, undone)
 
     def asks(self, before: Before) -> Iterator[Question | Said]:
         """Yield what is asked of Container Instances before anything is made."""
@@ -137,12 +143,7 @@ class Aci(AzureTarget):
 
     def drift(self, observed: Observed) -> Iterator[Found]:
         """Yield what is not as it was made, and what is missing, as it should be."""
-        yield from super().drift(observed.model_copy(update={"found": tuple(map(_running, observed.found))}))
-
-
-def _running(found: Found) -> Found:
-    """Return a resource as it should be: a group runs."""
-    return found.model_copy(update={"wanted": {**found.wanted, "state": "running"}}) if found.kind == KIND else found
+        yield from super().drift(running(observed, KIND))
 
 
 def runs(wanted: Wanted, facts: Mapping[str, JsonValue]) -> dict[str, Any]:

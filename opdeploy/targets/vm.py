@@ -8,8 +8,7 @@ from opdeploy.deployment import Found
 from opdeploy.errors import OpdeployError
 from opdeploy.platform import NameRule
 from opdeploy.targets.azure import before_machine, machine
-from opdeploy.targets.azure.kinds import kind_of, name_of
-from opdeploy.targets.azure.target import removed
+from opdeploy.targets.azure.target import missing, removed
 from opdeploy.targets.base import is_beyond
 from opdeploy.targets.engine import making
 from opdeploy.targets.engine.steps import HERE, clear_here, step
@@ -87,12 +86,7 @@ class Made(Vm):
 
     def drift(self, observed: Observed) -> Iterator[Found]:
         """Yield what is not as it was made, and what is missing, as it should be."""
-        missing = observed.facts.get("missing")
-        for resource in missing if isinstance(missing, list) else ():
-            kind = kind_of(str(resource))
-            if kind:
-                name = name_of(str(resource))
-                yield Found(kind=kind.name, name=name, wanted={"exists": True}, properties={"exists": False})
+        yield from missing(observed)
         found = observed.of(machine.KIND, observed.deployment)
         state = found.properties.get("state") if found else None
         if found and state not in {machine.RUNNING, None}:

@@ -13,7 +13,18 @@ from opdeploy.plan import fingerprint
 from opdeploy.platform import NameRule
 from opdeploy.targets.azure import steps, web
 from opdeploy.targets.azure.shared import Resource, shared
-from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, version_of
+from opdeploy.targets.azure.target import (
+    AzureTarget,
+    failed,
+    forgotten,
+    is_keyed,
+    kept_as,
+    old,
+    rekeyed,
+    returned,
+    running,
+    version_of,
+)
 from opdeploy.targets.azure.web import NEXT, PLAN, SITE, SLOT
 from opdeploy.targets.base import Reach
 from opdeploy.targets.engine.steps import clear_here
@@ -85,19 +96,16 @@ class WebApp(AzureTarget):
 
     def back(self, observed: Observed, to: int, undone: Plan | None = None) -> Iterator[Step]:
         """Yield the steps that make a kept version current again, after a plan that failed or on demand."""
-        name, current = observed.deployment, observed.current
+        name = observed.deployment
         is_tried = observed.of(SLOT, NEXT) is not None or (
             undone is None and web.is_tried(web.size_of(observed.facts) or "B", None)
         )
         why = None if is_tried else ""
         yield from _taken_over(observed, kept_as(observed, SITE, to), to, _READY_S, why=why)
         yield steps.check_endpoint(SITE, name, to, auth=is_keyed(observed, to))
-        if undone or not (current and current.number == to):
-            yield steps.proven(name, to, current.number if current else None)
-        if undone and undone.unproven and undone.version not in {to, None}:
-            if tried := observed.of(SLOT, NEXT):  # it has what failed, now if not before
-                yield steps.delete(tried, ", which has the version that failed", cleanup=True)
-            yield from forgotten(observed, {undone.version or 0})
+        tried = observed.of(SLOT, NEXT) if failed(undone, to) else None  # it has what failed, now if not before
+        freed = [steps.delete(tried, ", which has the version that failed", cleanup=True)] if tried else ()
+        yield from returned(observed, to, undone, freed)
 
     def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:
         """Yield what keeps a site from being made, a sentence each with what to do."""
@@ -109,13 +117,8 @@ class WebApp(AzureTarget):
 
     def drift(self, observed: Observed) -> Iterator[Found]:
         """Yield what is not as it was made, and what is missing, as it should be: a slot is made when it is needed."""
-        found = super().drift(observed.model_copy(update={"found": tuple(map(_running, observed.found))}))
+        found = super().drift(running(observed, SITE))
         return (item for item in found if item.kind != SLOT or observed.of(SLOT, NEXT))
-
-
-def _running(found: Found) -> Found:
-    """Return a resource as it should be: a site runs."""
-    return found.model_copy(update={"wanted": {**found.wanted, "state": "running"}}) if found.kind == SITE else found
 
 
 def _why(of: web.Offer, *, is_tried: bool) -> str:

@@ -312,7 +312,7 @@ def test_who_is_at_work_on_it_is_seen_by_a_context_too(cluster_of_azure: Cluster
     def look(_number: int, method: str, path: str) -> None:
         if method == "DELETE" and path.lower().endswith(f"managedclusters/{project.name}?api-version=2026-08-01"):
             seen.extend(kubectl("-n", project.name, "get", "leases", "-o", "name").split())
-            seen.extend(name for name in project.left() if "opdeploy-lock" in name)
+            seen.extend(name for name in project.left() if "opdeploy.lock." in name)
 
     project.arm.hook = look
     assert project.run("remove", "--yes").code == 0

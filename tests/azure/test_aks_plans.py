@@ -210,6 +210,17 @@ def test_nodes_that_were_made_for_a_version_that_failed_are_removed() -> None:
     assert place.observe().current == place.observe().version(1)
 
 
+@pytest.mark.parametrize("why", [None, "it is stopped; start it"], ids=["reached", "not reached"])
+def test_what_is_missing_is_told_once(why: str | None) -> None:
+    """Whether or not anybody can look into the cluster."""
+    place = deployed(wanted())
+    seen = place.observe()
+    pool = next(name for name in place.made if "/agentPools/" in name)
+    facts = {**seen.facts, "missing": [pool], "cluster": {"id": place.cluster, "why": why}}
+    found = [*aks.MANAGED.drift(seen.model_copy(update={"facts": facts}))]
+    assert [(item.kind, item.properties) for item in found] == [("node pool", {"exists": False})]
+
+
 def test_a_rollback_changes_nothing_in_azure() -> None:
     """Only what is in the cluster."""
     place = deployed(wanted())
@@ -248,6 +259,17 @@ def test_a_cluster_goes_with_all_that_is_in_it() -> None:
         f"remove the cluster {NAME}, with all that is in it, also what others have in the namespaces theirs" in titles
     )
     assert f"see that the resource group g-{NAME}-nodes is gone" in titles
+
+
+@pytest.mark.parametrize("others", [[], ["/subscriptions/s/resourceGroups/g/providers/A.B/c/d"]])
+def test_a_group_stays_in_which_others_have_something(others: list[str]) -> None:
+    """Everything else goes, and it is said why that does not."""
+    place = deployed(wanted())
+    place.facts["group"] = {"own": True, "others": [*others]}
+    plan = to_remove(aks.MANAGED, place.observe())
+    assert ("delete-resource-group-g" in {step.id for step in plan.steps}) is not bool(others)
+    assert {"delete-cluster-net", "azure-close"} <= {step.id.replace(NAME, "net") for step in plan.steps}
+    assert any("others have something in it: A.B/c d" in note for note in plan.notes) is bool(others)
 
 
 def test_what_is_in_a_cluster_of_others_is_not_removed_blindly() -> None:

@@ -290,12 +290,12 @@ STEPS: dict[str, tuple[str, dict[str, Any], list[tuple[str, str, Any]]]] = {
     "a site that starts": ("azure.start", {"resource": SITE}, [("POST", f"{SITE}/start", None)]),
     "a key that is kept": (
         "azure.keep_key",
-        {"vault": "https://v.vault.azure.net"},
+        {"vault": "https://v.vault.azure.net", "name": "opdeploy-net"},
         [("PUT", "https://v.vault.azure.net/secrets/opdeploy-net", {"value": secret("api-key")})],
     ),
     "a key that goes": (
         "azure.drop_key",
-        {"vault": "https://v.vault.azure.net"},
+        {"vault": "https://v.vault.azure.net", "name": "opdeploy-net"},
         [("DELETE", "https://v.vault.azure.net/secrets/opdeploy-net", None)],
     ),
     "images that go": (
@@ -332,10 +332,10 @@ def test_what_is_kept_elsewhere_takes_no_request() -> None:
     methods = [(each.method, each.path.rpartition("/")[2]) for each in calls(plan, WHERE_IT_IS)]
     assert methods == [
         ("PUT", "it's $(here)"),
-        ("PUT", "opdeploy-lock-net"),
+        ("PUT", "opdeploy.lock.net"),
         ("PUT", "it's $(here)"),
         ("PUT", "opdeploy-net"),
-        ("DELETE", "opdeploy-lock-net"),
+        ("DELETE", "opdeploy.lock.net"),
     ]
 
 

@@ -12,8 +12,8 @@ from opdeploy.catalogue import load_catalogue
 from opdeploy.deploy_settings import Deploy
 from opdeploy.targets import aci
 from opdeploy.targets.azure import machine
-from opdeploy.targets.azure.kinds import KINDS
-from opdeploy.targets.azure.names import completed, own_group, where
+from opdeploy.targets.azure.kinds import KINDS, name_of
+from opdeploy.targets.azure.names import Where, completed, own_group, where
 from opdeploy.targets.azure.rules import RULES, Rule, misnamed
 from opdeploy.targets.azure.shared import Resource
 from tests.deploy.imagined import wanted
@@ -36,6 +36,7 @@ REFUSED = {
     "identity": ["ab", "-abc", "a" * 129, "a b c"],
     "note": ["a" * 65, "a b"],
 }
+LONG = "m" * 62
 RESERVED = ["my-microsoft", "windows", "login-x", "azure", "xbox"]
 FREE = ["my-login", "azure-net", "xboxes"]
 
@@ -118,3 +119,14 @@ def everything(target: str, chosen: Deploy, name: str) -> Iterator[Resource]:
         yield Resource(aci.KIND, at.id(aci.KIND, aci.trial(name)), {})
     if target == "vm":
         yield Resource(machine.DISK, machine.names(at)[machine.DISK], {})
+
+
+def test_records_and_locks_of_a_group_have_names_of_their_own() -> None:
+    """Whatever deployments are called, and however long that is; Azure takes each of them."""
+    names = ["net", "lock-net", "lock.net", f"{LONG}-a", f"{LONG}-b", "m" * 49, "m" * 50, "m" * 51]
+    places = [Where("s", "models", "westeurope", name) for name in names]
+    found = [note for at in places for note in (at.note, at.lock)]
+    assert len({note.lower() for note in found}) == 2 * len(names)
+    assert [told for note in found for told in misnamed(Resource("note", note, {}))] == []
+    assert (name_of(places[0].note), name_of(places[0].lock)) == ("opdeploy-net", "opdeploy.lock.net")
+    assert name_of(places[5].lock) == f"opdeploy.lock.{'m' * 49}"

@@ -26,7 +26,7 @@ PASSES = (
     answers.throttled(),
     answers.unavailable(),
 )
-LOCKED = "opdeploy-lock-net was not removed"
+LOCKED = "opdeploy.lock.net was not removed"
 """What was done stays, for its lock could be removed no more."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
 from opdeploy.deploy_settings import Deploy
 from opdeploy.deployment import Found, Observed, Version
 from opdeploy.errors import InputError
-from opdeploy.targets.azure.names import completed
+from opdeploy.targets.azure.calls import calls as requests
+from opdeploy.targets.azure.names import Where, completed, where
 from opdeploy.targets.azure.target import forgotten, kept
 from opdeploy.targets.azure.vault import secret_name, vault_of
 from opdeploy.targets.base import Wanted
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 TARGET = targets.find("aci")
 AZURE = {"subscription": "0" * 8, "resource_group": "g", "location": "westeurope"}
-SECRET = Found(kind="key vault secret", name="opdeploy-m", made={"id": "x", "vault": "https://keys.vault.azure.net"})
+VAULT = "https://keys.vault.azure.net"
+SECRET = Found(kind="key vault secret", name="opdeploy-m", made={"id": "x", "vault": VAULT})
 OWN = "opdeployabc.azurecr.io/opdeploy/m"
 
 
@@ -155,6 +158,23 @@ def test_what_asks_for_no_key_has_none_kept() -> None:
     assert "azure.keep_key" not in calls(to_deploy(TARGET, want, Observed(target="aci", deployment="m"), ()))
 
 
+def test_a_group_stays_in_which_others_have_something() -> None:
+    """All that is the deployment's goes, and the plan says why the group does not."""
+    seen = deployed(wanted(), {})
+    base = "/subscriptions/s/resourceGroups/g/providers"
+    others: list[JsonValue] = [f"{base}/Microsoft.Storage/storageAccounts/s{number}" for number in range(6)]
+    others.append(f"{base}/Microsoft.ContainerInstance/containerGroups/b")
+    facts: dict[str, JsonValue] = {**seen.facts, "group": {"own": True, "others": [*others[-1:], *others[:-1]]}}
+    whole = to_remove(TARGET, seen)
+    plan = to_remove(TARGET, seen.model_copy(update={"facts": facts, "group": "g"}))
+    assert whole.notes == ()
+    assert plan.steps == whole.steps[:-1]
+    assert whole.steps[-1].id == "delete-resource-group-g"
+    (note,) = plan.notes
+    assert note.startswith("the resource group g stays: others have something in it: container group b, Microsoft.Sto")
+    assert note.endswith("/storageAccounts s3, 2 more")
+
+
 def test_the_key_is_kept_before_it_is_used() -> None:
     """So a command that is killed between them finds it again."""
     made = calls(to_deploy(TARGET, wanted(key_vault="keys"), Observed(target="aci", deployment="m"), ()))
@@ -166,6 +186,31 @@ def test_a_secret_that_was_made_is_removed_before_the_record() -> None:
     made = calls(to_remove(TARGET, deployed(wanted(), {}, SECRET)))
     assert made.index("azure.drop_key") == made.index("azure.close") - 2
     assert "azure.drop_key" not in calls(to_remove(TARGET, deployed(wanted(), {})))
+
+
+@pytest.mark.parametrize("is_kept", [False, True], ids=["not there yet", "there, when it was killed"])
+def test_the_key_leaves_the_vault_before_for_another(*, is_kept: bool) -> None:
+    """The plan says so, and so do its requests, in their order; the key itself is as it was."""
+    want = wanted(key_vault="others")
+    plan = to_deploy(TARGET, want, deployed(want, {"known": True, "fits": True, "kept": is_kept}, SECRET), ())
+    assert calls(plan) == ["azure.keep_key", "azure.drop_key"]
+    keep, drop = (step for step in plan.steps if step.action != "check")
+    assert (keep.args["vault"], keep.args["before"]) == ("https://others.vault.azure.net", VAULT)
+    assert (drop.args["vault"], drop.args["name"]) == (VAULT, SECRET.name)
+    shown = [(each.method, each.path.rpartition("/")[0]) for each in requests(plan, where(want.settings, "m"))]
+    note = "/subscriptions/00000000/resourceGroups/g/providers/Microsoft.Resources/deployments"
+    assert shown[1:-1] == [
+        ("PUT", "https://others.vault.azure.net/secrets"),
+        ("PUT", note),
+        ("DELETE", f"{VAULT}/secrets"),
+        ("PUT", note),
+    ]
+
+
+def test_a_secret_stays_in_the_vault_that_is_named() -> None:
+    """However its address is written."""
+    want = wanted(key_vault="https://Keys.vault.azure.net/")
+    assert calls(to_deploy(TARGET, want, deployed(want, {"known": True, "fits": True, "kept": True}, SECRET), ())) == []
 
 
 class Knowing:
@@ -221,7 +266,16 @@ def test_a_vault_has_an_address_and_the_secret_a_name() -> None:
     assert vault_of("https://k.example/", "") == "https://k.example"
     with pytest.raises(InputError, match="write its address"):
         vault_of("keys", "")
-    assert secret_name("a_b") == "opdeploy-a-b"
+
+
+def test_no_two_deployments_have_one_secret() -> None:
+    """Whose names, groups, subscriptions or platforms differ; capitals make none, and Azure takes the name."""
+    places = [Where(*place) for place in (("s", "g", "", "a_b"), ("s", "g", "", "a-b"), ("s", "h", "", "a-b"))]
+    places += [Where("t", "g", "", "a-b"), Where("s", "g", "", "a" * 200)]
+    names = [secret_name(at, target) for at in places for target in ("aci", "webapp")]
+    assert len({*names}) == len(names)
+    assert all(re.fullmatch("opdeploy-[0-9a-zA-Z-]{1,109}-[0-9a-f]{8}", name) for name in names)
+    assert secret_name(Where("S", "G", "here", "a-b"), "aci") == secret_name(places[1], "aci")
 
 
 @pytest.mark.parametrize(("dns", "suffix"), [(".vault.azure.cn", "vault.azure.cn"), (None, "")])

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from opdeploy.targets.azure.names import Where
+from opdeploy.targets.azure.vault import secret_name
 from tests.azure.breaking import Breaks, killed
-from tests.azure.clouded import MISSING
+from tests.azure.clouded import GROUP, MISSING, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
 NEW = "another-key-of-the-owner"
 DEPLOY = ("deploy", "--yes", "--allow-plain-http")
-SECRET = "opdeploy-net"  # noqa: S105 - its name
 
 
 @pytest.fixture
@@ -32,6 +33,11 @@ def vault(project: Clouded) -> Vault:
     """Have a key vault, and the project keep its key there."""
     project.workload(azure={"key_vault": "keys"})
     return project.arm.vault("keys")
+
+
+def secret(project: Clouded) -> str:
+    """Return the name of its secret."""
+    return secret_name(Where(project.arm.subscription, GROUP, REGION, "net"), "aci")
 
 
 def running(project: Clouded) -> Any:  # noqa: ANN401 - any JSON
@@ -98,11 +104,11 @@ def test_a_vault_keeps_the_key(project: Clouded, vault: Vault) -> None:
     """It is made there, and read there by every command; nobody is shown it; with the deployment it is deleted."""
     done = project.deploy()
     assert done.code == 0, done.err
-    key = vault.secrets[SECRET]["value"]
+    key = vault.secrets[secret(project)]["value"]
     assert len(key) >= 32
     assert key not in done.err + done.out
     assert "API key:" not in done.err
-    assert vault.secrets[SECRET]["tags"]["opdeploy-name"] == "net"
+    assert vault.secrets[secret(project)]["tags"]["opdeploy-name"] == "net"
     assert {"name": "OPDEPLOY_API_KEYS", "secureValue": key} in running(project)
     assert project.since(project.deploy) == []
     removed = project.run("remove", "--yes")
@@ -111,7 +117,7 @@ def test_a_vault_keeps_the_key(project: Clouded, vault: Vault) -> None:
     assert project.left() == []
     again = project.deploy()  # the name of a secret that was deleted is taken until it is recovered
     assert again.code == 0, again.err
-    assert vault.secrets[SECRET]["value"] != key
+    assert vault.secrets[secret(project)]["value"] != key
 
 
 def test_a_vault_is_known_from_the_record(project: Clouded, vault: Vault, tmp_path: Path) -> None:
@@ -132,23 +138,59 @@ def test_a_key_of_the_environment_is_kept_in_the_vault(project: Clouded, vault: 
     """Given once, it is there from then on; another takes its place there and where it is asked for."""
     project.key = "the-first-key-of-the-owner"
     assert project.deploy().code == 0
-    assert vault.secrets[SECRET]["value"] == project.key
+    assert vault.secrets[secret(project)]["value"] == project.key
     project.key = NEW
     done = project.deploy()
     assert done.code == 0, done.err
-    assert vault.secrets[SECRET]["value"] == NEW
+    assert vault.secrets[secret(project)]["value"] == NEW
     project.key = None
     assert project.since(project.deploy) == []
     assert project.takes(NEW)
 
 
+def test_another_vault_takes_the_key_over(project: Clouded, vault: Vault) -> None:
+    """Clients notice nothing: it is the same key, and what runs stays as it is; nothing is left in the vault before."""
+    assert project.deploy().code == 0
+    key = vault.secrets[secret(project)]["value"]
+    other = project.arm.vault("others")
+    project.workload(azure={"key_vault": "others"})
+    written = project.since(project.deploy)
+    assert [(item.method, item.path.partition("?")[0].partition("/secrets/")[0]) for item in written] == [
+        ("PUT", "https://others.vault.azure.net"),
+        ("DELETE", "https://keys.vault.azure.net"),
+    ]
+    assert vault.secrets == {}
+    assert other.secrets[secret(project)]["value"] == key
+    assert project.takes(key)
+    assert project.since(project.deploy) == []
+    assert project.run("remove", "--yes").code == 0
+    assert other.secrets == {}
+
+
+def test_the_secret_of_another_deployment_is_not_overwritten(project: Clouded, vault: Vault) -> None:
+    """It is said what to do, and nothing is left but that secret."""
+    tags = {"managed-by": "opdeploy", "opdeploy-name": "theirs", "opdeploy-target": "aci", "opdeploy-group": "g"}
+    known = {"value": NEW, "id": f"https://keys.vault.azure.net/secrets/{secret(project)}/1", "attributes": {}}
+    vault.secrets[secret(project)] = {**known, "tags": tags}
+    project.key = "a-key-of-our-own-for-it"
+    done = project.deploy()
+    assert done.code == 2, done.err
+    assert f"secret {secret(project)} of https://keys.vault.azure.net: is that of theirs, and was not overw" in done.err
+    assert vault.secrets[secret(project)]["value"] == NEW
+    assert project.left() == []
+
+
 def test_anothers_secret_is_used_and_left(project: Clouded, vault: Vault) -> None:
     """What was in the vault before is the key, and stays there when the deployment is removed."""
-    vault.secrets[SECRET] = {"value": NEW, "id": f"https://keys.vault.azure.net/secrets/{SECRET}/1", "attributes": {}}
+    vault.secrets[secret(project)] = {
+        "value": NEW,
+        "id": f"https://keys.vault.azure.net/secrets/{secret(project)}/1",
+        "attributes": {},
+    }
     assert project.deploy().code == 0
     assert project.takes(NEW)
     assert project.run("remove", "--yes").code == 0
-    assert vault.secrets[SECRET]["value"] == NEW
+    assert vault.secrets[secret(project)]["value"] == NEW
 
 
 def test_who_may_not_read_the_vault_is_told(project: Clouded, vault: Vault) -> None:
@@ -156,7 +198,7 @@ def test_who_may_not_read_the_vault_is_told(project: Clouded, vault: Vault) -> N
     project.arm.allow("*", but=("Microsoft.KeyVault/*",))
     done = project.deploy()
     assert done.code == 1
-    assert "secret opdeploy-net of https://keys.vault.azure.net was not read: Forbidden" in done.err
+    assert f"secret {secret(project)} of https://keys.vault.azure.net was not read: Forbidden" in done.err
     assert project.left() == []
     assert vault.secrets == {}
 
@@ -182,7 +224,7 @@ def test_a_deployment_that_is_killed_goes_on_with_the_key_of_its_vault(tmp_path:
         assert done.code == 0, (number, done.err)
         assert project.versions() == {1: ("running", True)}, number
         assert project.run("diff").code == 0, number
-        assert project.takes(vault.secrets[SECRET]["value"]), number
+        assert project.takes(vault.secrets[secret(project)]["value"]), number
         assert project.run("remove", "--yes").code == 0, number
         assert (project.left(), vault.secrets) == ([], {}), number
         return {"first"} if was_killed else set()

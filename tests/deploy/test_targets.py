@@ -180,7 +180,7 @@ def in_azure() -> Making:
     """Return what steps call in Azure, which is connected to nothing."""
     nothing_at_all: Any = SimpleNamespace(session=None)
     registries = Registries(nothing_at_all, nothing_at_all, None, builds_here=True)
-    return Making(nothing_at_all, nothing_at_all, registries, "somebody")
+    return Making(nothing_at_all, nothing_at_all, registries, "somebody", print)
 
 
 def plans(target: str, first: Wanted, second: Wanted) -> dict[str, Plan]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _MISSING = 404
 _FAILED = 400
-_TRIES = 3
 _ENDED = {None, "Succeeded", "Failed", "Canceled"}
 """States of a resource with which nothing is being done (learn.microsoft.com/azure/azure-resource-manager/management/
 async-operations, "provisioningState values"); not every kind has one."""

@@ -54,7 +54,7 @@ class Clustered(Place):
     @property
     def inside(self) -> Within:
         """The cluster of the deployment that was looked at last."""
-        return self._clusters.inside(self._last())
+        return self._clusters.inside(self.at)
 
     # What is there
 
@@ -163,7 +163,8 @@ class Clustered(Place):
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
         yield from super().obstacles(wanted)
         at = self.where(wanted.deployment)
-        if registry(wanted, self._facts(at)).id is None and (why := reach(wanted.settings.registry or "").why_not):
+        source = registry(wanted, {"registry": self._registry()})
+        if source.id is None and (why := reach(wanted.settings.registry or "").why_not):
             yield f"deploy.registry: {wanted.settings.registry} does not answer: {why}; check it, and the network"
         there = self._clusters.there(at)
         if there is None and wanted.settings.aks.cluster:
@@ -220,7 +221,7 @@ class Clustered(Place):
 
     def _why_not(self, there: dict[str, Any]) -> str | None:
         """Return why what is in a cluster cannot be looked at, with what to do; None where it can."""
-        return why_not(there, lambda: self._clusters.inside(self._last()).apis())
+        return why_not(there, lambda: self._clusters.inside(self.at).apis())
 
     # Servers
 

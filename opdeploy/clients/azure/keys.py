@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.clients.azure.vault import Vault
 from opdeploy.deployment import Found
+from opdeploy.errors import InputError
 from opdeploy.targets.azure.record import MANAGED_BY, NAME, TARGET
 from opdeploy.targets.azure.vault import KIND, secret_name
 
@@ -69,36 +70,48 @@ class Keys:
         found = (*seen.found, secret) if secret else seen.found
         return seen.model_copy(update={"found": found, "facts": {**seen.facts, "key": facts}})
 
-    def keep(self, at: Where, vault: str) -> None:
-        """Keep the key in a vault: that of the environment, else one that is made."""
-        tags = {MANAGED_BY: "opdeploy", NAME: at.deployment, TARGET: self._target, GROUP: at.group.lower()}
-        name = secret_name(at.deployment)
+    def keep(self, at: Where, vault: str, name: str, before: str | None) -> None:
+        """Keep the key in a vault: that which is known, also of a vault that has had it before, else one that is made.
+
+        Raises InputError where the secret of another deployment is there.
+        """
+        own = self._tags(at)
         there = self._kept(at, vault)
-        if there and (self._given or there.value) == there.value:
+        if there and any(there.tags.get(tag, value) != value for tag, value in own.items()):
+            whose = there.tags.get(NAME, "another deployment")
+            raise InputError(
+                f"secret {name} of {vault}: is that of {whose}, and was not overwritten; name another vault with "
+                "deploy.azure.key_vault, or delete it there"
+            )
+        key = self.find(at, vault, before)
+        if there and there.value == key:
             return
-        Vault(self._session, vault).set(name, self._given or secrets.token_urlsafe(32), tags)
+        Vault(self._session, vault).set(name, key or secrets.token_urlsafe(32), {MANAGED_BY: "opdeploy", **own})
         self._read.clear()
 
-    def drop(self, at: Where, vault: str) -> None:
+    def drop(self, vault: str, name: str) -> None:
         """Delete the key from a vault."""
-        Vault(self._session, vault).drop(secret_name(at.deployment))
+        Vault(self._session, vault).drop(name)
         self._read.clear()
+
+    def _tags(self, at: Where) -> dict[str, str]:
+        """Return the tags by which a secret is that of a deployment."""
+        return {NAME: at.deployment, TARGET: self._target, GROUP: at.group.lower()}
 
     def _kept(self, at: Where, vault: str) -> Kept | None:
         """Return the secret of a vault, which is asked once."""
-        key = (vault, at.deployment)
+        key = (vault, secret_name(at, self._target))
         if key not in self._read:
-            self._read[key] = Vault(self._session, vault).get(secret_name(at.deployment))
+            self._read[key] = Vault(self._session, vault).get(key[1])
         return self._read[key]
 
     def _secret(self, at: Where, vault: str | None, record: Record | None) -> Found | None:
         """Return the secret that was made for a deployment; None where there is none, or another made it."""
         where = (record.vault if record else None) or vault
         kept = self._kept(at, where) if where else None
-        own = {NAME: at.deployment, TARGET: self._target, GROUP: at.group.lower()}
-        if kept is None or any(kept.tags.get(tag) != value for tag, value in own.items()):
+        if kept is None or any(kept.tags.get(tag) != value for tag, value in self._tags(at).items()):
             return None
-        name = secret_name(at.deployment)
+        name = secret_name(at, self._target)
         return Found(kind=KIND, name=name, made={"id": f"{where}/secrets/{name}", "vault": where})
 
 

@@ -16,7 +16,7 @@ from opdeploy.targets.azure.names import where
 from opdeploy.targets.vm import MADE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -108,21 +108,16 @@ class MachinePlace(Place):
             }
         )
 
-    @property
-    def at(self) -> Where:
-        """Where the deployment is that was looked at last."""
-        return self._last()
-
     def machine(self) -> Machine | None:
         """Return what is known of the machine that is there; None where none is, or nothing is known of it."""
         known = self.known().machine
-        found = self._arm.find(names(self._last())[KIND]) if known else None
+        found = self._arm.find(names(self.at)[KIND]) if known else None
         is_same = known and (found or {}).get("properties", {}).get("vmId") == known.id
         return known if is_same else None
 
     def host(self) -> Elsewhere:
         """Return the engine of the machine; raises OpdeployError where it is not reached."""
-        found, why = self._engine_of(self._last())
+        found, why = self._engine_of(self.at)
         if found is None:
             raise OpdeployError(why or "the machine is not reached; see opdeploy status")
         return found
@@ -132,7 +127,7 @@ class MachinePlace(Place):
         self.host()
         machine = self.machine()
         assert machine  # noqa: S101 - for mypy
-        return self.way.engine(self._last(), machine)
+        return self.way.engine(self.at, machine)
 
     @property
     def _makes(self) -> bool:
@@ -151,6 +146,10 @@ class MachinePlace(Place):
             self.way.close()
             self.way.blocked = str(error)
             return None, self.way.blocked
+
+    def _own(self, at: Where, there: Mapping[str, object]) -> set[str]:
+        """Return the ids, in small letters, of what is a deployment's own of what its group has: its disk, too."""
+        return super()._own(at, there) | {names(at)[DISK].lower()}
 
     def _disk(self, at: Where, found: Observed) -> Iterator[Found]:
         """Yield the machine's disk, which Azure made with it, and which has no tag."""
@@ -195,7 +194,7 @@ class MachinePlace(Place):
         """Return the API key of a deployment, as the machine's engine has it."""
         if self._at is None or not self.machine():
             return self._given
-        host, _ = self._engine_of(self._last())
+        host, _ = self._engine_of(self.at)
         return (host.api_key(deployment) if host else None) or self._given
 
 

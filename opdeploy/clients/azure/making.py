@@ -9,11 +9,12 @@ from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.clients.azure.revising import Revising
 from opdeploy.clients.azure.sites import Switches
 from opdeploy.targets.azure.compare import asked_for, keyed, refs, resolved
-from opdeploy.targets.azure.kinds import GROUP, kind_of
+from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of
 from opdeploy.targets.azure.record import Kept, Made
+from opdeploy.targets.azure.staying import stays
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from opdeploy.clients.azure.arm import Arm
     from opdeploy.clients.azure.place import Place
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 class Making:
     """Makes what a deployment is made of; every method may be called again."""
 
-    def __init__(self, arm: Arm, place: Place, registries: Registries, by: str) -> None:
-        """Take a connection, the place that keeps records, the registries, and who is at work."""
+    def __init__(self, arm: Arm, place: Place, registries: Registries, by: str, say: Callable[[str], None]) -> None:
+        """Take a connection, the place that keeps records, the registries, who is at work, and what says a line."""
         self._arm = arm
+        self._say = say
         self._place = place
         self._by = by
         self.push = registries.push
@@ -68,8 +70,11 @@ class Making:
             self._place.keep(self._record().without(resource))
 
     def delete(self, *, resource: str) -> None:
-        """Remove a resource, and wait until it is gone."""
+        """Remove a resource, and wait until it is gone; a group in which others have something by now stays."""
         kind = kind_of(resource)
+        if resource.lower() == self._place.at.group_id.lower() and (theirs := self._place.others()):
+            self._say(stays(name_of(resource), theirs))
+            return
         self._arm.delete(resource)
         if kind is None or kind.name != GROUP.name:
             self._place.keep(self._record().without(resource))
@@ -95,18 +100,24 @@ class Making:
         versions = tuple(item for item in record.versions if item.number not in numbers)
         self._place.keep(record.model_copy(update={"versions": versions}))
 
-    def keep_key(self, *, vault: str) -> None:
-        """Keep the API key in a Key Vault, and no longer in another; it is noted before."""
-        record = self._record()
-        self._place.keep(record.model_copy(update={"vault": vault}))
-        self._place.keep_key(vault)
-        if record.vault not in {None, vault}:
-            self._place.drop_key(str(record.vault))
+    def keep_key(self, *, vault: str, name: str, before: str | None = None) -> None:
+        """Keep the API key in a Key Vault: that of the vault before, where there is one; it is noted before.
 
-    def drop_key(self, *, vault: str) -> None:
+        Where there is a vault before, it is noted afterwards: until then only that one has the key.
+        """
+        if before is None:
+            self._place.keep(self._record().model_copy(update={"vault": vault}))
+        self._place.keep_key(vault, name, before)
+        if before is not None:
+            self._place.keep(self._record().model_copy(update={"vault": vault}))
+
+    def drop_key(self, *, vault: str, name: str) -> None:
         """Delete the API key from a Key Vault."""
-        self._place.drop_key(vault)
-        self._place.keep(self._record().model_copy(update={"vault": None}))
+        self._place.drop_key(vault, name)
+        record = self._record()
+        if record.vault == vault:
+            record = record.model_copy(update={"vault": None})
+        self._place.keep(record)
 
     def close(self) -> None:
         """Remove the record."""

@@ -11,11 +11,12 @@ from opdeploy.clients.azure import seen
 from opdeploy.clients.azure.asking import asked
 from opdeploy.clients.azure.keys import Keys
 from opdeploy.clients.azure.notes import keeps
+from opdeploy.clients.azure.others import contents, others
 from opdeploy.clients.azure.runs import runs
 from opdeploy.errors import InputError, OpdeployError, unknown_key
 from opdeploy.targets.azure.before import to_ask
-from opdeploy.targets.azure.kinds import KINDS, group_id, group_of, name_of
-from opdeploy.targets.azure.names import completed, own_group, tags, where
+from opdeploy.targets.azure.kinds import KINDS, PROVIDERS, group_id, group_of, name_of
+from opdeploy.targets.azure.names import Where, completed, own_group, tags, where
 from opdeploy.targets.azure.record import NAME, TARGET, Record
 from opdeploy.targets.azure.target import AzureTarget
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Lock, Observed
     from opdeploy.targets.azure.before import Asking
-    from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.questions import Said
     from opdeploy.targets.base import Wanted
 
@@ -118,20 +118,36 @@ class Place:
     def _homes(self) -> list[tuple[str, str]]:
         """Return the names of all deployments on the platform, each with the group that it is in."""
         groups: dict[tuple[str, str], str] = {}
+        lone: set[tuple[str, str]] = set()
         for item in self._arm.tagged(self._settings.azure.resource_group, TARGET, self._target):
             name, group = (item.get("tags") or {}).get(NAME), name_of(group_of(item["id"]))
-            if name:
-                groups.setdefault((name, group.lower()), group)
-        return [(name, group) for (name, _), group in sorted(groups.items()) if not self._is_managed(group)]
+            if name and (name, group.lower()) not in groups:
+                groups[name, group.lower()] = group
+                lone |= set() if PROVIDERS in item["id"] else {(name, group.lower())}  # groups come last
+        return [
+            (key[0], group)
+            for key, group in sorted(groups.items())
+            if not (self._is_managed(group) or (key in lone and self._is_left(*key)))
+        ]
+
+    def _is_left(self, deployment: str, group: str) -> bool:
+        """Tell whether a group has a deployment's tag alone, and stays because others have something in it."""
+        at = Where(self._arm.session.subscription, group, "", deployment)
+        is_known = self._notes.read(at) is not None or self._notes.held(at) is not None
+        return not is_known and bool(others(self._arm, at, self._own(at, {})))
 
     def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:  # noqa: ARG002 - of engines
         """Return everything that belongs to a deployment."""
         at = self.where(deployment)
         record = self.record(deployment)
         there = seen.resources(self._arm, at, record)
+        around = self._facts(at, there)
+        group = around.get("group")
+        if record is None and isinstance(group, dict) and group.get("others"):  # it was left, and is theirs now
+            there.pop(at.group_id.lower(), None)
         found = seen.observed(at, target, record, there, self._runs)
         found = self._keys.observed(at, found, record, self._whole.azure.key_vault)
-        facts = {**found.facts, **self._facts(at)}
+        facts = {**found.facts, **around}
         self._seen = found.model_copy(update={"lock": self._notes.held(at), "facts": facts})
         return self._seen
 
@@ -161,26 +177,41 @@ class Place:
 
     def known(self) -> Record:
         """Return the record of the deployment that was looked at last, which may be one with nothing in it."""
-        name = self._last().deployment
+        name = self.at.deployment
         return self.record(name) or Record(deployment=name, target=self._target)
 
     def close(self) -> None:
         """Drop the record of the deployment that was looked at last."""
-        self._notes.drop(self._last())
+        self._notes.drop(self.at)
 
-    def _last(self) -> Where:
+    @property
+    def at(self) -> Where:
+        """Where the deployment is that was looked at last; raises OpdeployError where none was."""
         if self._at is None:
             raise OpdeployError("no deployment was looked at; run the command again")
         return self._at
 
-    def _facts(self, at: Where) -> dict[str, JsonValue]:
+    def _facts(self, at: Where, there: Mapping[str, object]) -> dict[str, JsonValue]:
+        """Return what a plan depends on of where a deployment is; `there` has its resources by ids in small letters."""
         home = self._arm.find(at.group_id)
         found: dict[str, JsonValue] = {"builds": "here" if self._images.builds_here else "registry"}
         if home:
             is_own = (home.get("tags") or {}).get(NAME) == at.deployment
-            found["group"] = {"own": is_own, "location": home["location"]}
+            group: dict[str, JsonValue] = {"own": is_own, "location": home["location"]}
+            if is_own:
+                group["others"] = [*others(self._arm, at, self._own(at, there))]
+            found["group"] = group
         found["registry"] = self._registry()
         return found | self._runs.facts(at, self._whole)
+
+    def others(self) -> list[str]:
+        """Return the ids of what others have in the group of the deployment that was looked at last."""
+        at = self.at
+        return others(self._arm, at, self._own(at, seen.resources(self._arm, at, self.record(at.deployment))))
+
+    def _own(self, at: Where, there: Mapping[str, object]) -> set[str]:
+        """Return the ids, in small letters, of what is a deployment's own of what its group has."""
+        return {*there} - {at.group_id.lower()}
 
     def _registry(self) -> dict[str, JsonValue] | None:
         """Return what is known of the registry that is named; None where it is none of the subscription's."""
@@ -241,7 +272,7 @@ class Place:
         if key.get("why"):
             yield str(key["why"])
         elif key.get("missing"):
-            yield unknown_key(self._last().deployment)
+            yield unknown_key(self.at.deployment)
 
     # The lock
 
@@ -255,7 +286,7 @@ class Place:
         try:
             return self._notes.take(at, lock)
         except OpdeployError:
-            if self._has_made == at.group_id:
+            if self._has_made == at.group_id and self._is_empty(at):
                 self._arm.delete(at.group_id)
             raise
 
@@ -279,8 +310,7 @@ class Place:
 
     def _is_empty(self, at: Where) -> bool:
         """Tell whether nothing was made in a group but what keeps the lock."""
-        path = f"{at.group_id}/resources"
-        return self._notes.read(at) is None and not any(self._arm.every(path, KINDS["resource group"].api))
+        return self._notes.read(at) is None and not any(contents(self._arm, at))
 
     # Servers
 
@@ -291,27 +321,27 @@ class Place:
 
     def address(self, name: str) -> tuple[str, int]:
         """Return host and port at which a server is reached."""
-        return self._runs.address(self._last(), name)
+        return self._runs.address(self.at, name)
 
     def exit_code(self, name: str) -> int | None:
         """Return how a server ended; None while it runs."""
-        return self._runs.exit_code(self._last(), name)
+        return self._runs.exit_code(self.at, name)
 
     def out_of_memory(self, name: str) -> bool:
         """Tell whether a server was ended because its memory was used up."""
-        return self._runs.out_of_memory(self._last(), name)
+        return self._runs.out_of_memory(self.at, name)
 
     def logs(self, name: str, tail: int) -> list[str]:
         """Return the last lines that a server wrote."""
-        return self._runs.logs(self._last(), name, tail)
+        return self._runs.logs(self.at, name, tail)
 
     def follow(self, name: str, tail: int) -> Iterator[str]:
         """Yield the last lines that a server wrote, and what it writes until it ends."""
-        return self._runs.follow(self._last(), name, tail)
+        return self._runs.follow(self.at, name, tail)
 
     def artefact(self, name: str, folder: Path) -> None:
         """Write the artefact that a server holds below a folder, in one called `model`."""
-        self._images.artefact(self._runs.image(self._last(), name), folder)
+        self._images.artefact(self._runs.image(self.at, name), folder)
 
     # The API key
 
@@ -322,10 +352,10 @@ class Place:
         record = None if vault else self.record(deployment)
         return self._keys.find(at, vault, record.vault if record else None)
 
-    def keep_key(self, vault: str) -> None:
-        """Keep the API key of the deployment that was looked at last in a Key Vault."""
-        self._keys.keep(self._last(), vault)
+    def keep_key(self, vault: str, name: str, before: str | None) -> None:
+        """Keep the API key of the deployment that was looked at last in a Key Vault, where another may have it."""
+        self._keys.keep(self.at, vault, name, before)
 
-    def drop_key(self, vault: str) -> None:
+    def drop_key(self, vault: str, name: str) -> None:
         """Delete the API key of the deployment that was looked at last from a Key Vault."""
-        self._keys.drop(self._last(), vault)
+        self._keys.drop(vault, name)

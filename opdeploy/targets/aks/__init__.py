@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opdeploy.deployment import Found
 from opdeploy.errors import OpdeployError
 from opdeploy.plan import Change
 from opdeploy.targets.aks import plugin
 from opdeploy.targets.aks.bodies import CLUSTER, NODES, POOL, called, cluster, id_of, pool, right
 from opdeploy.targets.aks.choice import IDS, check, in_azure
 from opdeploy.targets.azure import steps
-from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of
+from opdeploy.targets.azure.kinds import GROUP, name_of
 from opdeploy.targets.azure.machines import Machines, question
 from opdeploy.targets.azure.shared import registry, stored
-from opdeploy.targets.azure.target import VERSION, AzureTarget, image
-from opdeploy.targets.engine.steps import clear_here
+from opdeploy.targets.azure.target import VERSION, AzureTarget, closed, image, missing
 from opdeploy.targets.kubernetes import Kubernetes
 from opdeploy.targets.kubernetes import steps as inside
 from opdeploy.targets.kubernetes.names import RULE
@@ -27,7 +25,7 @@ from opdeploy.targets.kubernetes.names import RULE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opdeploy.deployment import Observed
+    from opdeploy.deployment import Found, Observed
     from opdeploy.plan import Plan, Step
     from opdeploy.platform import NameRule
     from opdeploy.targets.azure.before import Before
@@ -131,13 +129,11 @@ class Aks(AzureTarget):
 
     def drift(self, observed: Observed) -> Iterator[Found]:
         """Yield what is not as it was made, and what is missing, as it should be."""
-        yield from _WITHIN.drift(observed) if _is_reached(observed) else super().drift(observed)
-        missing = observed.facts.get("missing")
-        for item in missing if isinstance(missing, list) else ():
-            kind = kind_of(str(item))
-            if kind:
-                name = name_of(str(item))
-                yield Found(kind=kind.name, name=name, wanted={"exists": True}, properties={"exists": False})
+        if _is_reached(observed):
+            yield from _WITHIN.drift(observed)
+            yield from missing(observed)
+        else:
+            yield from super().drift(observed)
 
     def teardown(self, observed: Observed) -> Iterator[Step]:
         """Yield the steps that delete everything that the deployment made, and nothing else.
@@ -158,10 +154,7 @@ class Aks(AzureTarget):
                 yield from _nodes_gone(observed)
         if own is None:
             yield from _nodes_gone(observed)
-        if made:  # while there still is something by which an interrupted removal goes on
-            yield clear_here(observed.deployment, None)
-            yield steps.act(("note", observed.deployment), "azure.close", "remove the record", {}, action="delete")
-        yield from (steps.delete(item) for item in ordered if item.kind == GROUP.name)
+        yield from closed(observed, made)
 
 
 def _made(resource: Resource, observed: Observed) -> Iterator[Step]:

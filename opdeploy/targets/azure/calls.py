@@ -9,7 +9,7 @@ from opdeploy.targets.azure.compare import KEYS, REF, SECRET, ref
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of
 from opdeploy.targets.azure.machine import TELL
 from opdeploy.targets.azure.requests import TASKS, kept, order
-from opdeploy.targets.azure.vault import secret_name
+from opdeploy.targets.container_apps.bodies import patched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -111,17 +111,18 @@ def _forget(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
 
 
 def _keep_key(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
-    yield _kept(f"note where the key is, to {title}", at.note)
-    yield Call(title, "PUT", _secret(args, at), "", {"value": {SECRET: "api-key"}})
+    noting = _kept(f"note where the key is, to {title}", at.note)
+    keeping = Call(title, "PUT", _secret(args), "", {"value": {SECRET: "api-key"}})
+    yield from (keeping, noting) if "before" in args else (noting, keeping)
 
 
 def _drop_key(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
-    yield Call(title, "DELETE", _secret(args, at))
+    yield Call(title, "DELETE", _secret(args))
     yield _kept(f"note that it is gone, to {title}", at.note)
 
 
-def _secret(args: Mapping[str, Any], at: Where) -> str:
-    return f"{args['vault']}/secrets/{secret_name(at.deployment)}"
+def _secret(args: Mapping[str, Any]) -> str:
+    return f"{args['vault']}/secrets/{args['name']}"
 
 
 def _manifest(image: str) -> str:
@@ -146,20 +147,11 @@ def _build(title: str, args: Mapping[str, Any], _at: Where) -> Iterator[Call]:
     yield Call(title, "POST", f"{args['registry']}/scheduleRun", TASKS, body)
 
 
-def _revise(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
-    yield from _put(title, args, at)
-
-
 def _serve(title: str, args: Mapping[str, Any], at: Where) -> Iterator[Call]:
-    resource, body = str(args["resource"]), args["body"]
+    resource = str(args["resource"])
     kind = kind_of(resource)
-    own = body["properties"]
-    configuration = {key: value for key, value in own["configuration"].items() if key != "secrets"}
-    changed = {"workloadProfileName": own["workloadProfileName"], "configuration": configuration}
-    whose = {"identity": body["identity"]} if "identity" in body else {}
     yield _kept(f"note what is about to change, to {title}", at.note)
-    changes = {"tags": body["tags"], **whose, "properties": changed}
-    yield Call(title, "PATCH", resource, kind.api if kind else "", changes)
+    yield Call(title, "PATCH", resource, kind.api if kind else "", patched(args["body"]))
 
 
 def _told(below: str) -> Callable[..., Iterator[Call]]:
@@ -200,7 +192,7 @@ REQUESTS: dict[str, Callable[..., Iterator[Call]]] = {
     "azure.close": _close,
     "azure.push": _push,
     "azure.build": _build,
-    "azure.revise": _revise,
+    "azure.revise": _put,
     "azure.serve": _serve,
     "azure.activate": _told("revisions/{revision}/activate"),
     "azure.deactivate": _told("revisions/{revision}/deactivate"),

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 """In the place of a subscription that is not known, as where nothing is asked."""
+NOTE, LOCK = "opdeploy-", "opdeploy.lock."
+"""How the names begin of what keeps records, and of what keeps locks: no record is called as a lock is."""
 _DIGITS = 16
+_LONGEST_NOTE, _HASH = 64, 8
+"""Characters of the name of a deployment of a template: letters, digits and -_.() (learn.microsoft.com/azure/
+azure-resource-manager/management/resource-name-rules, read 2026-11-26), and those of a hash where one is cut."""
 
 
 class Where(NamedTuple):
@@ -52,12 +57,20 @@ class Where(NamedTuple):
     @property
     def note(self) -> str:
         """The id of what keeps the record."""
-        return self.id("note", f"opdeploy-{self.deployment}"[:64])
+        return self.id("note", _short(f"{NOTE}{self.deployment}"))
 
     @property
     def lock(self) -> str:
         """The id of what keeps the lock."""
-        return self.id("note", f"opdeploy-lock-{self.deployment}"[:64])
+        return self.id("note", _short(f"{LOCK}{self.deployment}"))
+
+
+def _short(name: str) -> str:
+    """Return the name of a note; one that is too long is cut, and its hash tells it from others that begin so."""
+    if len(name) <= _LONGEST_NOTE:
+        return name
+    digits = hashlib.sha256(name.lower().encode()).hexdigest()[:_HASH]
+    return f"{name[: _LONGEST_NOTE - _HASH - 1]}-{digits}"
 
 
 def own_group(deployment: str, target: str | None) -> str:

@@ -56,11 +56,15 @@ def changes(body: Mapping[str, JsonValue], found: Found | None) -> tuple[Change,
         return ()
     made = found.made.get("body")
     before, after = flat(made if isinstance(made, dict) else {}), flat(dict(body))
-    now = {path: found.properties.get(path, value) for path, value in before.items()}
+    return between({path: found.properties.get(path, value) for path, value in before.items()}, after)
+
+
+def between(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> tuple[Change, ...]:
+    """Return what differs between the leaves of two bodies."""
     return tuple(
-        Change(property=path, before=now.get(path), after=after.get(path))
-        for path in sorted({*now, *after})
-        if now.get(path) != after.get(path)
+        Change(property=path, before=before.get(path), after=after.get(path))
+        for path in sorted({*before, *after})
+        if before.get(path) != after.get(path)
     )
 
 

@@ -9,19 +9,21 @@ from opdeploy.deployment import Found
 from opdeploy.errors import NotFoundError
 from opdeploy.targets.azure import steps
 from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of
+from opdeploy.targets.azure.names import where
 from opdeploy.targets.azure.shared import Resource, registry, shared
+from opdeploy.targets.azure.staying import others
 from opdeploy.targets.azure.vault import KIND as SECRET
 from opdeploy.targets.azure.vault import secret_name
 from opdeploy.targets.engine import making
 from opdeploy.targets.engine.steps import HERE, clear_here
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from pydantic import JsonValue
 
     from opdeploy.deployment import Observed
-    from opdeploy.plan import Step
+    from opdeploy.plan import Plan, Step
     from opdeploy.platform import NameRule
     from opdeploy.targets.azure.before import Before
     from opdeploy.targets.azure.questions import Question, Said
@@ -63,7 +65,7 @@ class AzureTarget(ABC):
         yield from _put(needed, observed, is_group=True)
         if version:
             yield steps.begun(observed.deployment, version)
-        yield from _key(wanted, observed)
+        yield from _key(wanted, observed, target)
         yield from _put(needed, observed, is_group=False)
         if version:
             yield from image(wanted, registry(wanted, facts), facts)
@@ -85,12 +87,7 @@ class AzureTarget(ABC):
         for found in observed.found:
             if found.drift() and found.kind != VERSION:
                 yield found
-        missing = observed.facts.get("missing")
-        for resource in missing if isinstance(missing, list) else ():
-            kind = kind_of(str(resource))
-            if kind:
-                name = name_of(str(resource))
-                yield Found(kind=kind.name, name=name, wanted={"exists": True}, properties={"exists": False})
+        yield from missing(observed)
 
     def teardown(self, observed: Observed) -> Iterator[Step]:
         """Yield the steps that delete everything that the deployment made, and nothing else."""
@@ -103,10 +100,53 @@ def removed(observed: Observed) -> Iterator[Step]:
     ordered = steps.order([item for item in made if item.kind != SECRET])
     yield from (steps.delete(item) for item in ordered if item.kind != GROUP.name)
     yield from (_dropped(item) for item in made if item.kind == SECRET)
+    yield from closed(observed, made)
+
+
+def closed(observed: Observed, made: Sequence[Found]) -> Iterator[Step]:
+    """Yield the last steps of a removal, once all but the group is gone: that goes too, unless others use it."""
     if made:  # while there still is something by which an interrupted removal goes on
         yield clear_here(observed.deployment, None)
         yield steps.act(("note", observed.deployment), "azure.close", "remove the record", {}, action="delete")
-    yield from (steps.delete(item) for item in ordered if item.kind == GROUP.name)
+    if not others(observed):
+        yield from (steps.delete(item) for item in made if item.kind == GROUP.name)
+
+
+def missing(observed: Observed) -> Iterator[Found]:
+    """Yield what was made and is not there any more, as it should be."""
+    gone = observed.facts.get("missing")
+    for resource in gone if isinstance(gone, list) else ():
+        kind = kind_of(str(resource))
+        if kind:
+            name = name_of(str(resource))
+            yield Found(kind=kind.name, name=name, wanted={"exists": True}, properties={"exists": False})
+
+
+def running(observed: Observed, kind: str) -> Observed:
+    """Return a deployment as it should be, whose resources of a kind run."""
+    found = (
+        item.model_copy(update={"wanted": {**item.wanted, "state": "running"}}) if item.kind == kind else item
+        for item in observed.found
+    )
+    return observed.model_copy(update={"found": tuple(found)})
+
+
+def failed(undone: Plan | None, to: int) -> set[int]:
+    """Return the number of the version whose plan failed before it had shown that it works, in a return to another."""
+    number = undone.version if undone and undone.unproven else None
+    return set() if number in {to, None} else {number or 0}
+
+
+def returned(observed: Observed, to: int, undone: Plan | None, freed: Iterable[Step] = ()) -> Iterator[Step]:
+    """Yield the last steps of a return to a version: it is noted, and one that failed is forgotten.
+
+    `freed` are those that remove what had the version which failed.
+    """
+    current = observed.current
+    if undone or not (current and current.number == to):
+        yield steps.proven(observed.deployment, to, current.number if current else None)
+    yield from freed
+    yield from forgotten(observed, failed(undone, to))
 
 
 def version_of(wanted: Wanted, number: int, config: str, runs: Resource) -> dict[str, JsonValue]:
@@ -173,21 +213,29 @@ def _put(needed: list[Resource], observed: Observed, *, is_group: bool) -> Itera
             yield from steps.put(resource, observed.of(resource.kind, resource.id.rpartition("/")[2]))
 
 
-def _key(wanted: Wanted, observed: Observed) -> Iterator[Step]:
-    """Yield the step after which the Key Vault that is named has the API key."""
+def _key(wanted: Wanted, observed: Observed, target: str) -> Iterator[Step]:
+    """Yield the steps after which the Key Vault that is named has the API key, and the one before has it no more."""
     vault = wanted.settings.azure.key_vault
+    if not (vault and wanted.keyed):
+        return
     told = observed.facts.get("key")
-    if vault and wanted.keyed and not (isinstance(told, dict) and told.get("kept") is True):
-        name = secret_name(observed.deployment)
+    is_kept = isinstance(told, dict) and told.get("kept") is True
+    before = [item for item in observed.found if item.kind == SECRET and item.made["vault"] != vault]
+    if before or not is_kept:
+        name = secret_name(where(wanted.settings, observed.deployment), target)
         title = f"keep the API key in {vault}, as {name}"
-        yield steps.act((SECRET, name), "azure.keep_key", title, {"vault": vault}, action="create")
+        args: dict[str, JsonValue] = {"vault": vault, "name": name}
+        if before:
+            args["before"] = before[0].made["vault"]
+        yield steps.act((SECRET, name), "azure.keep_key", title, args, action="create")
+    yield from map(_dropped, before)
 
 
 def _dropped(secret: Found) -> Step:
-    vault = str(secret.made["vault"])
+    vault = secret.made["vault"]
     title = f"delete the API key from {vault}"
-    where, args = (SECRET, secret.name), {"vault": vault}
-    return steps.act(where, "azure.drop_key", title, {**args}, action="delete", timeout_s=steps.GONE_S)
+    args = {"vault": vault, "name": secret.name}
+    return steps.act((SECRET, secret.name), "azure.drop_key", title, args, action="delete", timeout_s=steps.GONE_S)
 
 
 def image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Iterator[Step]:

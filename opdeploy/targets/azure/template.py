@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.targets.azure.bicep import parameter
 from opdeploy.targets.azure.compare import KEYS, REF, SECRET, secrets
 from opdeploy.targets.azure.kinds import GROUP, KINDS, PROVIDERS, group_of, kind_of, names_of, type_of
 from opdeploy.targets.azure.planned import waits
@@ -26,7 +27,7 @@ def template(resources: Iterable[Resource]) -> dict[str, Any]:
     return {
         "$schema": SCHEMA,
         "contentVersion": "1.0.0.0",
-        "parameters": {_parameter(name): {"type": "secureString"} for name in names},
+        "parameters": {parameter(name): {"type": "secureString"} for name in names},
         "resources": [_resource(item, ids - {item.id.lower()}, waits(item, made)) for item in made],
     }
 
@@ -53,7 +54,7 @@ def _expressed(value: Any, others: set[str], needed: set[str]) -> Any:  # noqa: 
     """Return a body in which what stands for something else is an expression; what it needs is added to `needed`."""
     if isinstance(value, dict):
         if SECRET in value:
-            return f"[parameters('{_parameter(value[SECRET])}')]"
+            return f"[parameters('{parameter(value[SECRET])}')]"
         if value.keys() & {REF, KEYS}:
             return _told(value, others, needed)
         return {_expressed(key, others, needed): _expressed(item, others, needed) for key, item in value.items()}
@@ -110,8 +111,3 @@ def _inner(resource: str) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _parameter(secret: str) -> str:
-    first, *others = secret.split("-")
-    return first + "".join(word.capitalize() for word in others)

@@ -198,7 +198,7 @@ def _ours(wanted: Wanted, number: int | None) -> dict[str, str]:
 
 
 def _key() -> dict[str, Any]:
-    """Return the app setting with the API key: its value, or a reference to where that is kept."""
+    """Return the app setting with the API key."""
     return {"name": "OPDEPLOY_API_KEYS", "value": secret(steps.API_KEY)}
 
 

@@ -15,7 +15,7 @@ from opdeploy.targets.azure import steps as azure
 from opdeploy.targets.azure.compare import flat
 from opdeploy.targets.azure.names import of_version, where
 from opdeploy.targets.azure.shared import Resource, shared
-from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, version_of
+from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, returned, version_of
 from opdeploy.targets.base import Reach
 from opdeploy.targets.container_apps import steps
 from opdeploy.targets.container_apps.bodies import (
@@ -37,7 +37,7 @@ from opdeploy.targets.container_apps.sizes import profile
 from opdeploy.targets.engine.steps import clear_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from pydantic import JsonValue
 
@@ -127,12 +127,8 @@ class ContainerApps(AzureTarget):
         yield from _taken_over(observed, app, to, _READY_S)
         auth = is_keyed(observed, to)
         yield azure.check_endpoint(APP, observed.deployment, to, auth=auth, settles_s=_SETTLES_S)
-        current = observed.current
-        if undone or not (current and current.number == to):
-            yield azure.proven(observed.deployment, to, current.number if current else None)
-        yield from _deactivated(observed, app.id, revision_of(app.body, observed.deployment))
-        if undone and undone.unproven and undone.version not in {to, None}:
-            yield from forgotten(observed, {undone.version or 0})
+        freed = _deactivated(observed, app.id, revision_of(app.body, observed.deployment))
+        yield from returned(observed, to, undone, freed)
 
     def reach(self, observed: Observed, to: int) -> Reach:
         """Tell who reaches a kept version once it answers again."""
@@ -168,27 +164,17 @@ def _taken_over(observed: Observed, app: Resource, number: int, ready_s: float) 
     if found is None:
         body = beside(app.body, cast("dict[str, Any]", before)) if before else app.body
         yield steps.revise(Resource(APP, app.id, body), wanted, number, is_first=not before)
-        asks_for = _between(settled(body), settled(app.body))
+        asks_for = azure.between(flat(settled(body)), flat(settled(app.body)))
         is_asked = True
     else:
         if not found.properties.get("active"):
             yield steps.activate(app.id, wanted)
             is_asked = True
-        asks_for = azure.changes(settled(app.body), there) or _between(before, settled(app.body))
+        asks_for = azure.changes(settled(app.body), there) or azure.between(flat(before), flat(settled(app.body)))
     if is_asked:
         yield azure.check_server(REVISION, wanted, number, ready_s + _ON_THE_WAY_S)
     if asks_for:
         yield steps.serve(Resource(APP, app.id, settled(app.body)), number, asks_for)
-
-
-def _between(before: Mapping[str, Any], after: dict[str, Any]) -> tuple[Change, ...]:
-    """Return what differs between two bodies."""
-    was, will = flat(before), flat(after)
-    return tuple(
-        Change(property=path, before=was.get(path), after=will.get(path))
-        for path in sorted({*was, *will})
-        if was.get(path) != will.get(path)
-    )
 
 
 def _deactivated(observed: Observed, app: str, but: str, *, strangers: bool = False) -> Iterator[Step]:
