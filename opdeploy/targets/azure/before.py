@@ -100,10 +100,8 @@ def keeps_in_group(settings: Deploy) -> bool:
 
 def to_ask(target: Asking, wanted: Wanted, at: Where, observed: Observed) -> Iterator[Question | Said]:
     """Yield everything that is asked before a target's steps, and what is known without asking."""
-    config = target.config(wanted)
-    same = (item.number for item in observed.versions if item.current and item.config == config)
-    number = next(same, 1 + max((item.number for item in observed.versions), default=0))
-    before = Before(wanted, at, tuple(target.plan(wanted, observed, number)), observed)
+    steps = target.plan(wanted, observed, observed.number_of(target.config(wanted)))
+    before = Before(wanted, at, tuple(steps), observed)
     for each in (*_TABLE, target.asks):
         yield from each(before)
 
