@@ -195,4 +195,4 @@ def connected(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> Iterator[azure.Arm]:
 def asked_of(arm: Arm, monkeypatch: pytest.MonkeyPatch, wanted: Machines) -> list[Said]:
     """Return what is found out of machines."""
     with connected(arm, monkeypatch) as connection:
-        return asked(connection, [question(AT._replace(subscription=arm.subscription), wanted)])
+        return asked(connection, [question(AT._replace(subscription=arm.subscription), [wanted])])

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from opdeploy import targets
 from opdeploy.deploy.planning import to_deploy
+from opdeploy.targets import aks
 from opdeploy.targets.azure.before import to_ask
 from opdeploy.targets.azure.names import where
 from opdeploy.targets.azure.questions import Question
-from tests.azure import apps_imagined
+from tests.azure import aks_values, apps_imagined
 
 if TYPE_CHECKING:
     from opdeploy.deployment import Observed
@@ -48,3 +49,11 @@ def test_a_version_that_is_kept_takes_no_right_to_build() -> None:
     said = lacking(APPS, back, made.observe())
     assert "Microsoft.App/containerApps/revisions/activate/action" in said
     assert "registries/scheduleRun/action" not in said
+
+
+def test_a_region_is_asked_once_for_all_nodes() -> None:
+    """Those of the cluster itself, and those for the pods, as many as there may be."""
+    want = aks_values.wanted(aks={"max_nodes": 5})
+    place = aks_values.Subscription(want.settings)
+    sizes = [item for item in asked(aks.MANAGED, want, place.observe()) if item.about.startswith("which sizes")]
+    assert len(sizes) == 1

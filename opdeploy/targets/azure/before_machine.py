@@ -60,7 +60,7 @@ def _new(before: Before, size: str) -> Iterator[Question | Said]:
     if refused or not before.at.location:
         return
     spot = before.wanted.settings.vm.priority == "Spot"
-    offered = machines.question(before.at, machines.Machines(size, 1, _SIZE, spot=spot))
+    offered = machines.question(before.at, [machines.Machines(size, 1, _SIZE, spot=spot)])
     yield offered
 
     def able(answer: list[dict[str, Any]] | None) -> Iterator[Said]:

@@ -8,7 +8,7 @@ from opdeploy.errors import nearest
 from opdeploy.targets.azure.questions import Question, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.questions import Said
@@ -38,30 +38,38 @@ class Machines(NamedTuple):
     spot: bool = False
 
 
-def question(at: Where, wanted: Machines) -> Question:
-    """Return the question whether machines can be had in a region."""
+def question(at: Where, wanted: Sequence[Machines]) -> Question:
+    """Return the question whether machines can be had in a region, all of them together."""
 
     def judge(answer: list[dict[str, Any]] | None) -> Iterator[Said | Question]:
         offered = {str(item["name"]): item for item in answer or () if item.get("resourceType") == "virtualMachines"}
-        found = next((item for name, item in offered.items() if name.lower() == wanted.size.lower()), None)
-        if found is None:
-            todo = nearest(wanted.size, [*offered]) if len(offered) <= _FEW else _like(wanted.size, [*offered])
-            yield problem(f"{wanted.setting}: {wanted.size} is not offered in {at.location}{todo}")
-            return
-        told = _told(found)
-        if wanted.spot and told.get("LowPriorityCapable") == "False":
-            yield problem(f"{wanted.setting}: {wanted.size} is not offered as Spot; take another size, or no Spot")
-        closed = [item for item in found.get("restrictions") or () if item.get("type") == "Location"]
-        if closed:
-            why = _WHY.get(str(closed[0].get("reasonCode")), "it is not open to you; take another size or region")
-            yield problem(f"{wanted.setting}: {wanted.size} in {at.location}: {why}")
-            return
-        cores = int(told.get("vCPUs", "0")) * wanted.number
-        yield _quota(at, wanted, str(found.get("family", "")), cores)
+        open_to_us = []
+        for each in wanted:
+            found = next((item for name, item in offered.items() if name.lower() == each.size.lower()), None)
+            why = [*_not_to_be_had(at, each, found, [*offered])]
+            yield from why
+            if found and not why:
+                open_to_us.append((each, found))
+        if open_to_us:
+            yield _quota(at, open_to_us)
 
     path = f"/subscriptions/{at.subscription}/providers/Microsoft.Compute/skus"
     query = {"$filter": f"location eq '{at.location}'"}
     return Question(f"which sizes {at.location} offers", path, _SKUS, judge, query, is_list=True)
+
+
+def _not_to_be_had(at: Where, wanted: Machines, found: dict[str, Any] | None, offered: list[str]) -> Iterator[Said]:
+    """Yield why machines of a size cannot be had, whatever is left of a quota."""
+    if found is None:
+        todo = nearest(wanted.size, offered) if len(offered) <= _FEW else _like(wanted.size, offered)
+        yield problem(f"{wanted.setting}: {wanted.size} is not offered in {at.location}{todo}")
+        return
+    if wanted.spot and _told(found).get("LowPriorityCapable") == "False":
+        yield problem(f"{wanted.setting}: {wanted.size} is not offered as Spot; take another size, or no Spot")
+    closed = [item for item in found.get("restrictions") or () if item.get("type") == "Location"]
+    if closed:
+        why = _WHY.get(str(closed[0].get("reasonCode")), "it is not open to you; take another size or region")
+        yield problem(f"{wanted.setting}: {wanted.size} in {at.location}: {why}")
 
 
 def _like(size: str, offered: list[str]) -> str:
@@ -75,22 +83,36 @@ def _told(sku: dict[str, Any]) -> dict[str, str]:
     return {str(item.get("name")): str(item.get("value")) for item in sku.get("capabilities") or ()}
 
 
-def _quota(at: Where, wanted: Machines, family: str, cores: int) -> Question:
-    names = (_SPOT,) if wanted.spot else (_ALL, family)  # Spot has one quota for all families
+def _quota(at: Where, wanted: Sequence[tuple[Machines, dict[str, Any]]]) -> Question:
+    """Return the question whether the quotas are enough for machines, each with its size as it is offered."""
+    takes: dict[str, list[tuple[Machines, int]]] = {}
+    for each, offered in wanted:
+        cores = int(_told(offered).get("vCPUs", "0")) * each.number
+        for name in (_SPOT,) if each.spot else (_ALL, str(offered.get("family", ""))):  # Spot has one for all families
+            takes.setdefault(name.lower(), []).append((each, cores))
 
     def judge(answer: list[dict[str, Any]] | None) -> Iterator[Said]:
         for item in answer or ():
             name = item.get("name") or {}
-            if str(name.get("value")).lower() not in {each.lower() for each in names}:
-                continue
+            own = takes.get(str(name.get("value")).lower(), [])
+            cores = sum(count for _, count in own)
             limit, left = int(item["limit"]), int(item["limit"]) - int(item["currentValue"])
             if cores > left:
                 zero = ", as that of GPUs is in the beginning" if limit == 0 else ""
                 yield problem(
-                    f"{wanted.setting}: {wanted.number} of {wanted.size} take {cores} processors, and of the quota "
+                    f"{_shown([each for each, _ in own])} take {cores} processors, and of the quota "
                     f"{name.get('localizedValue') or name.get('value')} in {at.location} {max(0, left)} of {limit} are "
                     f"left{zero}; ask for more in the portal, or take another size or region"
                 )
 
     path = f"/subscriptions/{at.subscription}/providers/Microsoft.Compute/locations/{at.location}/usages"
     return Question(f"the quota of machines in {at.location}", path, _USAGES, judge, is_list=True)
+
+
+def _shown(wanted: Sequence[Machines]) -> str:
+    """Return the settings that name sizes, and how many machines of each there are to be."""
+    settings = ", ".join(dict.fromkeys(each.setting for each in wanted))
+    numbers: dict[str, int] = {}
+    for each in wanted:
+        numbers[each.size] = numbers.get(each.size, 0) + each.number
+    return f"{settings}: {' and '.join(f'{number} of {size}' for size, number in numbers.items())}"
