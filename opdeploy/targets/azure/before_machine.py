@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from opdeploy.targets.azure import machines
 from opdeploy.targets.azure.kinds import KINDS
-from opdeploy.targets.azure.machine import KIND, NOT_ALLOWED, OFFER, PUBLISHER, USER, fixed, image
+from opdeploy.targets.azure.machine import INTERFACE, KIND, NOT_ALLOWED, OFFER, PUBLISHER, USER, fixed, image
 from opdeploy.targets.azure.questions import Question, note, problem
 from opdeploy.targets.azure.sizes import refusals, remarks
+from opdeploy.targets.azure.subnets import subnet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,8 @@ def questions(before: Before) -> Iterator[Question | Said]:
         )
     elif vm.ssh_from:
         yield note(f"SSH is let in from {vm.ssh_from} alone: another address with --set vm.ssh_from=ADDRESS")
+    if vm.subnet and any(item.kind == INTERFACE for item in before.makes):
+        yield subnet(vm.subnet, "deploy.vm.subnet")
     if vm.size is None:
         yield problem(f"{_SIZE}: names no size of a machine; name one: --set vm.size=Standard_D2s_v5")
         return
