@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from opdeploy import targets
 from opdeploy.deploy.planning import to_deploy
+from opdeploy.deploy_settings import Deploy
+from opdeploy.deployment import Observed
 from opdeploy.targets import aks
 from opdeploy.targets.azure.before import to_ask
 from opdeploy.targets.azure.names import where
-from opdeploy.targets.azure.questions import Question
-from tests.azure import aks_values, apps_imagined
+from opdeploy.targets.azure.questions import Question, Said
+from opdeploy.targets.vm import MADE
+from opdeploy.targets.webapp import WebApp
+from tests.azure import aks_values, apps_imagined, imagined_web
+from tests.azure.test_container_apps_plans import ELSE, SHARED, SUBNET, WORKSPACE
+from tests.deploy import imagined
 
 if TYPE_CHECKING:
-    from opdeploy.deployment import Observed
+    from collections.abc import Mapping
+
     from opdeploy.targets.azure.before import Asking
     from opdeploy.targets.base import Wanted
 
@@ -25,6 +34,16 @@ def asked(target: Asking, want: Wanted, observed: Observed) -> list[Question]:
     """Return the questions of a plan."""
     found = to_ask(target, want, where(want.settings, want.deployment), observed)
     return [item for item in found if isinstance(item, Question)]
+
+
+def problems(target: Asking, want: Wanted, observed: Observed, answers: Mapping[str, Any]) -> list[str]:
+    """Return what keeps a plan from being carried out; of the questions, some are answered, by what they are about."""
+    found = [*to_ask(target, want, where(want.settings, want.deployment), observed)]
+    told = [item for item in found if isinstance(item, Said)]
+    for item in found:
+        if isinstance(item, Question) and item.about in answers:
+            told += [said for said in item.judge(answers[item.about]) if isinstance(said, Said)]
+    return [said.text for said in told if said.stops]
 
 
 def lacking(target: Asking, want: Wanted, observed: Observed) -> str:
@@ -57,3 +76,128 @@ def test_a_region_is_asked_once_for_all_nodes() -> None:
     place = aks_values.Subscription(want.settings)
     sizes = [item for item in asked(aks.MANAGED, want, place.observe()) if item.about.startswith("which sizes")]
     assert len(sizes) == 1
+
+
+DELEGATED = "is not delegated to Microsoft.App/environments; delegate it with: az network vnet subnet update --ids "
+NAMED: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "a subnet that is not there": (
+        {"subnet": SUBNET},
+        {"subnet s": None},
+        ["deploy.container_apps.subnet: s is not there, or you may not see it; name another"],
+    ),
+    "a subnet that is not delegated": (
+        {"subnet": SUBNET},
+        {"subnet s": {"properties": {"delegations": []}}},
+        [f"deploy.container_apps.subnet: s {DELEGATED}{SUBNET} --delegations Microsoft.App/environments"],
+    ),
+    "a subnet that can be used": (
+        {"subnet": SUBNET},
+        {"subnet s": {"properties": {"delegations": [{"properties": {"serviceName": "microsoft.app/ENVIRONMENTS"}}]}}},
+        [],
+    ),
+    "a workspace that is not there": (
+        {"workspace": WORKSPACE},
+        {"log workspace w": None},
+        ["deploy.container_apps.workspace: there is no w; name one that is there"],
+    ),
+    "a workspace that is there": ({"workspace": WORKSPACE}, {"log workspace w": {"id": WORKSPACE}}, []),
+    "a region without Consumption": ({}, {"which workload profiles westeurope has": [{"name": "D4"}]}, []),
+    "a region without a profile": (
+        {"profile": "E4"},
+        {"which workload profiles westeurope has": [{"name": "D4"}]},
+        [
+            (
+                "deploy.container_apps.profile: westeurope has no workload profile E4; take one that it has, D4, or "
+                "another region with --location"
+            )
+        ],
+    ),
+    "an environment that is not there": (
+        {"environment": SHARED},
+        {},
+        ["deploy.container_apps.environment: there is no shared; name one that is there"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_what_is_named_around_an_app_is_asked_for(case: str) -> None:
+    """Before anything is made, and each thing once."""
+    chosen, answers, expected = NAMED[case]
+    want = apps_imagined.wanted(**chosen)
+    assert problems(APPS, want, apps_imagined.Imagined().observe(), answers) == expected
+
+
+ENVIRONMENTS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "one that fits": ({}, {"location": "West Europe", "profiles": {"Consumption": "Consumption"}}, []),
+    "in another region": (
+        {},
+        {"location": "East US", "profiles": {"Consumption": "Consumption"}},
+        ["deploy.azure.location: westeurope is not where the environment is: eastus; say --location eastus"],
+    ),
+    "without the profile": (
+        {"profile": "D4"},
+        {"location": "westeurope", "profiles": {"Consumption": "Consumption"}},
+        [
+            (
+                "deploy.container_apps.profile: shared has no D4, it has: Consumption; take one of these, or add it: "
+                "az containerapp env workload-profile add --workload-profile-type D4"
+            )
+        ],
+    ),
+    "beside what is of one that is made": (
+        {"subnet": SUBNET, "workspace": WORKSPACE},
+        {"location": "westeurope", "profiles": {"Consumption": "Consumption"}},
+        [
+            f"deploy.container_apps.{key}: is of an environment that is made, and shared is there already; leave one "
+            "of the two out"
+            for key in ("subnet", "workspace")
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ENVIRONMENTS)
+def test_an_environment_that_was_there_is_held_against_what_is_wanted(case: str) -> None:
+    """As it was looked at, and not asked for again."""
+    chosen, found, expected = ENVIRONMENTS[case]
+    made = apps_imagined.Imagined()
+    made.facts["environment"] = {"id": SHARED, **found}
+    want = apps_imagined.wanted(environment=SHARED, **chosen)
+    assert problems(APPS, want, made.observe(), {}) == expected
+
+
+def test_what_does_not_change_is_not_asked_for() -> None:
+    """Neither profiles nor what is named around an environment that is there already."""
+    made = apps({"subnet": SUBNET, "workspace": WORKSPACE})
+    want = apps_imagined.wanted(subnet=SUBNET, workspace=WORKSPACE)
+    told = {item.about for item in asked(APPS, want, made.observe())}
+    assert told.isdisjoint({"subnet s", "log workspace w", "which workload profiles westeurope has"})
+
+
+def test_a_profile_that_is_added_is_asked_for() -> None:
+    """Of an environment that is there; but nothing is made that would count to a quota."""
+    told = {item.about for item in asked(APPS, apps_imagined.wanted(profile="D4"), apps({}).observe())}
+    assert "which workload profiles westeurope has" in told
+    assert "the quota of environments in westeurope" not in told
+
+
+def test_what_keeps_a_site_from_being_made_is_told() -> None:
+    """By what was looked at: there is no such plan."""
+    plan = f"{ELSE}/Microsoft.Web/serverfarms/large"
+    want = imagined_web.wanted(plan=plan)
+    said = problems(WebApp(), want, imagined_web.Imagined().observe(), {})
+    assert said == [f"deploy.webapp.plan: {plan}: is not there; name one that az appservice plan list shows"]
+
+
+@pytest.mark.parametrize("case", ["there", "not there"])
+def test_the_subnet_of_a_machine_is_asked_for(case: str) -> None:
+    """It has to be there; it is delegated to nothing."""
+    vm = {"size": "Standard_D2s_v5", "subnet": SUBNET}
+    azure = {"resource_group": "models", "location": "westeurope"}
+    settings = Deploy.model_validate({"target": "vm", "vm": vm, "azure": azure})
+    want = imagined.wanted().model_copy(update={"settings": settings})
+    observed = Observed(target="vm", deployment=imagined.NAME, facts={"ssh_key": "ssh-ed25519 AAAA", "machine": None})
+    answers: dict[str, Any] = {"subnet s": {"properties": {}} if case == "there" else None}
+    gone = ["deploy.vm.subnet: s is not there, or you may not see it; name another"]
+    assert problems(MADE, want, observed, answers) == ([] if case == "there" else gone)

@@ -200,11 +200,6 @@ class Place:
     def obstacles(self, wanted: Wanted) -> Iterator[str]:
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
         yield from (item.text for item in self._found(wanted) if item.stops)
-        at = self.where(wanted.deployment)
-        yield from self._runs.obstacles(at, wanted)
-        how = self._how()
-        if how:
-            yield from how.obstacles(wanted, self._runs.facts(at, self._whole))
         yield from self._keyless()
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:

@@ -13,8 +13,6 @@ from opdeploy.targets.azure.shared import ACR_PULL, REPOSITORY_READER, Resource,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from pydantic import JsonValue
-
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
     from opdeploy.plan import Step
@@ -54,9 +52,6 @@ class Asking(Protocol):
 
     def asks(self, before: Before) -> Iterator[Question | Said]:
         """Yield what is asked of Azure before anything is made, beside what is asked for every platform."""
-
-    def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:
-        """Yield what keeps it from being made on this platform, a sentence each with what to do."""
 
 
 class Before(NamedTuple):

@@ -1,4 +1,4 @@
-"""What new resources want of a region, by their bodies: machines of a size, plans, profiles, environments. Pure."""
+"""What new resources want of a region, by their bodies: machines of a size, plans, environments. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _TIERS = {"B": "Basic", "S": "Standard"}
 """Tiers of plans by the first letter of a size; that of Premium has a version at its end, as P1v3 has (azure-mgmt-web
 11.0.1, SkuName, read 2026-11-26)."""
-_CONSUMPTION = "Consumption"
 
 
 def questions(made: Iterable[Resource], at: Where) -> Iterator[Question]:
@@ -58,11 +57,8 @@ def tier_of(size: str) -> str | None:
     return f"PremiumV{version}" if size.startswith("P") and version else _TIERS.get(size[:1])
 
 
-def _environment(body: Mapping[str, Any], at: Where) -> Iterator[Question]:
+def _environment(_body: Mapping[str, Any], at: Where) -> Iterator[Question]:
     yield offers.environment(at, "deploy.container_apps.environment")
-    for item in (body.get("properties") or {}).get("workloadProfiles") or ():
-        if item.get("workloadProfileType") != _CONSUMPTION:
-            yield offers.profile(at, str(item["workloadProfileType"]), "deploy.container_apps.profile")
 
 
 _ASKS: dict[str, Callable[[Mapping[str, Any], Where], Iterator[Question]]] = {

@@ -17,7 +17,7 @@ from opdeploy.targets.azure.names import of_version, where
 from opdeploy.targets.azure.shared import Resource, shared
 from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, version_of
 from opdeploy.targets.base import Reach
-from opdeploy.targets.container_apps import steps
+from opdeploy.targets.container_apps import environments, steps
 from opdeploy.targets.container_apps.bodies import (
     APP,
     ENVIRONMENT,
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
     from opdeploy.deployment import Found, Observed, Version
     from opdeploy.plan import Plan, Step
+    from opdeploy.targets.azure.before import Before
+    from opdeploy.targets.azure.questions import Question, Said
     from opdeploy.targets.base import Wanted
 
 _READY_S = 300.0
@@ -103,6 +105,10 @@ class ContainerApps(AzureTarget):
         yield from forgotten(observed, old(observed, number, wanted.keep), wanted.image)
         if version is None and observed.versions:
             yield clear_here(name, wanted.image)
+
+    def asks(self, before: Before) -> Iterator[Question | Said]:
+        """Yield what is asked of what is named around an app before anything is made."""
+        return environments.questions(before)
 
     def _revision(self, observed: Observed, number: int, config: str) -> str:
         """Return the name of the revision that runs a version, or is to: one that works, else one that none had yet.
