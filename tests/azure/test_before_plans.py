@@ -8,25 +8,27 @@ import pytest
 
 from opdeploy import targets
 from opdeploy.deploy.planning import to_deploy
-from opdeploy.deploy_settings import Deploy
 from opdeploy.deployment import Observed
 from opdeploy.targets import aks
 from opdeploy.targets.azure.before import to_ask
 from opdeploy.targets.azure.names import where
 from opdeploy.targets.azure.questions import Question, Said
 from opdeploy.targets.vm import MADE
-from opdeploy.targets.webapp import WebApp
 from tests.azure import aks_values, apps_imagined, imagined_web
 from tests.azure.test_container_apps_plans import ELSE, SHARED, SUBNET, WORKSPACE
-from tests.deploy import imagined
+from tests.azure.test_vm_machine_plans import FACTS
+from tests.azure.test_vm_machine_plans import asked as machine
+from tests.azure.test_vm_machine_plans import there as machine_there
+from tests.deploy.imagined import NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from opdeploy.targets.azure.before import Asking
     from opdeploy.targets.base import Wanted
 
 APPS: Any = targets.find("container-apps")
+SITES: Any = targets.find("webapp")
 READER = [{"actions": ["*/read"]}]
 
 
@@ -186,18 +188,68 @@ def test_what_keeps_a_site_from_being_made_is_told() -> None:
     """By what was looked at: there is no such plan."""
     plan = f"{ELSE}/Microsoft.Web/serverfarms/large"
     want = imagined_web.wanted(plan=plan)
-    said = problems(WebApp(), want, imagined_web.Imagined().observe(), {})
+    said = problems(SITES, want, imagined_web.Imagined().observe(), {})
     assert said == [f"deploy.webapp.plan: {plan}: is not there; name one that az appservice plan list shows"]
 
 
 @pytest.mark.parametrize("case", ["there", "not there"])
 def test_the_subnet_of_a_machine_is_asked_for(case: str) -> None:
     """It has to be there; it is delegated to nothing."""
-    vm = {"size": "Standard_D2s_v5", "subnet": SUBNET}
-    azure = {"resource_group": "models", "location": "westeurope"}
-    settings = Deploy.model_validate({"target": "vm", "vm": vm, "azure": azure})
-    want = imagined.wanted().model_copy(update={"settings": settings})
-    observed = Observed(target="vm", deployment=imagined.NAME, facts={"ssh_key": "ssh-ed25519 AAAA", "machine": None})
+    observed = Observed(target="vm", deployment=NAME, facts=FACTS)
     answers: dict[str, Any] = {"subnet s": {"properties": {}} if case == "there" else None}
     gone = ["deploy.vm.subnet: s is not there, or you may not see it; name another"]
-    assert problems(MADE, want, observed, answers) == ([] if case == "there" else gone)
+    assert problems(MADE, machine(subnet=SUBNET), observed, answers) == ([] if case == "there" else gone)
+
+
+MOVED = (
+    "location is westeurope and cannot become eastus; say --location westeurope, or remove it first, or deploy it "
+    "under another --name"
+)
+
+
+def elsewhere(want: Wanted) -> Wanted:
+    """Return the same in another region."""
+    azure = want.settings.azure.model_copy(update={"location": "eastus"})
+    return want.model_copy(update={"settings": want.settings.model_copy(update={"azure": azure})})
+
+
+def sites() -> imagined_web.Imagined:
+    """Return a cloud to which a site was deployed."""
+    made = imagined_web.Imagined()
+    made.carry_out(to_deploy(SITES, imagined_web.wanted(), made.observe(), ()).steps)
+    return made
+
+
+def clusters() -> aks_values.Subscription:
+    """Return a subscription with a cluster."""
+    made = aks_values.Subscription()
+    made.carry_out(to_deploy(aks.MANAGED, aks_values.wanted(), made.observe(), ()).steps)
+    return made
+
+
+MOVES: dict[str, Callable[[], tuple[Asking, Wanted, Observed]]] = {
+    "a container app": lambda: (APPS, apps_imagined.wanted(), apps({}).observe()),
+    "a site": lambda: (SITES, imagined_web.wanted(), sites().observe()),
+    "a cluster": lambda: (aks.MANAGED, aks_values.wanted(), clusters().observe()),
+    "a machine": lambda: (MADE, machine(), machine_there(machine())),
+}
+
+
+@pytest.mark.parametrize("case", MOVES)
+def test_nothing_moves_to_another_region(case: str) -> None:
+    """Azure would refuse it with the first write; it is one line, however many resources there are."""
+    target, want, observed = MOVES[case]()
+    assert problems(target, want, observed, {}) == []
+    assert {*problems(target, elsewhere(want), observed, {})} == {f"{observed.deployment}: {MOVED}"}
+
+
+def test_an_app_does_not_move_to_another_environment() -> None:
+    """It says what would have to be removed first."""
+    made = apps({})
+    made.facts["environment"] = {"id": SHARED, "location": "westeurope", "profiles": {"Consumption": "Consumption"}}
+    own = f"/subscriptions/{apps_imagined.SUBSCRIPTION}/resourceGroups/models/providers/Microsoft.App/"
+    (said,) = problems(APPS, apps_imagined.wanted(environment=SHARED), made.observe(), {})
+    assert said == (
+        f"net: environmentId is {own}managedEnvironments/net-env and cannot become {SHARED}; remove it first, or "
+        "deploy it under another --name"
+    )

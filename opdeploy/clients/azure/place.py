@@ -178,7 +178,7 @@ class Place:
         found: dict[str, JsonValue] = {"builds": "here" if self._images.builds_here else "registry"}
         if home:
             is_own = (home.get("tags") or {}).get(NAME) == at.deployment
-            found["group"] = {"own": is_own, "location": home["location"]}
+            found["group"] = {"own": is_own}
         found["registry"] = self._registry()
         return found | self._runs.facts(at, self._whole)
 

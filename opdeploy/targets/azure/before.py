@@ -36,6 +36,9 @@ _PULLS_TOO = (
 )
 """Ids of AcrPush, Contributor and Owner, who may pull as well (learn.microsoft.com/azure/role-based-access-control/
 built-in-roles, of 2025-06-30, read 2026-11-26)."""
+_FIXED = ("location", "properties.environmentId")
+"""What no resource can change (learn.microsoft.com/azure/azure-resource-manager/troubleshooting/
+common-deployment-errors, of 2024-06-20, InvalidResourceLocation and PropertyChangeNotAllowed, read 2026-11-26)."""
 _FREE = frozenset({"Microsoft.Authorization", "Microsoft.Resources"})
 """Providers that need no registration (learn.microsoft.com/azure/azure-resource-manager/management/
 resource-providers-and-types, read 2026-11-26)."""
@@ -215,6 +218,19 @@ def _registers(provider: str, at: Where) -> Question:
     return rights.question(scope, ())._replace(judge=judge)
 
 
+def _stays(before: Before) -> Iterator[Said]:
+    """Yield what of a deployment would have to move, once for all of its resources."""
+    name = before.observed.deployment
+    for change in (change for step in before.steps for change in step.changes):
+        if change.property in _FIXED and change.before is not None:
+            what = change.property.rpartition(".")[2]
+            back = f"say --location {change.before}, or " if what == "location" else ""
+            yield problem(
+                f"{name}: {what} is {change.before} and cannot become {change.after}; {back}remove it first, or deploy "
+                "it under another --name"
+            )
+
+
 def _names(before: Before) -> Iterator[Question | Said]:
     for item in before.makes:
         yield from rules.misnamed(item)
@@ -295,6 +311,7 @@ _TABLE: tuple[Callable[[Before], Iterator[Question | Said]], ...] = (
     _subscription,
     _region,
     _group,
+    _stays,
     _names,
     _registry,
     _named,
