@@ -192,6 +192,15 @@ def test_what_keeps_a_site_from_being_made_is_told() -> None:
     assert said == [f"deploy.webapp.plan: {plan}: is not there; name one that az appservice plan list shows"]
 
 
+def test_a_registry_of_others_is_named_with_what_it_would_do() -> None:
+    """It is told of a cluster, too, whose image is built here."""
+    want = aks_values.wanted(registry="other.azurecr.io")
+    place = aks_values.Subscription(want.settings, facts={"builds": "here", "registry": None})
+    (said,) = problems(aks.MANAGED, want, place.observe(), {})
+    assert said.startswith("deploy.registry: other.azurecr.io is no registry of the subscription that you may see, ")
+    assert "and so none that gives it its image; name one that is" in said
+
+
 @pytest.mark.parametrize("case", ["there", "not there"])
 def test_the_subnet_of_a_machine_is_asked_for(case: str) -> None:
     """It has to be there; it is delegated to nothing."""

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from opdeploy.targets.azure.shared import Registry
     from opdeploy.targets.base import Wanted
 
-_RESOURCES = "2025-04-01"
-"""The version of the interface to providers (azure-mgmt-resource 26.0.0, read 2026-11-26)."""
 _SUBSCRIPTIONS = "2022-12-01"
-"""That to subscriptions (azure-mgmt-resource-subscriptions 1.0.0, read 2026-11-26)."""
+"""The version of the interface to subscriptions (azure-mgmt-resource-subscriptions 1.0.0, read 2026-11-26)."""
 _LOCKS = "2016-09-01"
 """That to locks (learn.microsoft.com/rest/api/resources/management-locks, read 2026-11-26)."""
 _REGISTRIES = (".azurecr.io", ".azurecr.us", ".azurecr.cn")
@@ -181,7 +179,7 @@ def _providers(before: Before) -> Iterator[Question]:
     for provider, types in sorted(kinds.items()):
         path = f"/subscriptions/{at.subscription}/providers/{provider}"
         judge = _judge_provider(provider, types, at)
-        yield Question(f"provider {provider}", path, _RESOURCES, judge)
+        yield Question(f"provider {provider}", path, GROUP.api, judge)
 
 
 def _judge_provider(provider: str, types: set[str], at: Where) -> Callable[[Any], Iterator[Question | Said]]:
@@ -244,7 +242,7 @@ def _registry(before: Before) -> Iterator[Said]:
     found = registry(before.wanted, before.observed.facts)
     builds = any(step.call == "azure.build" for step in before.steps)
     if found.id is None and (builds or found.server.endswith(_REGISTRIES)):
-        does = "builds the image" if builds else "gives the group its image"
+        does = "builds the image" if builds else "gives it its image"
         yield problem(
             f"deploy.registry: {found.server} is no registry of the subscription that you may see, and so none that "
             f"{does}; name one that is, with --registry, or leave it out: one is made"
