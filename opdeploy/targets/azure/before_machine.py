@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from opdeploy.targets.base import Wanted
 
 _SYSTEM_GB = 1.0
-"""Memory that the system and the engine take for themselves."""
+"""Memory that the system and the engine have for themselves: a choice, as neither Ubuntu nor Docker says what it needs.
+It keeps a machine from being taken whose memory the model would have to share with them to the last byte."""
 _SIZE = "deploy.vm.size"
 
 

@@ -9,7 +9,7 @@ from opdeploy.errors import InputError
 KIND = "key vault secret"
 _LONGEST = 127
 """Letters, digits and dashes of a secret's name (learn.microsoft.com/azure/azure-resource-manager/management/
-resource-name-rules)."""
+resource-name-rules, read 2026-11-26)."""
 
 
 def vault_of(name: str, suffix: str) -> str:
