@@ -115,6 +115,20 @@ class Observed(Frozen):
         """Return the version with a number."""
         return next((version for version in self.versions if version.number == number), None)
 
+    def number_of(self, config: str) -> int:
+        """Return the number of the version that runs as a digest says, else of one that is made.
+
+        It is that of one which is as it was made: of the current one, else of the newest. A number that requests are
+        still sent to is not used again: who has it gets them before it was checked.
+        """
+        same = [version for version in self.versions if version.config == config and self._is_as_made(version)]
+        found = max(same, key=lambda version: (version.current, version.number), default=None)
+        return found.number if found else 1 + max(self.upstream or 0, *(item.number for item in self.versions), 0)
+
+    def _is_as_made(self, version: Version) -> bool:
+        found = next((item for item in self.found if item.name == version.resource), None)
+        return found is not None and not found.drift()
+
     def of(self, kind: str, name: str) -> Found | None:
         """Return a resource."""
         return next((found for found in self.found if (found.kind, found.name) == (kind, name)), None)

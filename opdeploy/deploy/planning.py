@@ -45,10 +45,8 @@ def _told(item: Found, observed: Observed) -> Found:
 
 def to_deploy(target: Target, wanted: Wanted, observed: Observed, notes: Iterable[str]) -> Plan:
     """Return the plan that makes what is wanted answer."""
-    version = _same(target.config(wanted), observed)
-    # A number that requests are still sent to is not used again: who has it gets them before it was checked.
-    used = [item.number for item in observed.versions] + [observed.upstream or 0]
-    number = version.number if version else 1 + max(used)
+    number = observed.number_of(target.config(wanted))
+    version = observed.version(number)
     plan = _plan("deploy", observed, number, target.plan(wanted, observed, number), notes)
     return plan.model_copy(
         update={
@@ -115,17 +113,6 @@ def _plan(
         ),  # of a removal, what has no step of its own goes with what it belongs to
         steps=done,
     )
-
-
-def _same(config: str, observed: Observed) -> Version | None:
-    """Return a version that runs as is wanted and is as it was made: the current one, else the newest."""
-    found = [version for version in observed.versions if version.config == config and _is_as_made(version, observed)]
-    return max(found, key=lambda version: (version.current, version.number), default=None)
-
-
-def _is_as_made(version: Version, observed: Observed) -> bool:
-    found = next((item for item in observed.found if item.name == version.resource), None)
-    return found is not None and not found.drift()
 
 
 def _before(observed: Observed, number: int | None) -> int | None:

@@ -15,9 +15,7 @@ from opdeploy.targets.engine.steps import HERE, clear_here, step
 from opdeploy.targets.engine.target import EngineTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from pydantic import JsonValue
+    from collections.abc import Iterator
 
     from opdeploy.deployment import Observed
     from opdeploy.plan import Step
@@ -79,10 +77,6 @@ class Made(Vm):
     def asks(self, before: Before) -> Iterator[Question | Said]:
         """Yield what is asked of Azure before a machine is made."""
         return before_machine.questions(before)
-
-    def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:  # noqa: ARG002 - of others
-        """Yield nothing: all of it is asked."""
-        return iter(())
 
     def drift(self, observed: Observed) -> Iterator[Found]:
         """Yield what is not as it was made, and what is missing, as it should be."""

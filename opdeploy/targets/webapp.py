@@ -12,6 +12,7 @@ from opdeploy.deployment import Found
 from opdeploy.plan import fingerprint
 from opdeploy.platform import NameRule
 from opdeploy.targets.azure import steps, web
+from opdeploy.targets.azure.questions import problem
 from opdeploy.targets.azure.shared import Resource, shared
 from opdeploy.targets.azure.target import (
     AzureTarget,
@@ -30,12 +31,12 @@ from opdeploy.targets.base import Reach
 from opdeploy.targets.engine.steps import clear_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from pydantic import JsonValue
+    from collections.abc import Iterator
 
     from opdeploy.deployment import Observed
     from opdeploy.plan import Plan, Step
+    from opdeploy.targets.azure.before import Before
+    from opdeploy.targets.azure.questions import Question, Said
     from opdeploy.targets.base import Wanted
 
 _READY_S = 300.0
@@ -107,9 +108,9 @@ class WebApp(AzureTarget):
         freed = [steps.delete(tried, ", which has the version that failed", cleanup=True)] if tried else ()
         yield from returned(observed, to, undone, freed)
 
-    def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:
-        """Yield what keeps a site from being made, a sentence each with what to do."""
-        return web.obstacles(wanted, facts)
+    def asks(self, before: Before) -> Iterator[Question | Said]:
+        """Yield what keeps a site from being made, which is known without asking more."""
+        return map(problem, web.obstacles(before.wanted, before.observed.facts))
 
     def reach(self, observed: Observed, to: int) -> Reach:
         """Tell who reaches a kept version once it answers again."""

@@ -171,11 +171,14 @@ REFUSED = {
     ),
     "more processors than the quota has": (
         {"size": "Standard_D4as_v5", "min_nodes": 0, "max_nodes": 3},
-        "deploy.aks.size: 3 of Standard_D4as_v5 take 12 processors, and of the quota cores in westeurope 10 of 10 are",
+        (
+            "deploy.aks.system_size, deploy.aks.size: 1 of Standard_D2as_v5 and 3 of Standard_D4as_v5 take 14 "
+            "processors, and of the quota cores in westeurope 10 of 10 are"
+        ),
     ),
     "more for the cluster itself": (
         {"system_size": "Standard_D16as_v5"},
-        "deploy.aks.system_size: 1 of Standard_D16as_v5 take 16 processors",
+        "deploy.aks.system_size, deploy.aks.size: 1 of Standard_D16as_v5 and 1 of Standard_D2as_v5 take 18 processors",
     ),
 }
 

@@ -186,6 +186,15 @@ def test_nodes_are_what_was_asked_for(want: dict[str, Any], expected: dict[str, 
     assert len(made.id.rpartition("/")[2]) <= 12
 
 
+@pytest.mark.parametrize(
+    ("cpus", "size"),
+    [(1.5, "D2as"), (1.6, "D4as"), (3.4, "D4as"), (3.5, "D8as"), (31.1, "D32as"), (31.3, "D48as"), (94.5, "D96as")],
+)
+def test_a_pod_gets_what_a_node_does_not_keep(cpus: float, size: str) -> None:
+    """Which is more the larger it is."""
+    assert sizes.fitting(cpus, 1.0, 0) == f"Standard_{size}_v5"
+
+
 def test_nodes_of_another_size_take_the_place_of_others() -> None:
     """They are there before, and the others are removed when every pod runs; then every pod is waited for again."""
     place = deployed(wanted())

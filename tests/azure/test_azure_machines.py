@@ -154,8 +154,32 @@ OFFERS: dict[str, tuple[Question, str, list[dict[str, Any]], list[str]]] = {
         [{"name": "Consumption"}, {"name": "D4"}],
         [
             (
-                "deploy.container_apps.profile: westeurope has no workload profile Consumption-GPU-NC8as-T4; did you "
-                'mean "Consumption"?'
+                "deploy.container_apps.profile: westeurope has no workload profile Consumption-GPU-NC8as-T4; take "
+                "another region with --location, such as one of: australiaeast, brazilsouth, canadacentral, "
+                "centralindia, eastus, francecentral, italynorth, japaneast, northcentralus, southcentralus, "
+                "southeastasia, southindia, swedencentral, uksouth, westus, westus2, westus3"
+            )
+        ],
+    ),
+    "another profile that is not offered": (
+        offers.profile(AT, "E32", "deploy.container_apps.profile"),
+        "/availableManagedEnvironmentsWorkloadProfileTypes",
+        [{"name": "Consumption"}, {"name": "D4"}],
+        [
+            (
+                "deploy.container_apps.profile: westeurope has no workload profile E32; take one that it has, "
+                "Consumption, D4, or another region with --location"
+            )
+        ],
+    ),
+    "no profile that is offered": (
+        offers.profile(AT, "E32", "deploy.container_apps.profile"),
+        "/availableManagedEnvironmentsWorkloadProfileTypes",
+        [],
+        [
+            (
+                "deploy.container_apps.profile: westeurope has no workload profile E32; take another region with "
+                "--location"
             )
         ],
     ),
@@ -210,4 +234,4 @@ def connected(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> Iterator[azure.Arm]:
 def asked_of(arm: Arm, monkeypatch: pytest.MonkeyPatch, wanted: Machines) -> list[Said]:
     """Return what is found out of machines."""
     with connected(arm, monkeypatch) as connection:
-        return asked(connection, [question(AT._replace(subscription=arm.subscription), wanted)])
+        return asked(connection, [question(AT._replace(subscription=arm.subscription), [wanted])])

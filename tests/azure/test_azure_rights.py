@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from opdeploy.plan import Step
+from opdeploy.targets.azure.compare import keys
 from opdeploy.targets.azure.kinds import KINDS, group_id
 from opdeploy.targets.azure.names import Where
 from opdeploy.targets.azure.rights import Right, allowed, needed, questions, roles
@@ -21,6 +22,9 @@ ROLE = KINDS["role assignment"].id(REGISTRY, "6a0b")
 IDENTITY = KINDS["identity"].id(OTHER, "puller")
 SUBNET = f"{OTHER}/providers/Microsoft.Network/virtualNetworks/v/subnets/s"
 PLAN = f"{GROUP}/providers/Microsoft.Web/serverfarms/p"
+ENVIRONMENT = KINDS["container app environment"].id(GROUP, "net-env")
+WORKSPACE = KINDS["log workspace"].id(OTHER, "logs")
+CLUSTER = KINDS["cluster"].id(GROUP, "net")
 WRITE = "Microsoft.ContainerInstance/containerGroups/write"
 
 
@@ -45,6 +49,20 @@ NEEDED: dict[str, tuple[Step, list[Right]]] = {
             Right(WRITE, RUNS),
             Right("Microsoft.Network/virtualNetworks/subnets/join/action", SUBNET),
             Right("Microsoft.Web/serverFarms/join/action", PLAN),
+        ],
+    ),
+    "a resource with a key of another": (
+        step("azure.put", resource=ENVIRONMENT, body={"properties": {"key": keys(WORKSPACE, "primarySharedKey")}}),
+        [
+            Right("Microsoft.App/managedEnvironments/write", ENVIRONMENT),
+            Right("Microsoft.OperationalInsights/workspaces/sharedKeys/action", WORKSPACE),
+        ],
+    ),
+    "a cluster": (
+        step("azure.put", resource=CLUSTER, body={"properties": {}}),
+        [
+            Right("Microsoft.ContainerService/managedClusters/write", CLUSTER),
+            Right("Microsoft.ContainerService/managedClusters/listClusterUserCredential/action", CLUSTER),
         ],
     ),
     "what goes": (

@@ -8,11 +8,12 @@ import pytest
 
 from opdeploy.targets.azure.kinds import KINDS
 from opdeploy.targets.azure.names import Where
+from opdeploy.targets.azure.questions import Question
 from opdeploy.targets.azure.shared import Resource
 from opdeploy.targets.azure.wants import questions, tier_of
 
 AT = Where("11111111-2222-3333-4444-555555555555", "models", "westeurope", "net")
-D2 = "Standard_D2as_v5"
+D2, D4 = "Standard_D2as_v5", "Standard_D4as_v5"
 
 
 def resource(kind: str, body: dict[str, Any]) -> Resource:
@@ -21,20 +22,29 @@ def resource(kind: str, body: dict[str, Any]) -> Resource:
     return Resource(kind, KINDS[kind].id(AT.group_id, *names), body)
 
 
-CLUSTER = resource("cluster", {"properties": {"agentPoolProfiles": [{"vmSize": D2, "count": 2}]}})
+def cluster(nodes: int) -> Resource:
+    """Return a cluster with nodes of its own."""
+    return resource("cluster", {"properties": {"agentPoolProfiles": [{"vmSize": D2, "count": nodes}]}})
+
+
+def pool(nodes: int, **more: Any) -> Resource:  # noqa: ANN401 - any property
+    """Return nodes for the pods."""
+    return resource("node pool", {"properties": {"vmSize": D4, "count": nodes, **more}})
+
+
+CLUSTER = cluster(2)
 POOL = resource("node pool", {"properties": {"vmSize": "Standard_NC4as_T4_v3", "count": 0, "scaleSetPriority": "Spot"}})
-PROFILES = [{"workloadProfileType": "Consumption"}, {"workloadProfileType": "D4"}]
 CASES = {
     "nothing": ([], []),
     "what wants nothing": ([resource("identity", {})], []),
-    "a cluster and its nodes": ([CLUSTER, POOL], ["which sizes westeurope offers", "which sizes westeurope offers"]),
+    "a cluster and its nodes": ([CLUSTER, POOL], ["which sizes westeurope offers"]),
     "a plan": (
         [resource("app service plan", {"sku": {"name": "P1v3"}})],
         ["which regions have plans of PremiumV3"],
     ),
     "an environment": (
-        [resource("container app environment", {"properties": {"workloadProfiles": PROFILES}})],
-        ["the quota of environments in westeurope", "which workload profiles westeurope has"],
+        [resource("container app environment", {"properties": {}})],
+        ["the quota of environments in westeurope"],
     ),
 }
 
@@ -46,21 +56,41 @@ def test_a_region_is_asked_for_what_is_wanted_of_it(case: str) -> None:
     assert [asked.about for asked in questions(made, AT)] == expected
 
 
-def test_machines_of_a_size_are_counted_together() -> None:
-    """Those of a pool that may have none are one at least: it has to be had."""
-    skus = [
-        {
-            "resourceType": "virtualMachines",
-            "name": D2,
-            "family": "f",
-            "capabilities": [{"name": "vCPUs", "value": "2"}],
-        }
-    ]
-    (asked,) = questions([CLUSTER, CLUSTER], AT)
-    (quota,) = asked.judge(skus)
-    left = [{"name": {"value": "f"}, "currentValue": 0, "limit": 7}]
-    (found,) = quota.judge(left)  # type: ignore[union-attr]
-    assert "4 of Standard_D2as_v5 take 8 processors" in found.text  # type: ignore[union-attr]
+def sku(size: str, cores: int) -> dict[str, Any]:
+    """Return a size of a family, as Azure lists it."""
+    told = [{"name": "vCPUs", "value": str(cores)}]
+    return {"resourceType": "virtualMachines", "name": size, "family": "f", "capabilities": told}
+
+
+SKUS = [sku(D2, 2), sku(D4, 4)]
+BOTH = "deploy.aks.system_size, deploy.aks.size: 1 of Standard_D2as_v5 and {} of Standard_D4as_v5 take {} processors"
+COUNTED: dict[str, tuple[list[Resource], dict[str, int], list[str]]] = {
+    "those of a size": (
+        [CLUSTER, CLUSTER],
+        {"f": 7},
+        ["deploy.aks.system_size: 4 of Standard_D2as_v5 take 8 processors"],
+    ),
+    "those of a family, and of all": ([cluster(1), pool(1)], {"cores": 5, "f": 5}, [BOTH.format(1, 6)] * 2),
+    "as many as there may be": ([cluster(1), pool(1, maxCount=3)], {"cores": 13}, [BOTH.format(3, 14)]),
+    "one at least": ([pool(0)], {"f": 3}, ["deploy.aks.size: 1 of Standard_D4as_v5 take 4 processors"]),
+    "Spot by itself": (
+        [cluster(1), pool(1, scaleSetPriority="Spot")],
+        {"cores": 2, "f": 2, "lowPriorityCores": 3},
+        ["deploy.aks.size: 1 of Standard_D4as_v5 take 4 processors"],
+    ),
+    "as many as there are left": ([cluster(1), pool(1)], {"cores": 6, "f": 6}, []),
+}
+
+
+@pytest.mark.parametrize("case", COUNTED)
+def test_machines_are_counted_together(case: str) -> None:
+    """Those of one quota, whichever pool they are of."""
+    made, left, expected = COUNTED[case]
+    (asked,) = questions(made, AT)
+    (quota,) = asked.judge(SKUS)
+    assert isinstance(quota, Question)
+    usages = [{"name": {"value": name}, "currentValue": 0, "limit": limit} for name, limit in left.items()]
+    assert [found.text.partition(", and of")[0] for found in quota.judge(usages)] == expected  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

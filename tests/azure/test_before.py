@@ -190,8 +190,8 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[str, str, Answer]], list[str]]
         {"aci": {"subnet": SUBNET}},
         [("GET", "/subnets/s", Answer(200, {"properties": {"delegations": []}}))],
         [
-            ("deploy.aci.subnet: s is not delegated to container groups; delegate it with: az network vnet subnet "
-            f"update --ids {SUBNET} --delegations Microsoft.ContainerInstance/containerGroups")
+            ("deploy.aci.subnet: s is not delegated to Microsoft.ContainerInstance/containerGroups; delegate it with: "
+            f"az network vnet subnet update --ids {SUBNET} --delegations Microsoft.ContainerInstance/containerGroups")
         ],
     ),
 }  # fmt: skip

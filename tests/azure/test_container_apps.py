@@ -316,7 +316,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         },
         "is of an environment that is made",
     ),
-    "a profile that the region lacks": ({"profile": "E32"}, "westeurope has no E32; take one that it has"),
+    "a profile that the region lacks": (
+        {"profile": "E32"},
+        "no workload profile E32; take one that it has",
+    ),
     "too many processors": ({"cpus": 5}, "5 are more than a replica on Consumption has: 4; take fewer, or "),
     "too few replicas": ({"min_replicas": 4, "max_replicas": 2}, "4 are more than max_replicas, 2"),
     "a workspace that is not there": (

@@ -293,13 +293,6 @@ def test_what_no_replica_can_be_is_refused(want: dict[str, Any], said: str) -> N
         planned(Imagined(), want)
 
 
-@pytest.mark.parametrize("want", [{"environment": SHARED}], ids=["another environment"])
-def test_an_app_does_not_move(want: dict[str, Any]) -> None:
-    """It says what would have to be removed first."""
-    with pytest.raises(InputError, match=r"environmentId is .*; remove it first, or deploy it under another --name"):
-        planned(deployed({}), want)
-
-
 def test_names_of_revisions_fit() -> None:
     """With the longest name of an app and a number of four digits they have no more than 54 characters."""
     made = deployed({})

@@ -16,7 +16,7 @@ from opdeploy.clients.azure.advice import ELSE, TO_DO
 from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.targets.azure.kinds import KINDS
 from tests.arm.answers import Answer, Ending, error
-from tests.azure import test_azure_machines, test_before
+from tests.azure import test_azure_machines, test_azure_wants, test_before, test_before_plans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,8 +94,10 @@ def test_a_refused_sign_in_is_said_clearly(arm: Arm, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("refusal", BEFORE, ids=lambda each: each["caught"])
 def test_a_refusal_is_found_before_the_first_write(refusal: dict[str, Any]) -> None:
     """By a case of the tests of what stands in the way."""
-    cases = {*test_before.CASES, *test_before.RIGHTS, *test_azure_machines.CASES, *test_azure_machines.OFFERS}
-    tests = {name.removeprefix("test_").replace("_", " ") for name in dir(test_before) if name.startswith("test_")}
+    machines = {*test_azure_machines.CASES, *test_azure_machines.OFFERS, *test_azure_wants.COUNTED}
+    cases = {*test_before.CASES, *test_before.RIGHTS, *machines, *test_before_plans.NAMED}
+    names = {*dir(test_before), *dir(test_before_plans)}
+    tests = {name.removeprefix("test_").replace("_", " ") for name in names if name.startswith("test_")}
     assert refusal["caught"] in cases | tests
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import State
     from opdeploy.targets.azure.names import Where
-    from opdeploy.targets.base import Wanted
 
 _API = KINDS[APP].api
 _PORT = 443
@@ -121,10 +120,6 @@ class Apps(Runs):
         """Return what an environment has that was there before."""
         del at
         return environments.facts(self._arm, settings)
-
-    def obstacles(self, at: Where, wanted: Wanted) -> Iterator[str]:
-        """Yield what would keep an app from being made, a sentence each with what to do."""
-        return environments.obstacles(self._arm, at, wanted)
 
     def api_key(self, at: Where) -> str | None:
         """Return the API key of an app; None where there is none, or who asks may not know it."""

@@ -197,7 +197,7 @@ class Place:
         found: dict[str, JsonValue] = {"builds": "here" if self._images.builds_here else "registry"}
         if home:
             is_own = (home.get("tags") or {}).get(NAME) == at.deployment
-            group: dict[str, JsonValue] = {"own": is_own, "location": home["location"]}
+            group: dict[str, JsonValue] = {"own": is_own}
             if is_own:
                 group["others"] = [*others(self._arm, at, self._own(at, there))]
             found["group"] = group
@@ -231,11 +231,6 @@ class Place:
     def obstacles(self, wanted: Wanted) -> Iterator[str]:
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
         yield from (item.text for item in self._found(wanted) if item.stops)
-        at = self.where(wanted.deployment)
-        yield from self._runs.obstacles(at, wanted)
-        how = self._how()
-        if how:
-            yield from how.obstacles(wanted, self._runs.facts(at, self._whole))
         yield from self._keyless()
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Found, State
     from opdeploy.targets.azure.names import Where
-    from opdeploy.targets.base import Wanted
 
 
 class Running(NamedTuple):
@@ -66,10 +65,6 @@ class Runs(Protocol):
     def facts(self, at: Where, settings: Deploy) -> dict[str, JsonValue]:  # noqa: ARG002 - of those that have some
         """Return what the platform has that a plan depends on."""
         return {}
-
-    def obstacles(self, at: Where, wanted: Wanted) -> Iterator[str]:  # noqa: ARG002 - of those that look for some
-        """Yield what would keep a deployment from being made, a sentence each with what to do."""
-        yield from ()
 
     def api_key(self, at: Where) -> str | None:  # noqa: ARG002 - of those that tell it
         """Return the API key of what runs, where the platform tells it."""

@@ -15,7 +15,6 @@ from opdeploy.targets.aks.bodies import CLUSTER, NODES, POOL, called, cluster, i
 from opdeploy.targets.aks.choice import IDS, check, in_azure
 from opdeploy.targets.azure import steps
 from opdeploy.targets.azure.kinds import GROUP, name_of
-from opdeploy.targets.azure.machines import Machines, question
 from opdeploy.targets.azure.shared import registry, stored
 from opdeploy.targets.azure.target import VERSION, AzureTarget, closed, image, missing
 from opdeploy.targets.kubernetes import Kubernetes
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from opdeploy.deployment import Found, Observed
     from opdeploy.plan import Plan, Step
     from opdeploy.platform import NameRule
-    from opdeploy.targets.azure.before import Before
-    from opdeploy.targets.azure.questions import Question, Said
     from opdeploy.targets.azure.shared import Resource
     from opdeploy.targets.base import Reach, Wanted
 
@@ -67,17 +64,6 @@ class Aks(AzureTarget):
         if not wanted.settings.aks.cluster:
             yield cluster(wanted)
         yield from (item for item in (right(wanted, {}), pool(wanted, {})) if item)
-
-    def asks(self, before: Before) -> Iterator[Question | Said]:
-        """Yield what Azure is asked before: whether it has so many nodes of their sizes."""
-        for item in before.new(CLUSTER):
-            own = item.body["properties"]["agentPoolProfiles"][0]
-            yield question(before.at, Machines(own["vmSize"], own["count"], "deploy.aks.system_size"))
-        for item in before.new(POOL):
-            own = item.body["properties"]
-            most = max(own["count"], own.get("maxCount", 0))
-            is_spot = own["scaleSetPriority"] == "Spot"
-            yield question(before.at, Machines(own["vmSize"], most, "deploy.aks.size", is_spot))
 
     def plan(self, wanted: Wanted, observed: Observed, number: int) -> Iterator[Step]:
         """Yield the steps that make a version current: what Azure has of its cluster, and then what is in that."""

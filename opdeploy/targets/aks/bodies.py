@@ -35,10 +35,13 @@ NODES = "node resource group"
 KUBELET = "properties.identityProfile.kubeletidentity"
 """Where a cluster tells of the identity by which its nodes pull images."""
 SPOT = "kubernetes.azure.com/scalesetpriority"
-"""The taint that nodes have which may end at any time (learn.microsoft.com/azure/aks/spot-node-pool)."""
+"""The taint that nodes have which may end at any time (learn.microsoft.com/azure/aks/spot-node-pool, of 2025-04-06,
+read 2026-11-26)."""
 _LONGEST_GROUP = 80
-"""Characters of a node resource group's name (learn.microsoft.com/azure/aks/faq)."""
+"""Characters of a node resource group's name (learn.microsoft.com/azure/aks/troubleshooting, "What naming restrictions
+are enforced", as docs of it are kept in public, read 2026-11-26)."""
 _LONGEST_PREFIX = 54
+"""Of a DNS prefix (the same page)."""
 _DIGITS = 6
 
 

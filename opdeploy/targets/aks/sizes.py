@@ -22,8 +22,10 @@ class Size(NamedTuple):
 
 
 SYSTEM = "Standard_D2as_v5"
-"""Of the nodes that a cluster itself needs: of two processors and 4 GB at least (learn.microsoft.com/azure/aks/
-use-system-pools)."""
+"""Of the nodes that a cluster itself needs. Azure refuses one with a single processor (SystemPoolSkuTooLow:
+MicrosoftDocs/azure-dev-docs, issue 216, of 2020-07-02), and takes two (MicrosoftDocs/azure-docs, issue 121181, of
+2024-03-29), though learn.microsoft.com/azure/aks/use-system-pools, of 2026-04-30, asks for four; all read 2026-11-26.
+Two are a choice: they cost half as much, and nothing of the deployment runs there."""
 CPU = tuple(Size(f"Standard_D{cpus}as_v5", cpus, 4 * cpus) for cpus in (2, 4, 8, 16, 32, 48, 64, 96))
 GPU = (
     Size("Standard_NC4as_T4_v3", 4, 28, 1),
@@ -31,13 +33,14 @@ GPU = (
     Size("Standard_NC16as_T4_v3", 16, 110, 1),
     Size("Standard_NC64as_T4_v3", 64, 440, 4),
 )
-"""Those of which one is chosen where none is named, the smallest first (azure-compute-docs, dasv5-series and
-ncast4v3-series)."""
-_OWN_CPUS = 0.5
-"""Processors of a node that Kubernetes and what runs beside the pods keep to themselves, at most."""
+"""Those of which one is chosen where none is named, the smallest first (MicrosoftDocs/azure-compute-docs: dasv5-series,
+of 2026-03-09, and ncast4v3-series, of 2024-07-31, read 2026-11-26)."""
+_BESIDE_CPUS = 0.4
+"""Processors that what runs on every node beside the pods asks for: a choice, as no page has it, which leaves a pod
+1.5 of a node's two."""
 _FREE_MEMORY = 0.7
 """Share of a node's memory that pods may have: it keeps up to a quarter (learn.microsoft.com/azure/aks/
-node-resource-reservations)."""
+node-resource-reservations, of 2024-04-16, read 2026-11-26)."""
 _GPU = re.compile("Standard_N[CDV]")
 _T4 = "Standard_NC4as_T4_v3"
 _A10 = "Standard_NV36ads_A10_v5"
@@ -52,9 +55,18 @@ def fitting(cpus: float, memory_gb: float, gpus: int) -> str | None:
     """Return the smallest size whose nodes have room for a pod; None where none of those that are chosen from has."""
     for size in GPU if gpus else CPU:
         memory = size.memory_gib * 1.073741824 * _FREE_MEMORY
-        if size.gpus >= gpus and size.cpus - _OWN_CPUS >= cpus and memory >= memory_gb:
+        if size.gpus >= gpus and size.cpus - _kept_cpus(size) >= cpus and memory >= memory_gb:
             return size.name
     return None
+
+
+def _kept_cpus(size: Size) -> float:
+    """Return the processors of a node that pods do not have.
+
+    Kubernetes keeps 0.1 of 2, 0.14 of 4, 0.18 of 8, 0.26 of 16, 0.42 of 32 and 0.74 of 64
+    (learn.microsoft.com/azure/aks/node-resource-reservations, of 2024-04-16, read 2026-11-26).
+    """
+    return _BESIDE_CPUS + min(0.06 + size.cpus / 50, 0.1 + size.cpus / 100)
 
 
 def has_gpu(size: str) -> bool:

@@ -13,8 +13,6 @@ from opdeploy.targets.azure.shared import ACR_PULL, REPOSITORY_READER, Resource,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from pydantic import JsonValue
-
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Observed
     from opdeploy.plan import Step
@@ -23,10 +21,8 @@ if TYPE_CHECKING:
     from opdeploy.targets.azure.shared import Registry
     from opdeploy.targets.base import Wanted
 
-_RESOURCES = "2025-04-01"
-"""The version of the interface to providers (azure-mgmt-resource 26.0.0, read 2026-11-26)."""
 _SUBSCRIPTIONS = "2022-12-01"
-"""That to subscriptions (azure-mgmt-resource-subscriptions 1.0.0, read 2026-11-26)."""
+"""The version of the interface to subscriptions (azure-mgmt-resource-subscriptions 1.0.0, read 2026-11-26)."""
 _LOCKS = "2016-09-01"
 """That to locks (learn.microsoft.com/rest/api/resources/management-locks, read 2026-11-26)."""
 _REGISTRIES = (".azurecr.io", ".azurecr.us", ".azurecr.cn")
@@ -38,6 +34,9 @@ _PULLS_TOO = (
 )
 """Ids of AcrPush, Contributor and Owner, who may pull as well (learn.microsoft.com/azure/role-based-access-control/
 built-in-roles, of 2025-06-30, read 2026-11-26)."""
+_FIXED = ("location", "properties.environmentId")
+"""What no resource can change (learn.microsoft.com/azure/azure-resource-manager/troubleshooting/
+common-deployment-errors, of 2024-06-20, InvalidResourceLocation and PropertyChangeNotAllowed, read 2026-11-26)."""
 _FREE = frozenset({"Microsoft.Authorization", "Microsoft.Resources"})
 """Providers that need no registration (learn.microsoft.com/azure/azure-resource-manager/management/
 resource-providers-and-types, read 2026-11-26)."""
@@ -54,9 +53,6 @@ class Asking(Protocol):
 
     def asks(self, before: Before) -> Iterator[Question | Said]:
         """Yield what is asked of Azure before anything is made, beside what is asked for every platform."""
-
-    def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:
-        """Yield what keeps it from being made on this platform, a sentence each with what to do."""
 
 
 class Before(NamedTuple):
@@ -100,10 +96,8 @@ def keeps_in_group(settings: Deploy) -> bool:
 
 def to_ask(target: Asking, wanted: Wanted, at: Where, observed: Observed) -> Iterator[Question | Said]:
     """Yield everything that is asked before a target's steps, and what is known without asking."""
-    config = target.config(wanted)
-    same = (item.number for item in observed.versions if item.current and item.config == config)
-    number = next(same, 1 + max((item.number for item in observed.versions), default=0))
-    before = Before(wanted, at, tuple(target.plan(wanted, observed, number)), observed)
+    steps = target.plan(wanted, observed, observed.number_of(target.config(wanted)))
+    before = Before(wanted, at, tuple(steps), observed)
     for each in (*_TABLE, target.asks):
         yield from each(before)
 
@@ -185,7 +179,7 @@ def _providers(before: Before) -> Iterator[Question]:
     for provider, types in sorted(kinds.items()):
         path = f"/subscriptions/{at.subscription}/providers/{provider}"
         judge = _judge_provider(provider, types, at)
-        yield Question(f"provider {provider}", path, _RESOURCES, judge)
+        yield Question(f"provider {provider}", path, GROUP.api, judge)
 
 
 def _judge_provider(provider: str, types: set[str], at: Where) -> Callable[[Any], Iterator[Question | Said]]:
@@ -222,6 +216,19 @@ def _registers(provider: str, at: Where) -> Question:
     return rights.question(scope, ())._replace(judge=judge)
 
 
+def _stays(before: Before) -> Iterator[Said]:
+    """Yield what of a deployment would have to move, once for all of its resources."""
+    name = before.observed.deployment
+    for change in (change for step in before.steps for change in step.changes):
+        if change.property in _FIXED and change.before is not None:
+            what = change.property.rpartition(".")[2]
+            back = f"say --location {change.before}, or " if what == "location" else ""
+            yield problem(
+                f"{name}: {what} is {change.before} and cannot become {change.after}; {back}remove it first, or deploy "
+                "it under another --name"
+            )
+
+
 def _names(before: Before) -> Iterator[Question | Said]:
     for item in before.makes:
         yield from rules.misnamed(item)
@@ -235,7 +242,7 @@ def _registry(before: Before) -> Iterator[Said]:
     found = registry(before.wanted, before.observed.facts)
     builds = any(step.call == "azure.build" for step in before.steps)
     if found.id is None and (builds or found.server.endswith(_REGISTRIES)):
-        does = "builds the image" if builds else "gives the group its image"
+        does = "builds the image" if builds else "gives it its image"
         yield problem(
             f"deploy.registry: {found.server} is no registry of the subscription that you may see, and so none that "
             f"{does}; name one that is, with --registry, or leave it out: one is made"
@@ -302,6 +309,7 @@ _TABLE: tuple[Callable[[Before], Iterator[Question | Said]], ...] = (
     _subscription,
     _region,
     _group,
+    _stays,
     _names,
     _registry,
     _named,

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from opdeploy.targets.azure import machines
 from opdeploy.targets.azure.kinds import KINDS
-from opdeploy.targets.azure.machine import KIND, NOT_ALLOWED, OFFER, PUBLISHER, USER, body_of, fixed, image
+from opdeploy.targets.azure.machine import INTERFACE, KIND, NOT_ALLOWED, OFFER, PUBLISHER, USER, body_of, fixed, image
 from opdeploy.targets.azure.questions import Question, note, problem
 from opdeploy.targets.azure.sizes import refusals, remarks
+from opdeploy.targets.azure.subnets import subnet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from opdeploy.targets.base import Wanted
 
 _SYSTEM_GB = 1.0
-"""Memory that the system and the engine take for themselves."""
+"""Memory that the system and the engine have for themselves: a choice, as neither Ubuntu nor Docker says what it needs.
+It keeps a machine from being taken whose memory the model would have to share with them to the last byte."""
 _SIZE = "deploy.vm.size"
 
 
@@ -34,6 +36,8 @@ def questions(before: Before) -> Iterator[Question | Said]:
         )
     elif vm.ssh_from:
         yield note(f"SSH is let in from {vm.ssh_from} alone: another address with --set vm.ssh_from=ADDRESS")
+    if vm.subnet and any(item.kind == INTERFACE for item in before.makes):
+        yield subnet(vm.subnet, "deploy.vm.subnet")
     if vm.size is None:
         yield problem(f"{_SIZE}: names no size of a machine; name one: --set vm.size=Standard_D2s_v5")
         return
@@ -58,7 +62,7 @@ def _sized(before: Before, size: str, was: str | None) -> Iterator[Question | Sa
     if refused or not before.at.location:
         return
     spot = before.wanted.settings.vm.priority == "Spot"
-    offered = machines.question(before.at, machines.Machines(size, 1, _SIZE, spot=spot, instead=was))
+    offered = machines.question(before.at, [machines.Machines(size, 1, _SIZE, spot=spot, instead=was)])
     yield offered
 
     def able(answer: list[dict[str, Any]] | None) -> Iterator[Said]:

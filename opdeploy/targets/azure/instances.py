@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from opdeploy.targets.azure.kinds import KINDS
 from opdeploy.targets.azure.questions import Question, problem
+from opdeploy.targets.azure.subnets import subnet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from opdeploy.targets.azure.shared import Resource
 
 KIND = KINDS["container group"]
-_DELEGATED = "Microsoft.ContainerInstance/containerGroups"
-_SUBNETS = "2024-05-01"
-"""The version of the interface to subnets (learn.microsoft.com/azure/templates/microsoft.network, read 2026-11-26)."""
 
 
 def questions(before: Before) -> Iterator[Question | Said]:
@@ -29,8 +27,8 @@ def questions(before: Before) -> Iterator[Question | Said]:
     yield _capabilities(before, groups[0])
     if new := before.new(KIND.name):
         yield _usages(before, new)
-    if subnet := before.wanted.settings.aci.subnet:
-        yield _subnet(subnet)
+    if chosen := before.wanted.settings.aci.subnet:
+        yield subnet(chosen, "deploy.aci.subnet", KIND.type)
 
 
 def _together(before: Before) -> Iterator[Said]:
@@ -100,22 +98,6 @@ def _usages(before: Before, new: list[Resource]) -> Question:
                 )
 
     return Question(f"the quota of {location}", _path(before, "usages"), KIND.api, judge, is_list=True)
-
-
-def _subnet(subnet: str) -> Question:
-    name = subnet.rpartition("/")[2]
-
-    def judge(answer: dict[str, Any] | None) -> Iterator[Said]:
-        if answer is None:
-            yield problem(f"deploy.aci.subnet: {name} is not there, or you may not see it; name another")
-            return
-        own = answer.get("properties") or {}
-        given = [str((item.get("properties") or {}).get("serviceName")) for item in own.get("delegations") or ()]
-        if _DELEGATED.lower() not in [item.lower() for item in given]:
-            todo = f"delegate it with: az network vnet subnet update --ids {subnet} --delegations {_DELEGATED}"
-            yield problem(f"deploy.aci.subnet: {name} is not delegated to container groups; {todo}")
-
-    return Question(f"subnet {name}", subnet, _SUBNETS, judge)
 
 
 def _path(before: Before, what: str) -> str:

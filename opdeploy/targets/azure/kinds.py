@@ -95,9 +95,11 @@ KINDS = {
         ),
         Kind("site", "Microsoft.Web/sites", "2025-05-01", _WEB, _CONFIGURED),
         Kind("app service plan", "Microsoft.Web/serverfarms", "2025-05-01", _PLANS),
-        # Those of Container Apps and Log Analytics are of the published schemas, read 2026-11-26. A workspace is asked
-        # for its keys as learn.microsoft.com/rest/api/loganalytics/shared-keys/get-shared-keys has it; in templates
-        # the function is `listKeys` (learn.microsoft.com/azure/azure-resource-manager/templates/
+        # Those of Container Apps and Log Analytics are of the published schemas (Azure/azure-resource-manager-schemas,
+        # of 2026-08-16, read 2026-11-26). azure-mgmt-appcontainers 5.1.0 has 2026-07-01, of which none is published: a
+        # body could not be held against it, and all that is asked for is in 2026-01-01. A workspace is asked for its
+        # keys as learn.microsoft.com/rest/api/loganalytics/shared-keys/get-shared-keys has it; in
+        # templates the function is `listKeys` (learn.microsoft.com/azure/azure-resource-manager/templates/
         # template-functions-resource, list*, "Implementations", read 2026-11-26).
         Kind("container app", "Microsoft.App/containerApps", "2026-01-01"),
         Kind("container app environment", "Microsoft.App/managedEnvironments", "2026-01-01"),

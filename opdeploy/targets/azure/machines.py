@@ -8,7 +8,7 @@ from opdeploy.errors import nearest
 from opdeploy.targets.azure.questions import Question, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.questions import Said
@@ -40,30 +40,64 @@ class Machines(NamedTuple):
     """The size that as many have now, whose processors are theirs already."""
 
 
-def question(at: Where, wanted: Machines) -> Question:
-    """Return the question whether machines can be had in a region."""
+class _Open(NamedTuple):
+    """Machines that can be had, and their sizes as they are offered."""
+
+    machines: Machines
+    offered: dict[str, Any]
+    before: dict[str, Any] | None
+    """The size that they have now."""
+
+    @property
+    def family(self) -> str:
+        return _family(self.offered)
+
+    @property
+    def takes(self) -> int:
+        """Processors that they take."""
+        return _cores(self.offered, self.machines.number)
+
+    def has(self, quota: str) -> int:
+        """Return how many processors of a quota are theirs already."""
+        of_family = quota == self.family
+        if self.before is None or (of_family and _family(self.before) != quota):
+            return 0
+        return _cores(self.before, self.machines.number)
+
+
+def question(at: Where, wanted: Sequence[Machines]) -> Question:
+    """Return the question whether machines can be had in a region, all of them together."""
 
     def judge(answer: list[dict[str, Any]] | None) -> Iterator[Said | Question]:
         offered = {str(item["name"]): item for item in answer or () if item.get("resourceType") == "virtualMachines"}
-        found = next((item for name, item in offered.items() if name.lower() == wanted.size.lower()), None)
-        if found is None:
-            todo = nearest(wanted.size, [*offered]) if len(offered) <= _FEW else _like(wanted.size, [*offered])
-            yield problem(f"{wanted.setting}: {wanted.size} is not offered in {at.location}{todo}")
-            return
-        told = _told(found)
-        if wanted.spot and told.get("LowPriorityCapable") == "False":
-            yield problem(f"{wanted.setting}: {wanted.size} is not offered as Spot; take another size, or no Spot")
-        closed = [item for item in found.get("restrictions") or () if item.get("type") == "Location"]
-        if closed:
-            why = _WHY.get(str(closed[0].get("reasonCode")), "it is not open to you; take another size or region")
-            yield problem(f"{wanted.setting}: {wanted.size} in {at.location}: {why}")
-            return
-        before = next((item for name, item in offered.items() if name.lower() == (wanted.instead or "").lower()), None)
-        yield _quota(at, wanted, found, before)
+        by_name = {name.lower(): item for name, item in offered.items()}
+        open_to_us = []
+        for each in wanted:
+            found = by_name.get(each.size.lower())
+            why = [*_not_to_be_had(at, each, found, [*offered])]
+            yield from why
+            if found and not why:
+                open_to_us.append(_Open(each, found, by_name.get((each.instead or "").lower())))
+        if open_to_us:
+            yield _quota(at, open_to_us)
 
     path = f"/subscriptions/{at.subscription}/providers/Microsoft.Compute/skus"
     query = {"$filter": f"location eq '{at.location}'"}
     return Question(f"which sizes {at.location} offers", path, _SKUS, judge, query, is_list=True)
+
+
+def _not_to_be_had(at: Where, wanted: Machines, found: dict[str, Any] | None, offered: list[str]) -> Iterator[Said]:
+    """Yield why machines of a size cannot be had, whatever is left of a quota."""
+    if found is None:
+        todo = nearest(wanted.size, offered) if len(offered) <= _FEW else _like(wanted.size, offered)
+        yield problem(f"{wanted.setting}: {wanted.size} is not offered in {at.location}{todo}")
+        return
+    if wanted.spot and _told(found).get("LowPriorityCapable") == "False":
+        yield problem(f"{wanted.setting}: {wanted.size} is not offered as Spot; take another size, or no Spot")
+    closed = [item for item in found.get("restrictions") or () if item.get("type") == "Location"]
+    if closed:
+        why = _WHY.get(str(closed[0].get("reasonCode")), "it is not open to you; take another size or region")
+        yield problem(f"{wanted.setting}: {wanted.size} in {at.location}: {why}")
 
 
 def _like(size: str, offered: list[str]) -> str:
@@ -77,30 +111,46 @@ def _told(sku: dict[str, Any]) -> dict[str, str]:
     return {str(item.get("name")): str(item.get("value")) for item in sku.get("capabilities") or ()}
 
 
+def _family(sku: dict[str, Any]) -> str:
+    return str(sku.get("family", "")).lower()
+
+
 def _cores(sku: dict[str, Any], number: int) -> int:
     return int(_told(sku).get("vCPUs", "0")) * number
 
 
-def _quota(at: Where, wanted: Machines, sku: dict[str, Any], before: dict[str, Any] | None) -> Question:
-    cores, family = _cores(sku, wanted.number), str(sku.get("family", "")).lower()
-    names = {_SPOT.lower()} if wanted.spot else {_ALL, family}  # Spot has one quota for all families
+def _quota(at: Where, wanted: Sequence[_Open]) -> Question:
+    """Return the question whether the quotas are enough for machines, each with its size as it is offered."""
+    takes: dict[str, list[_Open]] = {}
+    for each in wanted:
+        own = (_SPOT,) if each.machines.spot else (_ALL, each.family)  # Spot has one for all families
+        for name in own:
+            takes.setdefault(name.lower(), []).append(each)
 
     def judge(answer: list[dict[str, Any]] | None) -> Iterator[Said]:
         for item in answer or ():
             name = item.get("name") or {}
             quota = str(name.get("value")).lower()
-            if quota not in names:
-                continue
-            has = before is not None and (quota != family or str(before.get("family", "")).lower() == family)
+            own = takes.get(quota, [])
+            cores = sum(each.takes for each in own)
             limit, left = int(item["limit"]), int(item["limit"]) - int(item["currentValue"])
-            left += _cores(before, wanted.number) if before and has else 0
+            left += sum(each.has(quota) for each in own)
             if cores > left:
                 zero = ", as that of GPUs is in the beginning" if limit == 0 else ""
                 yield problem(
-                    f"{wanted.setting}: {wanted.number} of {wanted.size} take {cores} processors, and of the quota "
+                    f"{_shown([each.machines for each in own])} take {cores} processors, and of the quota "
                     f"{name.get('localizedValue') or name.get('value')} in {at.location} {max(0, left)} of {limit} are "
                     f"left{zero}; ask for more in the portal, or take another size or region"
                 )
 
     path = f"/subscriptions/{at.subscription}/providers/Microsoft.Compute/locations/{at.location}/usages"
     return Question(f"the quota of machines in {at.location}", path, _USAGES, judge, is_list=True)
+
+
+def _shown(wanted: Sequence[Machines]) -> str:
+    """Return the settings that name sizes, and how many machines of each there are to be."""
+    settings = ", ".join(dict.fromkeys(each.setting for each in wanted))
+    numbers: dict[str, int] = {}
+    for each in wanted:
+        numbers[each.size] = numbers.get(each.size, 0) + each.number
+    return f"{settings}: {' and '.join(f'{number} of {size}' for size, number in numbers.items())}"

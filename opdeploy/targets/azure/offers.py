@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.errors import nearest
+from opdeploy.targets.azure.kinds import KINDS
 from opdeploy.targets.azure.questions import Question, problem
 
 if TYPE_CHECKING:
@@ -13,11 +13,20 @@ if TYPE_CHECKING:
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.questions import Said
 
-_WEB = "2025-05-01"
-"""The version of the interface to App Service (azure-mgmt-web 11.0.1, read 2026-11-26)."""
-_APPS = "2026-01-01"
-"""That to Container Apps (learn.microsoft.com/rest/api/containerapps, read 2026-11-26)."""
+_WEB, _APPS = KINDS["app service plan"].api, KINDS["container app environment"].api
 _ENVIRONMENTS = "ManagedEnvironmentCount"
+_GPU_REGIONS = {
+    "Consumption-GPU-NC8as-T4": [
+        "australiaeast", "brazilsouth", "canadacentral", "centralindia", "eastus", "francecentral", "italynorth",
+        "japaneast", "northcentralus", "southcentralus", "southeastasia", "southindia", "swedencentral", "uksouth",
+        "westeurope", "westus", "westus2", "westus3",
+    ],
+    "Consumption-GPU-NC24-A100": [
+        "australiaeast", "brazilsouth", "canadacentral", "eastus", "italynorth", "swedencentral", "uksouth", "westus",
+        "westus3",
+    ],
+}  # fmt: skip
+"""Where profiles with a GPU were offered on 2026-04-17 (microsoft/azure-container-apps, region-features.json)."""
 
 
 def plan(at: Where, tier: str, setting: str) -> Question:
@@ -43,8 +52,11 @@ def profile(at: Where, wanted: str, setting: str) -> Question:
     def judge(answer: list[dict[str, Any]] | None) -> Iterator[Said]:
         offered = [str(item["name"]) for item in answer or ()]
         if wanted.lower() not in {name.lower() for name in offered}:
-            todo = nearest(wanted, offered) if offered else "; take another region"
-            yield problem(f"{setting}: {at.location} has no workload profile {wanted}{todo}")
+            others = [name for name in _GPU_REGIONS.get(wanted, ()) if name != at.location]
+            like = f", such as one of: {', '.join(others)}" if others else ""
+            own = f"one that it has, {', '.join(offered)}, or " if offered and not others else ""
+            todo = f"take {own}another region with --location{like}"
+            yield problem(f"{setting}: {at.location} has no workload profile {wanted}; {todo}")
 
     path = _location(at, "availableManagedEnvironmentsWorkloadProfileTypes")
     return Question(f"which workload profiles {at.location} has", path, _APPS, judge, is_list=True)

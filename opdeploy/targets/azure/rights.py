@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from opdeploy.targets.azure.compare import keyed
 from opdeploy.targets.azure.kinds import GROUP, KINDS, group_of, kind_of, type_of
 from opdeploy.targets.azure.questions import Question, problem
 
@@ -60,6 +61,12 @@ ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 """What steps do that neither make nor remove a resource, by their calls: which argument has the id, and the actions
 (learn.microsoft.com/azure/container-registry/container-registry-rbac-built-in-roles-directory-reference, read
 2026-11-26)."""
+
+
+_ONCE_MADE = {"cluster": ("Microsoft.ContainerService/managedClusters/listClusterUserCredential/action",)}
+"""What is done with a resource once it is made, and is no step of its own: a cluster is asked for the credentials with
+which what is in it is made (learn.microsoft.com/answers/questions/543000, which quotes that of Azure Kubernetes Service
+Cluster User Role, read 2026-11-26)."""
 
 
 class Right(NamedTuple):
@@ -121,6 +128,7 @@ def _of(call: str, args: Mapping[str, Any]) -> Iterator[Right]:
     if call in PUTS:
         yield Right(f"{action}/write", resource)
         yield from _linked(args["body"])
+        yield from (Right(each, resource) for each in _ONCE_MADE.get(kind.name if kind else "", ()))
     elif call == "azure.delete":
         yield Right(f"{action}/delete", resource)
     elif call in ACTIONS:
@@ -129,7 +137,7 @@ def _of(call: str, args: Mapping[str, Any]) -> Iterator[Right]:
 
 
 def _linked(body: Mapping[str, Any]) -> Iterator[Right]:
-    """Yield the rights to give a resource an identity, and to have it in what it names: a subnet, a plan."""
+    """Yield the rights to give a resource an identity and keys of others, and to have it in what it names: a subnet."""
     for name in (body.get("identity") or {}).get("userAssignedIdentities") or {}:
         yield Right(_ASSIGN, name)
     for text in _texts(body.get("properties")):
@@ -138,6 +146,9 @@ def _linked(body: Mapping[str, Any]) -> Iterator[Right]:
         )
         if joined:
             yield Right(f"{joined}/join/action", text)
+    for name in sorted(keyed(body)):
+        if kind := kind_of(name):
+            yield Right(f"{kind.type}/{kind.keys}/action", name)
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -74,10 +74,6 @@ class AzureTarget(ABC):
         """Yield what is asked of Azure before anything is made, beside what is asked for every platform."""
         yield from ()
 
-    def obstacles(self, wanted: Wanted, facts: Mapping[str, JsonValue]) -> Iterator[str]:  # noqa: ARG002 - a subclass's
-        """Yield what keeps it from being made on this platform, a sentence each with what to do."""
-        return iter(())
-
     @abstractmethod
     def reach(self, observed: Observed, to: int) -> Reach:
         """Tell who reaches a kept version once it answers again."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 KIND = "key vault secret"
 _LONGEST, _DIGITS = 127, 8
 """Letters, digits and dashes of a secret's name (learn.microsoft.com/azure/azure-resource-manager/management/
-resource-name-rules), and those of the hash that tells deployments of one name apart."""
+resource-name-rules, read 2026-11-26), and those of the hash that tells deployments of one name apart."""
 
 
 def vault_of(name: str, suffix: str) -> str:

@@ -1,4 +1,4 @@
-"""What new resources want of a region, by their bodies: machines of a size, plans, profiles, environments. Pure."""
+"""What new resources want of a region, by their bodies: machines of a size, plans, environments. Pure."""
 
 from __future__ import annotations
 
@@ -17,19 +17,16 @@ if TYPE_CHECKING:
 _TIERS = {"B": "Basic", "S": "Standard"}
 """Tiers of plans by the first letter of a size; that of Premium has a version at its end, as P1v3 has (azure-mgmt-web
 11.0.1, SkuName, read 2026-11-26)."""
-_CONSUMPTION = "Consumption"
 
 
 def questions(made: Iterable[Resource], at: Where) -> Iterator[Question]:
     """Yield what is asked of a region for resources that are not there yet."""
-    wanted: dict[tuple[str, str, bool], int] = {}
+    machines: list[Machines] = []
     for item in made:
-        for each in _machines(item):
-            key = (each.size, each.setting, each.spot)
-            wanted[key] = wanted.get(key, 0) + each.number
+        machines += _machines(item)
         yield from _ASKS[item.kind](item.body, at) if item.kind in _ASKS else ()
-    for (size, setting, spot), number in wanted.items():
-        yield question(at, Machines(size, number, setting, spot))
+    if machines:
+        yield question(at, machines)
 
 
 def _machines(item: Resource) -> Iterator[Machines]:
@@ -37,10 +34,15 @@ def _machines(item: Resource) -> Iterator[Machines]:
     own = item.body.get("properties") or {}
     if item.kind == "cluster":
         for pool in own.get("agentPoolProfiles") or ():
-            yield Machines(str(pool["vmSize"]), int(pool.get("count") or 1), "deploy.aks.system_size")
+            yield Machines(str(pool["vmSize"]), _most(pool), "deploy.aks.system_size")
     elif item.kind == "node pool":
         spot = own.get("scaleSetPriority") == "Spot"
-        yield Machines(str(own["vmSize"]), max(1, int(own.get("count") or 0)), "deploy.aks.size", spot)
+        yield Machines(str(own["vmSize"]), _most(own), "deploy.aks.size", spot)
+
+
+def _most(pool: Mapping[str, Any]) -> int:
+    """Return how many nodes a pool may come to have; one that may have none has to be able to have one."""
+    return max(1, int(pool.get("count") or 0), int(pool.get("maxCount") or 0))
 
 
 def _plan(body: Mapping[str, Any], at: Where) -> Iterator[Question]:
@@ -55,11 +57,8 @@ def tier_of(size: str) -> str | None:
     return f"PremiumV{version}" if size.startswith("P") and version else _TIERS.get(size[:1])
 
 
-def _environment(body: Mapping[str, Any], at: Where) -> Iterator[Question]:
+def _environment(_body: Mapping[str, Any], at: Where) -> Iterator[Question]:
     yield offers.environment(at, "deploy.container_apps.environment")
-    for item in (body.get("properties") or {}).get("workloadProfiles") or ():
-        if item.get("workloadProfileType") != _CONSUMPTION:
-            yield offers.profile(at, str(item["workloadProfileType"]), "deploy.container_apps.profile")
 
 
 _ASKS: dict[str, Callable[[Mapping[str, Any], Where], Iterator[Question]]] = {

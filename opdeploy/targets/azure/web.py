@@ -61,7 +61,8 @@ TIERS = {
     "I": Tier("Isolated", 20, 100),
 }
 """By the first letter of a size (learn.microsoft.com/azure/app-service/manage-scale-up, 2025-08-29, and
-learn.microsoft.com/azure/azure-resource-manager/management/azure-subscription-service-limits)."""
+learn.microsoft.com/azure/azure-resource-manager/management/azure-subscription-service-limits, whose part on App Service
+is of 2020-03-17; read 2026-11-26)."""
 MEMORY_GB: dict[PlanSize, float] = {
     "B1": 1.75,
     "B2": 3.5,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from opdeploy.errors import InputError
 from opdeploy.plan import Change, fingerprint
 from opdeploy.targets.azure import steps as azure
 from opdeploy.targets.azure.compare import flat
@@ -17,7 +16,7 @@ from opdeploy.targets.azure.names import of_version, where
 from opdeploy.targets.azure.shared import Resource, shared
 from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, returned, version_of
 from opdeploy.targets.base import Reach
-from opdeploy.targets.container_apps import steps
+from opdeploy.targets.container_apps import environments, steps
 from opdeploy.targets.container_apps.bodies import (
     APP,
     ENVIRONMENT,
@@ -43,6 +42,8 @@ if TYPE_CHECKING:
 
     from opdeploy.deployment import Found, Observed, Version
     from opdeploy.plan import Plan, Step
+    from opdeploy.targets.azure.before import Before
+    from opdeploy.targets.azure.questions import Question, Said
     from opdeploy.targets.base import Wanted
 
 _READY_S = 300.0
@@ -53,8 +54,6 @@ _SETTLES_S = 60.0
 """Seconds within which requests go where they are sent from then on."""
 _OURS = re.compile("v[0-9]+-[0-9a-f]{8}(-[0-9]+)?")
 """What follows the app's name and two dashes in the name of a revision that opdeploy made."""
-_FIXED = ("location", "properties.environmentId")
-"""What an app cannot change."""
 
 
 class ContainerApps(AzureTarget):
@@ -87,7 +86,6 @@ class ContainerApps(AzureTarget):
         tagged = {"tags": {**of_version(wanted, ID, number, config[:32])}}
         body = {**numbered(runs(wanted, observed.facts), number, made_by), **tagged}
         app = Resource(APP, where(wanted.settings, name).id(APP, name), body)
-        _require_same_place(app, observed)
         noted = version_of(wanted, number, config, app)
         is_proven = version is not None and version.proven  # of any other the image may never have been built
         yield from self.ground(wanted, observed, None if is_proven else noted)
@@ -103,6 +101,10 @@ class ContainerApps(AzureTarget):
         yield from forgotten(observed, old(observed, number, wanted.keep), wanted.image)
         if version is None and observed.versions:
             yield clear_here(name, wanted.image)
+
+    def asks(self, before: Before) -> Iterator[Question | Said]:
+        """Yield what is asked of what is named around an app before anything is made."""
+        return environments.questions(before)
 
     def _revision(self, observed: Observed, number: int, config: str) -> str:
         """Return the name of the revision that runs a version, or is to: one that works, else one that none had yet.
@@ -196,17 +198,6 @@ def _is_strange(found: Found) -> bool:
 def _made_by(observed: Observed, version: Version) -> str:
     """Return the name of the revision that a version was made as."""
     return revision_of(kept_as(observed, APP, version.number).body, observed.deployment)
-
-
-def _require_same_place(app: Resource, observed: Observed) -> None:
-    """Raise InputError where an app would have to move."""
-    there = observed.of(APP, observed.deployment)
-    for change in azure.changes(settled(app.body), there):
-        if change.property in _FIXED and change.before is not None:
-            raise InputError(
-                f"{observed.deployment}: {change.property.rpartition('.')[2]} is {change.before} and cannot become "
-                f"{change.after}; remove it first, or deploy it under another --name"
-            )
 
 
 TARGET = ContainerApps()

@@ -44,17 +44,6 @@ SIZES: dict[str, Size] = {
 """learn.microsoft.com/azure/container-apps/workload-profiles-overview, "Profile types", read 2026-11-26."""
 GPU = "Consumption-GPU-NC8as-T4"
 """The smallest that has one."""
-GPU_REGIONS: dict[str, str] = {
-    "Consumption-GPU-NC8as-T4": (
-        "australiaeast, brazilsouth, canadacentral, centralindia, eastus, francecentral, italynorth, japaneast, "
-        "northcentralus, southcentralus, southeastasia, southindia, swedencentral, uksouth, westeurope, westus, "
-        "westus2, westus3"
-    ),
-    "Consumption-GPU-NC24-A100": (
-        "australiaeast, brazilsouth, canadacentral, eastus, italynorth, swedencentral, uksouth, westus, westus3"
-    ),
-}
-"""Where those with a GPU were offered on 2026-04-17 (microsoft/azure-container-apps, region-features.json)."""
 
 
 class Replica(NamedTuple):
