@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.arm import answers
 from tests.arm.server import cloud, serving
 from tests.azure.clouded import WRITES, Clouded
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Scenario = Callable[[Clouded, int], set[str]]
     """Breaks commands of a project at their writes of a number; tells which of them came so far."""
 
+NO = answers.error(403, "AuthorizationFailed", "The client does not have authorization to perform action 'x/y/write'.")
 AT_ONCE = 3
 MOST = 80
 
@@ -108,7 +110,7 @@ def refused(project: Clouded, number: int, answer: Answer | Drop, *arguments: st
     return hit, done
 
 
-def stumbling(arm: Arm, answers: Sequence[Answer | Drop], first: int) -> None:
+def stumbling(arm: Arm, given: Sequence[Answer | Drop], first: int) -> None:
     """Answer so to every write before it comes again, with one answer after the other, from a first one on."""
     stumbled: set[tuple[str, str]] = set()
     numbers = itertools.count(first)
@@ -121,7 +123,7 @@ def stumbling(arm: Arm, answers: Sequence[Answer | Drop], first: int) -> None:
             stumbled.remove(key)
             return
         stumbled.add(key)
-        arm.fail(*key, answers[next(numbers) % len(answers)])
+        arm.fail(*key, given[next(numbers) % len(given)])
 
     arm.hook = hook
 

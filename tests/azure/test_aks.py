@@ -13,7 +13,7 @@ from opdeploy.clients.kubernetes import connected_to
 from opdeploy.errors import TransientError
 from opdeploy.targets.aks import plugin
 from tests.arm import answers
-from tests.azure.breaking import killed
+from tests.azure.breaking import NO, killed, refused
 from tests.azure.clouded import GROUP, REGION
 from tests.azure.clustered import ClusteredProject, others_cluster
 from tests.deploy.clusters import kubectl
@@ -259,6 +259,34 @@ def test_a_first_deployment_that_is_killed_goes_on(cluster_of_azure: ClusteredPr
     assert project.run("diff").code == 0
     assert project.run("remove", "--yes").code == 0
     assert project.left() == []
+
+
+def test_a_first_deployment_that_is_refused_leaves_nothing(cluster_of_azure: ClusteredProject) -> None:
+    """At each of its writes to Azure, and after all of that it succeeds."""
+    project = cluster_of_azure
+    for number in range(40):
+        was_refused, failed = refused(project, number, NO, "deploy", "--yes", *project.more)
+        if failed.code == 0:  # what is refused at last is that its lock is given back
+            break
+        assert was_refused
+        assert "AuthorizationFailed" in failed.err, number
+        assert "az role assignment create" in failed.err, number
+        assert (project.left(), project.inside()) == ([], []), (number, failed.err)
+    assert number >= 12
+    assert project.versions() == {1: ("running", True)}
+
+
+@pytest.mark.parametrize("number", range(1, 7, 2))
+def test_an_update_that_is_killed_goes_on(cluster_of_azure: ClusteredProject, number: int) -> None:
+    """The next version has the requests, under the next number."""
+    project = cluster_of_azure
+    assert project.deploy().code == 0
+    project.model(seed=1)
+    killed(project, number, "deploy", "--yes", *project.more)
+    done = project.deploy()
+    assert done.code == 0, done.err
+    assert project.versions() == {1: ("stopped", False), 2: ("running", True)}
+    assert project.run("diff").code == 0
 
 
 @pytest.mark.parametrize("number", range(2, 6))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from tests.arm import answers
-from tests.azure.breaking import Breaks, killed, refused, stumbling
+from tests.azure.breaking import NO, Breaks, killed, refused, stumbling
 from tests.azure.clouded import GROUP, MISSING
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow  # minutes: they are broken at every write
 
-NO = answers.error(403, "AuthorizationFailed", "The client does not have authorization to perform action 'x/y/write'.")
 PASSES = (
     answers.Drop.BEFORE,
     answers.Drop.AFTER,
