@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.azure.clouded import REGION
+from tests.azure.others import made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,3 +69,15 @@ def test_a_name_that_several_groups_have_is_listed_for_each(project: Clouded) ->
     assert done.code == 2
     assert "is in several resource groups: opdeploy-net-aci, second; say which with --resource-group" in done.err
     assert "net on aci in second: version 1" in project.run("status", "--resource-group", "second").out
+
+
+def test_what_is_in_a_group_that_was_there_is_found(clouded: Callable[..., Clouded]) -> None:
+    """By what its resources have as tags, with the group's name and without."""
+    project = clouded("aci", azure={"resource_group": None, "build": "registry"})
+    made(project.arm, f"{project.arm.scope}/resourceGroups/existing", "2025-04-01", {"location": REGION})
+    project.arm.page = 1
+    assert project.deploy("--resource-group", "existing").code == 0
+    for more in ((), ("--resource-group", "existing")):
+        listed = json.loads(project.run("list", "-o", "json", *more).out)
+        assert [(item["deployment"], item["group"]) for item in listed] == [("net", "existing")]
+    assert project.status()["ready"]

@@ -179,21 +179,25 @@ class Arm:
                 raise OpdeployError(f"{path}: the list goes on at {further}, which is not Azure; try again")
             answer = self.ask("GET", further, api)
 
-    def tagged(self, group: str | None, tag: str, value: str) -> Iterator[dict[str, Any]]:
-        """Yield what has a tag with a value, in a group or in the whole subscription: its id, type, region and tags.
+    def tagged(self, group: str | None, tags: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Yield what has these tags, in a group or in the whole subscription: its id, type, region and tags.
 
-        Where there is no such group, nothing has.
+        Where there is no such group, nothing has. All are listed and chosen here: where Azure chooses by a tag, it
+        tells no tags (azure-mgmt-resource 26.0.0, resources.list, read 2026-11-26).
         """
         scope = f"/subscriptions/{self.session.subscription}{f'/resourceGroups/{group}' if group else ''}"
-        text = value.replace("'", "''")
-        query = {"$filter": f"tagName eq '{tag}' and tagValue eq '{text}'"}
+        for item in self._listed(scope, is_whole=group is None):
+            if tags.items() <= (item.get("tags") or {}).items():
+                yield item
+
+    def _listed(self, scope: str, *, is_whole: bool) -> Iterator[dict[str, Any]]:
         try:
-            yield from self.every(f"{scope}/resources", GROUP.api, query)
+            yield from self.every(f"{scope}/resources", GROUP.api)
         except RefusedError as error:
             if error.status != _MISSING:
                 raise
-        if group is None:
-            yield from self.every(f"{scope}/resourcegroups", GROUP.api, query)
+        if is_whole:
+            yield from self.every(f"{scope}/resourcegroups", GROUP.api)
 
 
 def _content(answer: Any) -> Any:  # noqa: ANN401 - of azure-core

@@ -118,7 +118,7 @@ class Place:
     def _homes(self) -> list[tuple[str, str]]:
         """Return the names of all deployments on the platform, each with the group that it is in."""
         groups: dict[tuple[str, str], str] = {}
-        for item in self._arm.tagged(self._settings.azure.resource_group, TARGET, self._target):
+        for item in self._arm.tagged(self._settings.azure.resource_group, {TARGET: self._target}):
             name, group = (item.get("tags") or {}).get(NAME), name_of(group_of(item["id"]))
             if name:
                 groups.setdefault((name, group.lower()), group)

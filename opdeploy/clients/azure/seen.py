@@ -32,7 +32,7 @@ def resources(arm: Arm, where: Where, record: Record | None) -> dict[str, dict[s
     known = [item.id for item in record.made] if record else []
     found = {name: arm.find(name) for name in known if kind_of(name)}
     lowered = {name.lower(): item for name, item in found.items() if item and _is_own(item, where.deployment)}
-    for item in arm.tagged(where.group, NAME, where.deployment):
+    for item in arm.tagged(where.group, {NAME: where.deployment}):
         if item["id"].lower() not in lowered and kind_of(item["id"]):
             whole = arm.find(item["id"])
             if whole:
