@@ -70,7 +70,8 @@ class Arm:
     def put(self, resource: str, body: Mapping[str, Any]) -> None:
         """Have a resource be as a body says, and wait until it is; raises RefusedError where Azure refuses.
 
-        Where an answer got lost, and the client's own second try finds the first one under way, that is waited for.
+        Raises TransientError where it was taken and is not to be seen yet: the same may be asked for again. Where an
+        answer got lost, and the client's own second try finds the first one under way, that is waited for.
         """
         for left in reversed(range(_TRIES)):
             try:
@@ -86,7 +87,8 @@ class Arm:
         content = json.dumps(body).encode()
         self.settled(resource)
         operations = self.session.operations(kind.sdk)
-        with explained(f"{kind.name} {name_of(resource)} was not made"):
+        what = f"{kind.name} {name_of(resource)} was not made"
+        with explained(what):
             if kind.sdk:
                 poller = getattr(operations, kind.sdk.put)(
                     *names_of(resource), content, content_type="application/json", cls=_nothing
@@ -95,7 +97,13 @@ class Arm:
                 poller = operations.begin_create_or_update_by_id(
                     resource, content, api_version=kind.api, content_type="application/json", cls=_nothing
                 )
-            poller.result()
+        try:
+            with explained(what):
+                poller.result()
+        except RefusedError as error:
+            if error.status == _MISSING:
+                raise unseen(resource) from None
+            raise
 
     def patch(self, resource: str, body: Mapping[str, Any]) -> None:
         """Change what a body has of a resource, and wait until it is so; raises RefusedError where Azure refuses."""
@@ -198,6 +206,11 @@ class Arm:
                 raise
         if is_whole:
             yield from self.every(f"{scope}/resourcegroups", GROUP.api)
+
+
+def unseen(resource: str) -> TransientError:
+    """Return what says that a resource was made, and is not to be seen yet: not all of Azure knows it at once."""
+    return TransientError(f"{name_of(resource)}: is not to be seen yet; try again")
 
 
 def _content(answer: Any) -> Any:  # noqa: ANN401 - of azure-core

@@ -62,6 +62,8 @@ class Place:
         """Where the deployment is that was looked at last."""
         self._seen: Observed | None = None
         """What was there when it was looked at last."""
+        self._kept: Record | None = None
+        """The record that was written last, which is not always to be seen at once."""
         self._said: tuple[Wanted, list[Said]] | None = None
         """What was found out before anything was made, and for what."""
         self._has_made: str | None = None
@@ -158,15 +160,18 @@ class Place:
     def keep(self, record: Record) -> None:
         """Write the record of a deployment."""
         self._notes.write(self.where(record.deployment), record.model_dump_json())
+        self._kept = record
 
     def known(self) -> Record:
         """Return the record of the deployment that was looked at last, which may be one with nothing in it."""
         name = self._last().deployment
-        return self.record(name) or Record(deployment=name, target=self._target)
+        kept = self._kept if self._kept and self._kept.deployment == name else None
+        return self.record(name) or kept or Record(deployment=name, target=self._target)
 
     def close(self) -> None:
         """Drop the record of the deployment that was looked at last."""
         self._notes.drop(self._last())
+        self._kept = None
 
     def _last(self) -> Where:
         if self._at is None:
