@@ -82,6 +82,9 @@ def to_remove(target: Target, observed: Observed) -> Plan:
     """Return the plan that deletes everything of a deployment."""
     pushed = [item.name for item in observed.found if item.kind == "image" and item.properties.get("pushed")]
     notes = [f"what was pushed stays in its registry: {name}" for name in pushed]
+    key = observed.facts.get("key")
+    if isinstance(key, dict) and key.get("why"):
+        notes.append(f"where its API key is kept, it may stay: {key['why']}")
     return _plan("remove", observed, None, target.teardown(observed), notes)
 
 

@@ -67,7 +67,7 @@ class Place:
 
     # What is there
 
-    def observe(self, target: str, deployment: str) -> Observed:
+    def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:  # noqa: ARG002 - of others
         """Return everything that is there."""
         assert deployment == NAME
         return Observed(

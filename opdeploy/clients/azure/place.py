@@ -126,13 +126,16 @@ class Place:
                 groups.setdefault((name, group.lower()), group)
         return [(name, group) for (name, _), group in sorted(groups.items()) if not self._is_managed(group)]
 
-    def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:  # noqa: ARG002 - of engines
-        """Return everything that belongs to a deployment."""
+    def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:
+        """Return everything that belongs to a deployment.
+
+        On demand, where a plan is to be made, its endpoint is asked whether it takes the API key that is known.
+        """
         at = self.where(deployment)
         record = self.record(deployment)
-        there = seen.resources(self._arm, at, record)
+        there = seen.resources(self._arm, at, target, record)
         found = seen.observed(at, target, record, there, self._runs)
-        found = self._keys.observed(at, found, record, self._whole.azure.key_vault)
+        found = self._keys.observed(at, found, record, self._whole.azure.key_vault, shows=pushed)
         facts = {**found.facts, **self._facts(at)}
         self._seen = found.model_copy(update={"lock": self._notes.held(at), "facts": facts})
         return self._seen
@@ -211,6 +214,7 @@ class Place:
         if how:
             yield from how.obstacles(wanted, self._runs.facts(at, self._whole))
         yield from self._keyless()
+        yield from self._unrecorded()
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:
         """Yield what may not be enough, or is not there."""
@@ -231,9 +235,10 @@ class Place:
         if how is None:
             return []
         if self._said is None or self._said[0] != wanted:
-            is_seen = self._seen is not None and self._seen.deployment == wanted.deployment
-            observed = self._seen if self._seen and is_seen else self.observe(self._target, wanted.deployment)
-            self._said = (wanted, asked(self._arm, to_ask(how, wanted, self.where(wanted.deployment), observed)))
+            name = wanted.deployment
+            is_seen = self._seen is not None and self._seen.deployment == name
+            observed = self._seen if self._seen and is_seen else self.observe(self._target, name, pushed=True)
+            self._said = (wanted, asked(self._arm, to_ask(how, wanted, self.where(name), observed)))
         return self._said[1]
 
     def _key(self) -> Mapping[str, JsonValue]:
@@ -247,6 +252,22 @@ class Place:
             yield str(key["why"])
         elif key.get("missing"):
             yield unknown_key(self._last().deployment)
+
+    def _unrecorded(self) -> Iterator[str]:
+        """Yield what is to be done where something runs versions, and none is known: it would be taken for no version.
+
+        Azure deletes the oldest deployments of a group, which records are, where it has more than 700
+        (learn.microsoft.com/azure/azure-resource-manager/templates/deployment-history-deletions, read 2026-11-26).
+        """
+        lost = self._seen.facts.get("unrecorded") if self._seen else None
+        if self._seen and isinstance(lost, list) and lost:
+            name, group = self._seen.deployment, self._seen.group
+            yield (
+                f"{name}: {', '.join(map(str, lost))} is there without a record: say with --state where that is kept; "
+                f"or, where Azure has deleted it as one of many deployments of {group}, remove what is there (opdeploy "
+                f"remove {name} --target {self._target} --resource-group {group}), and keep the next one in a "
+                f"container: deploy.state"
+            )
 
     # The lock
 
