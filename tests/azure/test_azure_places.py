@@ -22,6 +22,7 @@ from opdeploy.errors import OpdeployError, TransientError
 from opdeploy.targets.azure.compare import KEYS, ref
 from opdeploy.targets.azure.names import Where
 from opdeploy.targets.azure.record import NAME, TARGET, Kept, Made, Record
+from opdeploy.targets.azure.record import VERSION as VERSION_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,11 +68,11 @@ class Cloud(Arm):
         self.there.pop(resource, None)
 
 
-def at_place(arm: Arm, **settings: Any) -> Place:  # noqa: ANN401 - of `deploy`
+def at_place(arm: Arm, key: str | None = None) -> Place:
     """Return a place which has looked at the deployment."""
-    deploy = Deploy.model_validate({"target": "aci", "azure": {"resource_group": "models"}, **settings})
+    deploy = Deploy.model_validate({"target": "aci", "azure": {"resource_group": "models"}})
     images: Any = SimpleNamespace(builds_here=False, push=None, build=None, remove=None)
-    found = Place(arm, deploy, "aci", images)
+    found = Place(arm, deploy, "aci", images, key=key)
     found.where("net")
     return found
 
@@ -254,6 +255,22 @@ def test_an_endpoint_is_shown_the_key_for_plans_alone(*, shows: bool, monkeypatc
     assert isinstance(facts, dict)
     assert facts["fits"] is (False if shows else None)
     assert shown == ([("http://net.example:8000", "the-key-of-another")] if shows else [])
+
+
+def test_looking_shows_no_endpoint_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deployments that are listed, or looked at: only that which a plan is made for is asked."""
+    shown: list[str] = []
+    monkeypatch.setattr(keys, "_taken", lambda endpoint, _key: shown.append(endpoint))
+    arm = Cloud((AT.group_id, {}), (GROUP, {**OWN, VERSION_TAG: "1"}))
+    address = {"ip": "203.0.113.9", "ports": [{"port": 8000}]}
+    arm.there[GROUP]["properties"] = {"instanceView": {"state": "Running"}, "ipAddress": address}
+    found = at_place(arm, key="the-key-of-another")
+    found.keep(Record(deployment="net", target="aci", versions=(VERSION,), current=1, made=(Made(id=GROUP),)))
+    assert [item.endpoint for item in found.all("aci")] == ["http://203.0.113.9:8000"]
+    found.observe("aci", "net")
+    assert shown == []
+    found.observe("aci", "net", pushed=True)
+    assert shown == ["http://203.0.113.9:8000"]
 
 
 @pytest.mark.parametrize("given", [None, "the-key-that-is-given"])

@@ -129,6 +129,13 @@ def test_a_secret_that_was_made_is_removed_before_the_record() -> None:
     assert "azure.drop_key" not in calls(to_remove(TARGET, deployed(wanted(), {})))
 
 
+def test_a_removal_says_that_a_key_may_stay() -> None:
+    """Where the vault does not tell whether it has one."""
+    assert to_remove(TARGET, deployed(wanted(), {"known": True})).notes == ()
+    notes = to_remove(TARGET, deployed(wanted(), {"known": True, "why": "keys: was not reached"})).notes
+    assert notes == ("where its API key is kept, it may stay: keys: was not reached",)
+
+
 class Knowing:
     """A place that knows a key, or none."""
 

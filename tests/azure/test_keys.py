@@ -81,6 +81,15 @@ def test_another_key_takes_the_place_of_the_one_before(project: Clouded) -> None
     assert project.since(project.deploy) == []
 
 
+def test_a_rollback_to_what_answers_gives_it_the_new_key(project: Clouded) -> None:
+    """It is asked whether it takes the key that is known, as before any plan."""
+    assert project.deploy().code == 0
+    project.key = NEW
+    done = project.run("rollback", "--to", "1", "--yes")
+    assert done.code == 0, done.err
+    assert project.takes(NEW)
+
+
 @pytest.mark.slow
 def test_a_version_that_fails_leaves_the_new_key(project: Clouded) -> None:
     """The version before answers again, with the key that is given."""
