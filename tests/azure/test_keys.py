@@ -180,6 +180,25 @@ def test_a_vault_that_is_not_there_is_told(project: Clouded) -> None:
 
 
 @pytest.mark.slow
+def test_a_vault_that_is_gone_locks_nobody_out(project: Clouded, vault: Vault) -> None:
+    """What there is is shown, and why the key is not known; it is removed, and nothing is deployed."""
+    assert project.deploy().code == 0
+    assert vault.secrets
+    project.arm.vaults.clear()
+    said = "secret opdeploy-net of https://keys.vault.azure.net was not read: Azure was not reached"
+    status = project.run("status")
+    assert status.code == 0, status.err
+    assert said in " ".join(status.out.split())
+    done = project.deploy()
+    assert done.code == 1
+    assert said in done.err
+    removed = project.run("remove", "--yes")
+    assert removed.code == 0, removed.err
+    assert said in removed.err
+    assert project.left() == []
+
+
+@pytest.mark.slow
 def test_a_deployment_that_is_killed_goes_on_with_the_key_of_its_vault(tmp_path: Path) -> None:
     """Whatever was kept when it was killed; then all of it goes, the secret too."""
 
