@@ -175,7 +175,7 @@ def rollback(
     )._replace(force=force_conflicts)
     profile, how = target_of(found)
     with place(found) as there:
-        observed = there.place.observe(profile.id, name_of(found, name, profile))
+        observed = there.place.observe(profile.id, name_of(found, name, profile), pushed=profile.id in AZURE)
         require(observed)
         if not break_lock:
             require_free(observed.deployment, observed.lock)

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
         def all(self, target: str) -> Iterator[Observed]:
             """Yield all deployments."""
 
-        def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:
-            """Return everything that belongs to a deployment; on demand, whether its images are in their registry."""
-
         def obstacles(self, wanted: Wanted) -> Iterator[str]:
             """Yield what would keep it from being made, a sentence each with what to do."""
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 class Place(Servers, Locks, Protocol):
     """Where deployments live."""
 
-    def observe(self, target: str, deployment: str) -> Observed:
-        """Return everything that belongs to a deployment."""
+    def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:
+        """Return everything that belongs to a deployment; on demand, what a plan depends on and others tell."""
 
     def api_key(self, deployment: str) -> str | None:
         """Return the API key of a deployment, where it has one."""
@@ -155,7 +155,7 @@ def _like(error: OpdeployError, message: str) -> OpdeployError:
 
 def _back(plan: Plan, work: Work) -> str:
     """Carry out what returns to the version that worked, and say how that ended."""
-    observed = work.place.observe(plan.target, plan.deployment)
+    observed = work.place.observe(plan.target, plan.deployment, pushed=True)
     if plan.before is not None:
         stayed = observed.current is not None and observed.current.number == plan.before
         steps = work.target.back(observed, plan.before, plan)

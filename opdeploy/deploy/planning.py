@@ -87,6 +87,9 @@ def left(observed: Observed) -> Iterator[str]:
     for item in observed.found:
         if item.kind == "image" and item.properties.get("pushed"):
             yield f"what was pushed stays in its registry: {item.name}"
+    key = observed.facts.get("key")
+    if isinstance(key, dict) and key.get("why"):
+        yield f"where its API key is kept, it may stay: {key['why']}"
     if theirs := others(observed):
         yield stays(observed.group, theirs)
 

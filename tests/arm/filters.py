@@ -12,7 +12,10 @@ FIELDS = {"name": "name", "resourcetype": "type", "location": "location", "kind"
 
 
 def chosen(items: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
-    """Return what a filter chooses: a tag by name and value, or fields, and not both; raises Refused."""
+    """Return what a filter chooses: a tag by name and value, or fields, and not both; raises Refused.
+
+    What is chosen by a tag is told without its tags (azure-mgmt-resource 26.0.0, resources.list).
+    """
     if not text:
         return items
     terms = {}
@@ -24,7 +27,8 @@ def chosen(items: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
     tag, value = terms.pop("tagname", None), terms.pop("tagvalue", None)
     if (tag and terms) or (value is not None and not tag) or set(terms) - {*FIELDS, "resourcegroup"}:
         raise _invalid(text)
-    return [item for item in items if _tagged(item, tag, value) and _has(item, terms)]
+    found = [item for item in items if _tagged(item, tag, value) and _has(item, terms)]
+    return [{name: each for name, each in item.items() if name != "tags"} for item in found] if tag else found
 
 
 def _tagged(item: dict[str, Any], tag: str | None, value: str | None) -> bool:

@@ -69,7 +69,9 @@ def test_lists_come_in_pages_and_by_tags(arm: Arm, caller: Caller) -> None:
         caller.put(caller.path(IDENTITY, f"id-{number}"), "2024-11-30", body)
     every = caller.resources.resources
     assert [each.name for each in every.list()] == [f"id-{number}" for number in range(5)]
-    assert [each.name for each in every.list(filter="tagName eq 'odd' and tagValue eq '1'")] == ["id-1", "id-3"]
+    odd = [*every.list(filter="tagName eq 'odd' and tagValue eq '1'")]
+    assert [(each.name, each.tags) for each in odd] == [("id-1", None), ("id-3", None)], "they are told without tags"
+    assert {(each.tags or {}).get("odd") for each in every.list()} == {"0", "1"}
     assert [each.name for each in every.list_by_resource_group("g", filter=f"resourceType eq '{REGISTRY}'")] == []
     told = [each.as_dict() for each in every.list(expand="createdTime,provisioningState")]
     assert {(each["provisioningState"], "createdTime" in each) for each in told} == {("Succeeded", True)}

@@ -11,7 +11,8 @@ from opdeploy.clients.azure.sites import Sites
 from opdeploy.deploy_settings import Deploy
 from opdeploy.targets.azure import web
 from opdeploy.targets.azure.names import completed, where
-from opdeploy.targets.azure.record import Kept, Made, Record
+from opdeploy.targets.azure.record import NAME as NAMED
+from opdeploy.targets.azure.record import TARGET, Kept, Made, Record
 from opdeploy.targets.base import Wanted
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Imagined:
         """Return what is there, as a plan is made for it."""
         at = where(wanted().settings, NAME)
         own = seen._is_own  # noqa: SLF001 - what belongs to it is told apart as in a cloud
-        there = {key: item for key, item in self.there.items() if own(item, NAME)}
+        there = {key: item for key, item in self.there.items() if own(item, {NAMED: NAME, TARGET: "webapp"})}
         found = seen.observed(at, "webapp", self.record, there, Sites(None))  # type: ignore[arg-type]  # asks nothing
         plan = next((item for item in there.values() if "/serverfarms/" in item["id"]), None)
         facts: dict[str, Any] = {"builds": "registry", "registry": None, **found.facts}

@@ -118,3 +118,32 @@ def test_who_is_not_signed_in_is_told_in_a_line(project: Clouded) -> None:
     (line,) = told.err.splitlines()
     assert "nobody is signed in to Azure" in line
     assert line.endswith("sign in with: az login")
+
+
+def test_what_is_not_to_be_seen_at_once_is_made_again(project: Clouded) -> None:
+    """Not all of Azure knows at once what was made: a step that does not find it is tried again."""
+    project.arm.unseen = {"/userAssignedIdentities/*": 3}
+    done = project.deploy()
+    assert done.code == 0, done.err
+    assert project.versions() == {1: ("running", True)}
+
+
+def test_what_has_no_record_any_more_is_not_taken_for_nothing(project: Clouded) -> None:
+    """Azure deletes old records: nothing is made in the place of what answers, and it can be removed."""
+    assert project.deploy().code == 0
+    before = project.left()
+    record = next(name for name in before if name.endswith("/deployments/opdeploy-net"))
+    project.arm.resources.pop(record.lower())
+    project.model(seed=1, wrong=3)
+    done = project.deploy()
+    assert done.code == 1
+    assert (
+        "net: container group net is there without a record: say with --state where that is kept; or, where Azure has "
+        "deleted it as one of many deployments of models, remove what is there (opdeploy remove net --target aci "
+        "--resource-group models), and keep the next one in a container: deploy.state"
+    ) in " ".join(done.err.split())
+    assert "without a record" in project.run("plan").out
+    assert project.left() == [name for name in before if name != record]
+    removed = project.run("remove", "net", "--target", "aci", "--resource-group", "models", "--yes")
+    assert removed.code == 0, removed.err
+    assert project.left() == []

@@ -215,3 +215,15 @@ def test_what_is_in_a_group_is_ours_or_of_others(item: dict[str, Any], *, is_the
     arm: Any = Listing(item)
     place = azure.MachinePlace(arm, Deploy.model_validate({}), arm, arm)
     assert bool(others(arm, AT, place._own(AT, {SITE.lower(): {}, AT.group_id.lower(): {}}))) is is_theirs  # noqa: SLF001 - of no other place
+
+
+def test_what_is_in_a_group_that_was_there_is_found(clouded: Callable[..., Clouded]) -> None:
+    """By what its resources have as tags, with the group's name and without."""
+    project = clouded("aci", azure={"resource_group": None, "build": "registry"})
+    made(project.arm, f"{project.arm.scope}/resourceGroups/existing", "2025-04-01", {"location": REGION})
+    project.arm.page = 1
+    assert project.deploy("--resource-group", "existing").code == 0
+    for more in ((), ("--resource-group", "existing")):
+        listed = json.loads(project.run("list", "-o", "json", *more).out)
+        assert [(item["deployment"], item["group"]) for item in listed] == [("net", "existing")]
+    assert project.status()["ready"]

@@ -213,6 +213,13 @@ def test_a_secret_stays_in_the_vault_that_is_named() -> None:
     assert calls(to_deploy(TARGET, want, deployed(want, {"known": True, "fits": True, "kept": True}, SECRET), ())) == []
 
 
+def test_a_removal_says_that_a_key_may_stay() -> None:
+    """Where the vault does not tell whether it has one."""
+    assert to_remove(TARGET, deployed(wanted(), {"known": True})).notes == ()
+    notes = to_remove(TARGET, deployed(wanted(), {"known": True, "why": "keys: was not reached"})).notes
+    assert notes == ("where its API key is kept, it may stay: keys: was not reached",)
+
+
 class Knowing:
     """A place that knows a key, or none."""
 

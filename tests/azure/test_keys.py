@@ -87,6 +87,15 @@ def test_another_key_takes_the_place_of_the_one_before(project: Clouded) -> None
     assert project.since(project.deploy) == []
 
 
+def test_a_rollback_to_what_answers_gives_it_the_new_key(project: Clouded) -> None:
+    """It is asked whether it takes the key that is known, as before any plan."""
+    assert project.deploy().code == 0
+    project.key = NEW
+    done = project.run("rollback", "--to", "1", "--yes")
+    assert done.code == 0, done.err
+    assert project.takes(NEW)
+
+
 @pytest.mark.slow
 def test_a_version_that_fails_leaves_the_new_key(project: Clouded) -> None:
     """The version before answers again, with the key that is given."""
@@ -209,6 +218,25 @@ def test_a_vault_that_is_not_there_is_told(project: Clouded) -> None:
     done = project.deploy()
     assert done.code == 1
     assert "https://nowhere.vault.azure.net" in done.err
+    assert project.left() == []
+
+
+@pytest.mark.slow
+def test_a_vault_that_is_gone_locks_nobody_out(project: Clouded, vault: Vault) -> None:
+    """What there is is shown, and why the key is not known; it is removed, and nothing is deployed."""
+    assert project.deploy().code == 0
+    assert vault.secrets
+    project.arm.vaults.clear()
+    said = "secret opdeploy-net of https://keys.vault.azure.net was not read: Azure was not reached"
+    status = project.run("status")
+    assert status.code == 0, status.err
+    assert said in " ".join(status.out.split())
+    done = project.deploy()
+    assert done.code == 1
+    assert said in done.err
+    removed = project.run("remove", "--yes")
+    assert removed.code == 0, removed.err
+    assert said in removed.err
     assert project.left() == []
 
 

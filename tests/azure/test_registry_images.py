@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+import json
+import tarfile
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
+from opdeploy.clients.azure import cloud as clouds
+from opdeploy.clients.azure.images import Images
+from opdeploy.errors import OpdeployError
 from tests.arm import answers
 
 if TYPE_CHECKING:
@@ -94,3 +102,94 @@ def test_an_image_that_cannot_be_removed_is_removed_by_the_next_deployment(proje
     assert project.deploy().code == 0
     assert set(project.versions()) == {2, 3}
     assert images(project) == of_versions(project)
+
+
+ASKS = 'Bearer realm="https://ghcr.example/token",service="ghcr.example",scope="repository:user/image:pull"'
+
+
+def _layer() -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as archive:
+        member = tarfile.TarInfo("model/x")
+        member.size = 1
+        archive.addfile(member, io.BytesIO(b"1"))
+    return made.getvalue()
+
+
+class Reply(requests.Response):
+    """What a registry says."""
+
+    def __init__(self, said: Any, status: int = 200, **headers: str) -> None:  # noqa: ANN401 - JSON, or bytes
+        super().__init__()
+        self.status_code = status
+        self.raw = io.BytesIO(said if isinstance(said, bytes) else json.dumps(said).encode())
+        self.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+
+
+class World:
+    """Registries that are not Azure's, and what they were asked, with the token that was shown."""
+
+    def __init__(self, *, asks: bool = True) -> None:
+        self.asks = asks
+        self.seen: list[tuple[str, str]] = []
+
+    def request(self, method: str, url: str, headers: dict[str, str] | None = None, **more: Any) -> Reply:  # noqa: ANN401
+        """Answer a request."""
+        shown = (headers or {}).get("Authorization", "")
+        self.seen.append((f"{method} {url}", shown))
+        if url.endswith("/v2/"):
+            return Reply(b"", 401, WWW_Authenticate=ASKS) if self.asks else Reply(b"")
+        if url == "https://ghcr.example/token":
+            assert more["params"] == {"service": "ghcr.example", "scope": "repository:me/opdeploy-net:pull"}
+            return Reply({"token": "anybodys"})
+        if self.asks and shown != "Bearer anybodys":
+            return Reply({"errors": []}, 401)
+        return Reply(_layer()) if "/blobs/" in url else Reply({"layers": [{"digest": "base"}, {"digest": "last"}]})
+
+
+def _images(asked: list[str]) -> Images:
+    """Return images of who would show a token of Azure."""
+
+    def token(audience: str) -> str:
+        asked.append(audience)
+        return "the-users"
+
+    return Images(SimpleNamespace(cloud=clouds.cloud("AzureCloud"), token=token))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("asks", [True, False])
+@pytest.mark.parametrize(
+    ("name", "server"),
+    [
+        ("ghcr.example/me/opdeploy-net:1", "ghcr.example"),
+        ("azurecr.io.example/me/opdeploy-net:1", "azurecr.io.example"),
+        ("me/opdeploy-net:1", "registry-1.docker.io"),
+        ("docker.io/me/opdeploy-net:1", "registry-1.docker.io"),
+    ],
+)
+def test_another_registry_is_read_as_by_anybody(
+    name: str, server: str, *, asks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the token that it gives to everyone, or none; it is shown none of Azure."""
+    world = World(asks=asks)
+    asked: list[str] = []
+    monkeypatch.setattr(requests, "request", world.request)
+    _images(asked).artefact(name, tmp_path)
+    assert (tmp_path / "model" / "x").read_text() == "1"
+    of_it = f"GET https://{server}/v2/me/opdeploy-net"
+    token = "Bearer anybodys" if asks else ""
+    assert world.seen[-2:] == [(f"{of_it}/manifests/1", token), (f"{of_it}/blobs/last", token)]
+    assert asked == []
+
+
+@pytest.mark.parametrize("server", ["ghcr.example", "azurecr.io", "me.azurecr.io.example", "me.example#.azurecr.io"])
+def test_another_registry_is_shown_no_token(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a push, or to remove an image, it would be asked for one of its own."""
+    world = World()
+    asked: list[str] = []
+    monkeypatch.setattr(requests, "request", world.request)
+    with pytest.raises(OpdeployError, match="is no registry of AzureCloud, and so is shown no token of it"):
+        _images(asked).refresh_token(server)
+    with pytest.raises(OpdeployError, match="is no registry of AzureCloud"):
+        _images(asked).remove(f"{server}/net:1")
+    assert (world.seen, asked) == ([], [])

@@ -36,6 +36,8 @@ class Place:
         self.state: State = "running"
         self.held: Lock | None = None
         self.log: list[str] = []
+        self.looks: list[str] = []
+        """What for it was looked at, in order."""
         self.failures: dict[str, BaseException] = {}
         """What is raised, by what is done."""
 
@@ -67,9 +69,10 @@ class Place:
 
     # What is there
 
-    def observe(self, target: str, deployment: str) -> Observed:
+    def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:
         """Return everything that is there."""
         assert deployment == NAME
+        self.looks.append("for a plan" if pushed else "")
         return Observed(
             target=target,
             deployment=deployment,

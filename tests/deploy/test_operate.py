@@ -109,8 +109,10 @@ def test_a_failure_returns_to_what_worked(work: Callable[..., Work], tmp_path: P
         update={"steps": tuple(step.model_copy(update={"repeatable": False}) for step in plan.steps)}
     )
     place.failures["point to 2"] = error
+    place.looks.clear()
     with pytest.raises(type(error)) as caught:
         perform(plan, work(place))
+    assert place.looks == ["", "for a plan"]
     assert place.log == [
         "make 2",
         "point to 2",

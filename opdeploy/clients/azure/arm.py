@@ -69,7 +69,8 @@ class Arm:
     def put(self, resource: str, body: Mapping[str, Any]) -> None:
         """Have a resource be as a body says, and wait until it is; raises RefusedError where Azure refuses.
 
-        Where an answer got lost, and the client's own second try finds the first one under way, that is waited for.
+        Raises TransientError where it was taken and is not to be seen yet: the same may be asked for again. Where an
+        answer got lost, and the client's own second try finds the first one under way, that is waited for.
         """
         for left in reversed(range(_TRIES)):
             try:
@@ -85,7 +86,8 @@ class Arm:
         content = json.dumps(body).encode()
         self.settled(resource)
         operations = self.session.operations(kind.sdk)
-        with explained(f"{kind.name} {name_of(resource)} was not made"):
+        what = f"{kind.name} {name_of(resource)} was not made"
+        with explained(what):
             if kind.sdk:
                 poller = getattr(operations, kind.sdk.put)(
                     *names_of(resource), content, content_type="application/json", cls=_nothing
@@ -94,7 +96,13 @@ class Arm:
                 poller = operations.begin_create_or_update_by_id(
                     resource, content, api_version=kind.api, content_type="application/json", cls=_nothing
                 )
-            poller.result()
+        try:
+            with explained(what):
+                poller.result()
+        except RefusedError as error:
+            if error.status == _MISSING:
+                raise unseen(resource) from None
+            raise
 
     def patch(self, resource: str, body: Mapping[str, Any]) -> None:
         """Change what a body has of a resource, and wait until it is so; raises RefusedError where Azure refuses."""
@@ -178,21 +186,30 @@ class Arm:
                 raise OpdeployError(f"{path}: the list goes on at {further}, which is not Azure; try again")
             answer = self.ask("GET", further, api)
 
-    def tagged(self, group: str | None, tag: str, value: str) -> Iterator[dict[str, Any]]:
-        """Yield what has a tag with a value, in a group or in the whole subscription: its id, type, region and tags.
+    def tagged(self, group: str | None, tags: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Yield what has these tags, in a group or in the whole subscription: its id, type, region and tags.
 
-        Where there is no such group, nothing has.
+        Where there is no such group, nothing has. All are listed and chosen here: where Azure chooses by a tag, it
+        tells no tags (azure-mgmt-resource 26.0.0, resources.list, read 2026-11-26).
         """
         scope = f"/subscriptions/{self.session.subscription}{f'/resourceGroups/{group}' if group else ''}"
-        text = value.replace("'", "''")
-        query = {"$filter": f"tagName eq '{tag}' and tagValue eq '{text}'"}
+        for item in self._listed(scope, is_whole=group is None):
+            if tags.items() <= (item.get("tags") or {}).items():
+                yield item
+
+    def _listed(self, scope: str, *, is_whole: bool) -> Iterator[dict[str, Any]]:
         try:
-            yield from self.every(f"{scope}/resources", GROUP.api, query)
+            yield from self.every(f"{scope}/resources", GROUP.api)
         except RefusedError as error:
             if error.status != _MISSING:
                 raise
-        if group is None:
-            yield from self.every(f"{scope}/resourcegroups", GROUP.api, query)
+        if is_whole:
+            yield from self.every(f"{scope}/resourcegroups", GROUP.api)
+
+
+def unseen(resource: str) -> TransientError:
+    """Return what says that a resource was made, and is not to be seen yet: not all of Azure knows it at once."""
+    return TransientError(f"{name_of(resource)}: is not to be seen yet; try again")
 
 
 def _content(answer: Any) -> Any:  # noqa: ANN401 - of azure-core

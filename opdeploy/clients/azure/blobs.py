@@ -50,6 +50,7 @@ class Address(NamedTuple):
 class _Held(NamedTuple):
     """A lease that this process has."""
 
+    blob: Any
     lease: Any
     lock: Lock
     ended: threading.Event
@@ -126,7 +127,8 @@ class Blobs:
                 if error.status in _LOST:
                     return False
                 raise
-        held = _Held(_lease(self._of(at), lease.id), lock, threading.Event())
+        own = self._of(at)
+        held = _Held(own, _lease(own, lease.id), lock, threading.Event())
         self._held[self._name(at)] = held
         threading.Thread(target=_renewed, args=(held,), daemon=True).start()
         return True
@@ -134,12 +136,13 @@ class Blobs:
     def give_back(self, at: Where, lock: Lock) -> None:
         """Give a lock back that this process has, or break another's; one that holds no more is no error."""
         held = self._held.get(self._name(at))
-        with self._of(at) as blob:
-            if held is None or held.lock.process != lock.process:
+        if held is None or held.lock.process != lock.process:
+            with self._of(at) as blob:
                 self._break(at, blob, lock)
-                return
-            del self._held[self._name(at)]
-            held.ended.set()
+            return
+        del self._held[self._name(at)]
+        held.ended.set()
+        with held.blob as blob:
             try:
                 with explained(self._what(at, "unlocked")):
                     found = self._properties(at, blob)

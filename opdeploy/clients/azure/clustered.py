@@ -202,18 +202,23 @@ class Clustered(Place):
     def lock(self, deployment: str, lock: Lock) -> Lock:
         """Take the lock of a deployment in Azure, and in its cluster, where those look who name it by a context."""
         held = super().lock(deployment, lock)
-        if held.process != lock.process or not self._is_reached(deployment):
+        if held.process != lock.process:
             return held
-        theirs = self.inside.lock(deployment, lock)
-        if theirs.process != lock.process:
-            super().unlock(deployment, lock)
+        theirs: Lock | None = None
+        try:
+            theirs = self.inside.lock(deployment, lock) if self._is_reached(deployment) else held
+        finally:
+            if theirs is None or theirs.process != lock.process:
+                super().unlock(deployment, lock)
         return theirs
 
     def unlock(self, deployment: str, lock: Lock) -> None:
         """Give a lock back, unless another is in its place."""
-        if self._is_reached(deployment):
-            self.inside.unlock(deployment, lock)
-        super().unlock(deployment, lock)
+        try:
+            if self._is_reached(deployment):
+                self.inside.unlock(deployment, lock)
+        finally:
+            super().unlock(deployment, lock)
 
     def _is_reached(self, deployment: str) -> bool:
         there = self._clusters.there(self.where(deployment))

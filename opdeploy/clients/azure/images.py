@@ -1,7 +1,8 @@
-"""What container registries of Azure hold: images are read there, and removed."""
+"""What container registries hold: images are read there, and in those of Azure removed."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.clients.docker.archive import extract
-from opdeploy.errors import TransientError
+from opdeploy.clients.docker.registry import HUB, host_of
+from opdeploy.errors import OpdeployError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +35,14 @@ class Images:
         self._session = session
 
     def artefact(self, name: str, folder: Path) -> None:
-        """Write the artefact that an image holds below a folder: it is its last layer, which alone is fetched."""
+        """Write the artefact that an image holds below a folder: it is its last layer, which alone is fetched.
+
+        Of a registry that is not Azure's it is read as anybody reads it, as Azure does: it is shown no token of Azure.
+        """
         server, repository, tag = _parts(name)
-        headers = {**self._may(server, repository, "pull"), "Accept": _MANIFESTS}
+        is_ours = self._is_ours(server)
+        may = self._may(server, repository, "pull") if is_ours else _anybody(server, repository)
+        headers = {**may, "Accept": _MANIFESTS}
         where = f"https://{server}/v2/{repository}"
         with answer("GET", f"{where}/manifests/{tag}", headers=headers) as told:
             digest = told.json()["layers"][-1]["digest"]
@@ -63,13 +70,23 @@ class Images:
                 raise
 
     def refresh_token(self, server: str) -> str:
-        """Return a token of a registry for a token of Azure.
+        """Return a token of a registry for a token of Azure; raises OpdeployError for a registry that is not Azure's.
 
         github.com/Azure/acr, docs/AAD-OAuth.md, "Calling POST /oauth2/exchange".
         """
+        if not self._is_ours(server):  # it could do in all registries of Azure whatever the user may
+            cloud = self._session.cloud
+            raise OpdeployError(
+                f"{server}: is no registry of {cloud.name}, and so is shown no token of it; name one that ends with "
+                f".{cloud.registries}"
+            )
         asked = {"grant_type": "access_token", "service": server, "access_token": self._session.token(_AUDIENCE)}
         with answer("POST", f"https://{server}/oauth2/exchange", data=asked) as told:
             return str(told.json()["refresh_token"])
+
+    def _is_ours(self, server: str) -> bool:
+        """Tell whether a registry is one of Azure, by its name."""
+        return re.fullmatch(rf"[a-z0-9.-]+\.{re.escape(self._session.cloud.registries)}", server.lower()) is not None
 
     def _may(self, server: str, repository: str, actions: str) -> dict[str, str]:
         """Return the header of a request which does something with a repository."""
@@ -84,26 +101,50 @@ class Images:
 
 
 def _parts(name: str) -> tuple[str, str, str]:
-    """Return the server, the repository and the tag of an image."""
-    server, _, path = name.partition("/")
-    repository, _, tag = path.rpartition(":")
-    return server, repository, tag
+    """Return the server, the repository and the tag of an image; what names no server is on Docker Hub."""
+    path, _, tag = name.removeprefix("docker.io/").rpartition(":")
+    server = host_of(path)
+    return server, path if server == HUB else path.partition("/")[2], tag
+
+
+def _anybody(server: str, repository: str) -> dict[str, str]:
+    """Return the header of a request which reads a repository that is open to anyone.
+
+    distribution.github.io/distribution/spec/auth/token, read 2026-11-26.
+    """
+    with _reply("GET", f"https://{server}/v2/") as told:
+        asked = told.headers.get("WWW-Authenticate", "") if told.status_code == HTTPStatus.UNAUTHORIZED else ""
+    terms = dict(re.findall(r'(\w+)="([^"]*)"', asked))
+    if not terms.get("realm", "").startswith("https://"):
+        return {}
+    query = {"service": terms.get("service", server), "scope": f"repository:{repository}:pull"}
+    with answer("GET", terms["realm"], params=query) as told:
+        given = told.json()
+    return {"Authorization": f"Bearer {given.get('token') or given.get('access_token')}"}
 
 
 @contextmanager
 def answer(method: str, url: str, **more: Any) -> Iterator[Response]:  # noqa: ANN401 - what requests takes
     """Give the answer to a request; raises RefusedError where it is refused, TransientError where none comes."""
+    with _reply(method, url, **more) as told:
+        if not told.ok:
+            said = " ".join(told.text.split())[:200]
+            raise RefusedError(
+                f"{method} {url.partition('?')[0]}: {told.status_code} {said}; see that you may use the registry (az "
+                f"acr login), or that one which is not Azure's is open to everyone",
+                status=told.status_code,
+            )
+        yield told
+
+
+@contextmanager
+def _reply(method: str, url: str, **more: Any) -> Iterator[Response]:  # noqa: ANN401 - what requests takes
+    """Give what comes of a request, also where it is refused; raises TransientError where nothing comes."""
     import requests
 
     where = url.partition("?")[0]  # what follows may be a secret
     try:
         with requests.request(method, url, timeout=_SECONDS, **more) as told:
-            if not told.ok:
-                said = " ".join(told.text.split())[:200]
-                raise RefusedError(
-                    f"{method} {where}: {told.status_code} {said}; see that you may use the registry: az acr login",
-                    status=told.status_code,
-                )
             yield told
     except requests.RequestException as error:
         raise TransientError(f"{method} {where}: got no answer: {type(error).__name__}; check the network") from None

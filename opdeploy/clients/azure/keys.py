@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.clients.azure.vault import Vault
 from opdeploy.deployment import Found
-from opdeploy.errors import InputError
+from opdeploy.errors import InputError, TransientError
 from opdeploy.targets.azure.record import MANAGED_BY, NAME, TARGET
 from opdeploy.targets.azure.vault import KIND, secret_name
 
@@ -51,11 +51,12 @@ class Keys:
         found = (self._kept(at, vault) for vault in vaults if vault)
         return self._given or next((kept.value for kept in found if kept), None) or self._told(at)
 
-    def observed(self, at: Where, seen: Observed, record: Record | None, vault: str | None) -> Observed:
+    def observed(self, at: Where, seen: Observed, record: Record | None, vault: str | None, *, shows: bool) -> Observed:
         """Return a deployment with its secret, and with what is known of its key.
 
         `known` tells whether it is, `missing` whether that is needed, `fits` whether the endpoint takes it, `kept`
-        whether the vault has it; `why` says why that was not read.
+        whether the vault has it; `why` says why that was not read. Where it `shows` the endpoint no key, which is for
+        plans alone, it is not known whether that fits.
         """
         facts: dict[str, JsonValue] = {"vault": vault}
         key, secret = self._given, None
@@ -63,12 +64,14 @@ class Keys:
             key = self.find(at, vault, record.vault if record else None)
             facts["kept"] = bool(vault and key and (kept := self._kept(at, vault)) and kept.value == key)
             secret = self._secret(at, vault, record)
-        except RefusedError as error:
+        except (RefusedError, TransientError) as error:  # a vault that is gone has no name any more
             facts["why"] = str(error)
         asks = _asks(seen, record)
-        facts |= {"known": key is not None, "missing": asks and key is None, "fits": _fits(seen, record, key)}
+        fits = _fits(seen, record, key) if shows else None
+        facts |= {"known": key is not None, "missing": asks and key is None, "fits": fits}
         found = (*seen.found, secret) if secret else seen.found
-        return seen.model_copy(update={"found": found, "facts": {**seen.facts, "key": facts}})
+        events = (*seen.events, str(facts["why"])) if "why" in facts else seen.events
+        return seen.model_copy(update={"found": found, "events": events, "facts": {**seen.facts, "key": facts}})
 
     def keep(self, at: Where, vault: str, name: str, before: str | None) -> None:
         """Keep the key in a vault: that which is known, also of a vault that has had it before, else one that is made.

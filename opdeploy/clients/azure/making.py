@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.clients.azure.arm import unseen
 from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.clients.azure.revising import Revising
 from opdeploy.clients.azure.sites import Switches
@@ -48,8 +49,9 @@ class Making:
         record = before.with_made(Made(id=resource, body=dict(body)))
         if not is_group:
             self._place.keep(record)
-        properties = {name: self._arm.find(name) or {} for name in refs(dict(body))}
+        properties = {name: self._seen(name) for name in refs(dict(body))}
         for name in keyed(dict(body)):
+            self._seen(name)
             holder = kind_of(name)
             properties[asked_for(name)] = self._arm.ask("POST", asked_for(name), holder.api if holder else "")
         try:
@@ -122,6 +124,13 @@ class Making:
     def close(self) -> None:
         """Remove the record."""
         self._place.close()
+
+    def _seen(self, resource: str) -> dict[str, Any]:
+        """Return a resource that was made before; raises TransientError where Azure does not show it yet."""
+        found = self._arm.find(resource)
+        if found is None:
+            raise unseen(resource)
+        return found
 
     def _record(self) -> Record:
         return self._place.known()

@@ -7,9 +7,11 @@ whoever may make resources there may write.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from opdeploy.deployment import Lock
+from opdeploy.errors import OpdeployError
 from opdeploy.targets.azure.requests import NOTE, kept
 
 if TYPE_CHECKING:
@@ -87,9 +89,14 @@ class Notes:
         """
         if held := self.held(at):
             return held
-        self._write(at.lock, lock.model_dump_json())
-        time.sleep(_SETTLED_S)
-        return self.held(at) or lock
+        try:
+            self._write(at.lock, lock.model_dump_json())
+            time.sleep(_SETTLED_S)
+            return self.held(at) or lock
+        except BaseException:
+            with suppress(OpdeployError):
+                self.give_back(at, lock)
+            raise
 
     def give_back(self, at: Where, lock: Lock) -> None:
         """Give a lock back, unless another is in its place."""

@@ -62,6 +62,8 @@ class Place:
         """Where the deployment is that was looked at last."""
         self._seen: Observed | None = None
         """What was there when it was looked at last."""
+        self._kept: Record | None = None
+        """The record that was written last, which is not always to be seen at once."""
         self._said: tuple[Wanted, list[Said]] | None = None
         """What was found out before anything was made, and for what."""
         self._has_made: str | None = None
@@ -119,7 +121,7 @@ class Place:
         """Return the names of all deployments on the platform, each with the group that it is in."""
         groups: dict[tuple[str, str], str] = {}
         lone: set[tuple[str, str]] = set()
-        for item in self._arm.tagged(self._settings.azure.resource_group, TARGET, self._target):
+        for item in self._arm.tagged(self._settings.azure.resource_group, {TARGET: self._target}):
             name, group = (item.get("tags") or {}).get(NAME), name_of(group_of(item["id"]))
             if name and (name, group.lower()) not in groups:
                 groups[name, group.lower()] = group
@@ -136,17 +138,20 @@ class Place:
         is_known = self._notes.read(at) is not None or self._notes.held(at) is not None
         return not is_known and bool(others(self._arm, at, self._own(at, {})))
 
-    def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:  # noqa: ARG002 - of engines
-        """Return everything that belongs to a deployment."""
+    def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:
+        """Return everything that belongs to a deployment.
+
+        On demand, where a plan is to be made, its endpoint is asked whether it takes the API key that is known.
+        """
         at = self.where(deployment)
         record = self.record(deployment)
-        there = seen.resources(self._arm, at, record)
+        there = seen.resources(self._arm, at, target, record)
         around = self._facts(at, there)
         group = around.get("group")
         if record is None and isinstance(group, dict) and group.get("others"):  # it was left, and is theirs now
             there.pop(at.group_id.lower(), None)
         found = seen.observed(at, target, record, there, self._runs)
-        found = self._keys.observed(at, found, record, self._whole.azure.key_vault)
+        found = self._keys.observed(at, found, record, self._whole.azure.key_vault, shows=pushed)
         facts = {**found.facts, **around}
         self._seen = found.model_copy(update={"lock": self._notes.held(at), "facts": facts})
         return self._seen
@@ -174,15 +179,18 @@ class Place:
     def keep(self, record: Record) -> None:
         """Write the record of a deployment."""
         self._notes.write(self.where(record.deployment), record.model_dump_json())
+        self._kept = record
 
     def known(self) -> Record:
         """Return the record of the deployment that was looked at last, which may be one with nothing in it."""
         name = self.at.deployment
-        return self.record(name) or Record(deployment=name, target=self._target)
+        kept = self._kept if self._kept and self._kept.deployment == name else None
+        return self.record(name) or kept or Record(deployment=name, target=self._target)
 
     def close(self) -> None:
         """Drop the record of the deployment that was looked at last."""
         self._notes.drop(self.at)
+        self._kept = None
 
     @property
     def at(self) -> Where:
@@ -196,7 +204,8 @@ class Place:
         home = self._arm.find(at.group_id)
         found: dict[str, JsonValue] = {"builds": "here" if self._images.builds_here else "registry"}
         if home:
-            is_own = (home.get("tags") or {}).get(NAME) == at.deployment
+            own = {NAME: at.deployment, TARGET: self._target}
+            is_own = own.items() <= (home.get("tags") or {}).items()
             group: dict[str, JsonValue] = {"own": is_own}
             if is_own:
                 group["others"] = [*others(self._arm, at, self._own(at, there))]
@@ -207,7 +216,9 @@ class Place:
     def others(self) -> list[str]:
         """Return the ids of what others have in the group of the deployment that was looked at last."""
         at = self.at
-        return others(self._arm, at, self._own(at, seen.resources(self._arm, at, self.record(at.deployment))))
+        return others(
+            self._arm, at, self._own(at, seen.resources(self._arm, at, self._target, self.record(at.deployment)))
+        )
 
     def _own(self, at: Where, there: Mapping[str, object]) -> set[str]:
         """Return the ids, in small letters, of what is a deployment's own of what its group has."""
@@ -232,6 +243,7 @@ class Place:
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
         yield from (item.text for item in self._found(wanted) if item.stops)
         yield from self._keyless()
+        yield from self._unrecorded()
 
     def shortages(self, wanted: Wanted) -> Iterator[str]:
         """Yield what may not be enough, or is not there."""
@@ -252,9 +264,10 @@ class Place:
         if how is None:
             return []
         if self._said is None or self._said[0] != wanted:
-            is_seen = self._seen is not None and self._seen.deployment == wanted.deployment
-            observed = self._seen if self._seen and is_seen else self.observe(self._target, wanted.deployment)
-            self._said = (wanted, asked(self._arm, to_ask(how, wanted, self.where(wanted.deployment), observed)))
+            name = wanted.deployment
+            is_seen = self._seen is not None and self._seen.deployment == name
+            observed = self._seen if self._seen and is_seen else self.observe(self._target, name, pushed=True)
+            self._said = (wanted, asked(self._arm, to_ask(how, wanted, self.where(name), observed)))
         return self._said[1]
 
     def _key(self) -> Mapping[str, JsonValue]:
@@ -268,6 +281,22 @@ class Place:
             yield str(key["why"])
         elif key.get("missing"):
             yield unknown_key(self.at.deployment)
+
+    def _unrecorded(self) -> Iterator[str]:
+        """Yield what is to be done where something runs versions, and none is known: it would be taken for no version.
+
+        Azure deletes the oldest deployments of a group, which records are, where it has more than 700
+        (learn.microsoft.com/azure/azure-resource-manager/templates/deployment-history-deletions, read 2026-11-26).
+        """
+        lost = self._seen.facts.get("unrecorded") if self._seen else None
+        if self._seen and isinstance(lost, list) and lost:
+            name, group = self._seen.deployment, self._seen.group
+            yield (
+                f"{name}: {', '.join(map(str, lost))} is there without a record: say with --state where that is kept; "
+                f"or, where Azure has deleted it as one of many deployments of {group}, remove what is there (opdeploy "
+                f"remove {name} --target {self._target} --resource-group {group}), and keep the next one in a "
+                f"container: deploy.state"
+            )
 
     # The lock
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opdeploy.deployment import Found, Observed, Version
 from opdeploy.targets.azure.compare import flat, told
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of, name_of
-from opdeploy.targets.azure.record import NAME, ROLE
+from opdeploy.targets.azure.record import NAME, ROLE, TARGET
 from opdeploy.targets.azure.steps import GOING
 from opdeploy.targets.azure.target import VERSION as KEPT
 from opdeploy.targets.azure.target import kept
@@ -24,28 +24,39 @@ if TYPE_CHECKING:
     from opdeploy.targets.azure.record import Kept, Record
 
 
-def resources(arm: Arm, where: Where, record: Record | None) -> dict[str, dict[str, Any]]:
-    """Return everything that belongs to a deployment, by ids in small letters: what its record or a tag says is its.
+_RUNS = {"cluster", "container app", "container group", "site", "virtual machine"}
+"""Kinds of which a deployment has one, in which all that answers is."""
 
-    What is there and has another deployment's tag is not its own, whatever the record says.
+
+def resources(arm: Arm, where: Where, target: str, record: Record | None) -> dict[str, dict[str, Any]]:
+    """Return everything that belongs to a deployment, by ids in small letters: what its record or its tags say is its.
+
+    What is there and has the tags of another deployment is not its own, whatever the record says.
     """
+    tags = {NAME: where.deployment, TARGET: target}
     known = [item.id for item in record.made] if record else []
     found = {name: arm.find(name) for name in known if kind_of(name)}
-    lowered = {name.lower(): item for name, item in found.items() if item and _is_own(item, where.deployment)}
-    for item in arm.tagged(where.group, NAME, where.deployment):
+    lowered = {name.lower(): item for name, item in found.items() if item and _is_own(item, tags)}
+    for item in arm.tagged(where.group, tags):
         if item["id"].lower() not in lowered and kind_of(item["id"]):
             whole = arm.find(item["id"])
             if whole:
                 lowered[item["id"].lower()] = whole
     home = arm.find(where.group_id)
-    if home and (home.get("tags") or {}).get(NAME) == where.deployment:
+    if home and tags.items() <= (home.get("tags") or {}).items():
         lowered[where.group_id.lower()] = home
     return lowered
 
 
-def _is_own(found: Mapping[str, Any], deployment: str) -> bool:
-    tags = found.get("tags") or {}
-    return NAME not in tags or tags[NAME] == deployment
+def _is_own(found: Mapping[str, Any], tags: Mapping[str, str]) -> bool:
+    has = found.get("tags") or {}
+    return all(has.get(tag, value) == value for tag, value in tags.items())
+
+
+def unrecorded(there: Iterable[Mapping[str, Any]]) -> list[JsonValue]:
+    """Return what runs versions, of resources of which there is no record."""
+    kinds = [(kind_of(item["id"]), name_of(item["id"])) for item in there]
+    return [f"{kind.name} {name}" for kind, name in kinds if kind and kind.name in _RUNS]
 
 
 def observed(
@@ -56,6 +67,7 @@ def observed(
     versions = [_version(item, where.deployment, running) for item in record.versions] if record else []
     kept_ones = [_kept(item, where.deployment) for item in record.versions] if record else []
     missing: list[JsonValue] = [item.id for item in record.made if item.id.lower() not in there] if record else []
+    lost = unrecorded(there.values()) if record is None else []
     return Observed(
         target=target,
         deployment=where.deployment,
@@ -64,7 +76,7 @@ def observed(
         versions=tuple(versions),
         endpoint=running.endpoint,
         events=running.events,
-        facts={"missing": missing, "swapping": record.swapping if record else None},
+        facts={"missing": missing, "swapping": record.swapping if record else None, "unrecorded": lost},
         front=where.deployment if running.endpoint else None,
         upstream=running.current,
         rolls=True,  # what was begun goes on, whoever began it

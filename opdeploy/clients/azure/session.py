@@ -28,10 +28,14 @@ class Session:
     """A connection to a subscription; nothing is asked before it is used."""
 
     def __init__(self, cloud: Cloud, subscription: str, credential: Any = None) -> None:  # noqa: ANN401 - a credential
-        """Take a cloud, the id of a subscription, and who signs in; that is looked for where it is not given."""
+        """Take a cloud, the id of a subscription, and who signs in; that is looked for where it is not given.
+
+        Who is given is closed by whoever gave it.
+        """
         self.cloud = cloud
         self.subscription = subscription
         self.credential = credential or _found(cloud)
+        self._is_own = credential is None
         self._clients: dict[str, Any] = {}
 
     @property
@@ -45,13 +49,13 @@ class Session:
         return getattr(self._client(chosen), chosen.operations)
 
     def token(self, audience: str) -> str:
-        """Return a token for an audience."""
-        return str(self.credential.get_token(f"{audience}/.default").token)
+        """Return a token for an audience; raises RefusedError where nobody is signed in."""
+        with explained("sign-in"):
+            return str(self.credential.get_token(f"{audience}/.default").token)
 
     def who(self) -> str:
         """Return who signs in, as the token says; raises RefusedError where nobody does."""
-        with explained("sign-in"):
-            token = self.token(self.cloud.audience)
+        token = self.token(self.cloud.audience)
         try:
             part = token.split(".")[1]
             told = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
@@ -63,6 +67,8 @@ class Session:
         """Close every connection."""
         for client in self._clients.values():
             client.close()
+        if self._is_own:
+            self.credential.close()
 
     def _client(self, sdk: Sdk) -> Any:  # noqa: ANN401 - an SDK's client
         if sdk.package not in self._clients:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,9 @@ _API = "2022-12-01"
 """The version of the interface to subscriptions (azure-mgmt-resource-subscriptions 1.0.0, read 2026-11-26)."""
 _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
+_USED = {"Enabled", "Warned", "PastDue"}
+"""States of a subscription that is neither disabled nor deleted: whoever plans something there is told of them."""
+
 
 @contextmanager
 def connected(cloud: str | None, subscription: str | None) -> Iterator[Session]:
@@ -31,15 +34,12 @@ def connected(cloud: str | None, subscription: str | None) -> Iterator[Session]:
     """
     file = Path(cloud) if cloud and cloud not in clouds.CLOUDS else None
     chosen = clouds.read(file) if file and file.exists() else clouds.cloud(cloud or "AzureCloud")
-    first = Session(chosen, NO_SUBSCRIPTION)
-    wanted = subscription or os.environ.get("AZURE_SUBSCRIPTION_ID") or _of_az()
-    found = _named(Arm(first), wanted)
-    session = Session(chosen, found, first.credential)
-    try:
+    wanted = subscription or os.environ.get("AZURE_SUBSCRIPTION_ID") or _of_az(chosen.name)
+    with (
+        closing(Session(chosen, NO_SUBSCRIPTION)) as first,
+        closing(Session(chosen, _named(Arm(first), wanted), first.credential)) as session,
+    ):
         yield session
-    finally:
-        session.close()
-        first.close()
 
 
 def _named(arm: Arm, wanted: str | None) -> str:
@@ -58,14 +58,15 @@ def _named(arm: Arm, wanted: str | None) -> str:
 
 
 def _enabled(arm: Arm) -> Iterator[dict[str, Any]]:
-    return (item for item in arm.every("/subscriptions", _API) if item.get("state") in {"Enabled", "Warned"})
+    return (item for item in arm.every("/subscriptions", _API) if item.get("state") in _USED)
 
 
-def _of_az() -> str | None:
-    """Return the subscription that `az account set` has chosen; None where az is not signed in."""
+def _of_az(cloud: str) -> str | None:
+    """Return the subscription that `az account set` has chosen in a cloud; None where az is not signed in there."""
     folder = Path(os.environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
     try:
         told = json.loads((folder / "azureProfile.json").read_text(encoding="utf-8-sig"))
-        return next((str(item["id"]) for item in told["subscriptions"] if item.get("isDefault")), None)
+        here = (item for item in told["subscriptions"] if item.get("environmentName") == cloud)
+        return next((str(item["id"]) for item in here if item.get("isDefault")), None)
     except (OSError, ValueError, KeyError, TypeError):
         return None

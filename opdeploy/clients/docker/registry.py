@@ -9,7 +9,7 @@ from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-_HUB = "registry-1.docker.io"
+HUB = "registry-1.docker.io"
 """Where what names no registry is."""
 _SECONDS = 10.0
 
@@ -32,14 +32,18 @@ def reach(registry: str) -> Reached:
 
     https://distribution.github.io/distribution/spec/api/#api-version-check, read 2026-11-25.
     """
-    host = registry.partition("/")[0]
-    if not ({*host} & {".", ":"} or host == "localhost"):  # as the engine tells a host from the name of a user
-        host = _HUB
+    host = host_of(registry)
     near = host.partition(":")[0] in {"localhost", "127.0.0.1"}  # of which engines take plain HTTP
     why, asked = _look(f"https://{host}/v2/")
     if why and near:
         why, asked = _look(f"http://{host}/v2/")
     return Reached(host, why, _logged_in(host), asked)
+
+
+def host_of(name: str) -> str:
+    """Return the host of a registry, or of an image's: Docker Hub, where none is named."""
+    host = name.partition("/")[0]
+    return host if {*host} & {".", ":"} or host == "localhost" else HUB  # as the engine tells it from a user's name
 
 
 def _look(url: str) -> tuple[str | None, bool]:
@@ -61,6 +65,6 @@ def _logged_in(host: str) -> bool:
     from docker.errors import DockerException
 
     try:
-        return bool(auth.load_config().resolve_authconfig("" if host == _HUB else host))
+        return bool(auth.load_config().resolve_authconfig("" if host == HUB else host))
     except DockerException:
         return False
