@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 _LONGEST = 600
 """Characters of a message that are shown."""
-_NOT_FOUND = 404
+_BUSY = {408, 429, 500, 502, 503, 504}
+"""Statuses after which the same may succeed a little later, as those of azure-core 1.41.0 that it sends a request again
+for (azure.core.pipeline.policies.RetryPolicy, read 2026-11-26)."""
 _ENTRA = "AADSTS"
 """What the codes of Entra begin with."""
 
@@ -65,6 +67,29 @@ def explained(what: str) -> Iterator[None]:
         raise RefusedError(f"{what}: {_line(str(error))}; {ELSE}") from None
 
 
+@contextmanager
+def once(what: str) -> Iterator[None]:
+    """As `explained`, for what no SDK sends again by itself: raises TransientError also where the service is busy."""
+    try:
+        with explained(what):
+            yield
+    except RefusedError as error:
+        if error.status in _BUSY:
+            raise TransientError(str(error)) from None
+        raise
+
+
+def finished(poller: Any, what: str, seconds: float) -> Any:  # noqa: ANN401 - of an SDK
+    """Wait until a long operation has ended, and return what came of it.
+
+    Raises what the SDK raises where it fails, and TransientError where it goes on after so many seconds.
+    """
+    poller.wait(seconds)
+    if not poller.done():
+        raise TransientError(f"{what}: is still under way after {seconds / 60:g} minutes; run the same command again")
+    return poller.result()
+
+
 def _worded(what: str, error: Any) -> RefusedError:  # noqa: ANN401 - an error of azure-core
     told = refusal(error)
     status = error.status_code
@@ -98,11 +123,6 @@ def refusal(error: Any) -> Refusal:  # noqa: ANN401 - an error of azure-core
     return Refusal(
         code, _line(message), str(headers.get("x-ms-request-id") or headers.get("x-ms-correlation-request-id") or "")
     )
-
-
-def is_missing(error: Any) -> bool:  # noqa: ANN401 - an error of azure-core
-    """Tell whether an error says that there is no such thing."""
-    return getattr(error, "status_code", None) == _NOT_FOUND
 
 
 def _line(text: str) -> str:
