@@ -29,7 +29,8 @@ _STATES: dict[str, State] = {
     "Failed": "failed",
 }
 """What the instance view says (learn.microsoft.com/rest/api/container-instances/container-groups/get)."""
-_BETWEEN_S = 2.0
+_LOOKS_S, _BETWEEN_S = 2.0, 2.0
+"""Seconds between two looks at a group, and at a log that is followed: choices of ours."""
 _WINDOW = 2000
 """Lines of a log that are compared with those seen before."""
 _FULL = "OOMKilled"
@@ -45,6 +46,8 @@ class Groups(Runs):
         self._arm = arm
         self._ended: dict[tuple[str, str], int] = {}
         """How servers were seen to end, by group and version: Azure starts them again."""
+        self._looks: dict[str, tuple[float, int, dict[str, Any]]] = {}
+        """Groups by their ids, with when each was looked at, after how many changes: who waits asks all the time."""
 
     def running(self, at: Where, there: Mapping[str, dict[str, Any]]) -> Running:
         """Return what runs: a group runs one version at a time, whose number it has as a tag."""
@@ -117,9 +120,13 @@ class Groups(Runs):
             seen = now
 
     def _there(self, at: Where, name: str) -> dict[str, Any]:
-        found = self._arm.find(at.id(KIND, name))
-        if found is None:
-            raise NotFoundError(f"container group {name}: is not there any more; deploy again")
+        resource, now = at.id(KIND, name), time.monotonic()
+        looked, changes, found = self._looks.get(resource, (now, -1, None))
+        if found is None or now - looked >= _LOOKS_S or changes != self._arm.changes:
+            found = self._arm.find(resource)
+            if found is None:
+                raise NotFoundError(f"container group {name}: is not there any more; deploy again")
+            self._looks[resource] = (now, self._arm.changes, found)
         return found
 
 
