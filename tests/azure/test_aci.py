@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from opdeploy.clients.azure import group
+from opdeploy.clients.azure import following, group
 from opdeploy.targets.azure.names import Where
 from tests.azure.clouded import GROUP
 
@@ -50,6 +50,18 @@ def test_who_waits_for_a_group_looks_at_it_every_two_seconds(monkeypatch: pytest
     assert cloud.looks == 3
     cloud.changes += 1
     assert groups.address(at, "net") == ("10.0.0.4", 80)
+
+
+@pytest.mark.parametrize(("tail", "first"), [(0, []), (1, ["b"]), (9, ["a", "b"])])
+def test_a_log_is_followed_until_what_writes_it_is_gone(
+    tail: int, first: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was shown is not shown again, also where the log has lost its beginning, or began anew."""
+    monkeypatch.setattr(following, "_BETWEEN_S", 0.0)
+    logs = iter([["a", "b"], ["a", "b", "c"], ["c", "d"], ["e"], []])
+    goes_on = iter([True, True, True, False])
+    shown = following.followed(lambda _lines: next(logs), lambda: next(goes_on), tail)
+    assert [*shown] == [*first, "c", "d", "e"]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opdeploy.clients.azure.group import new
+from opdeploy.clients.azure.following import followed
 from opdeploy.clients.azure.refused import RefusedError, explained, finished, once
 from opdeploy.clients.azure.runs import Running, Runs
 from opdeploy.clients.azure.session import POLL_S
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _STATES: dict[str, State] = {"Running": "running", "Stopped": "stopped"}
 _HTTPS = 443
 _BETWEEN_S = 2.0
+"""Seconds between two looks at what a site runs: a choice of ours."""
 _SWAPPED_S = 900.0
 """Seconds that a swap which goes on already is waited for: a choice of ours, half of what its step takes at most."""
 _SHOWN_S = 60.0
@@ -41,8 +42,6 @@ linux; such lines were read in public logs 2026-11-26)."""
 _LOOK_S, _STILL_S = 3.0, 12.0
 """Seconds between two looks at a log, and for which it must end with one line: what replaces a server writes, too."""
 _LAST_LINES = 50
-_WINDOW = 2000
-"""Lines of a log that are compared with those seen before."""
 
 
 class Sites(Runs):
@@ -133,13 +132,9 @@ class Sites(Runs):
 
     def follow(self, at: Where, name: str, tail: int) -> Iterator[str]:
         """Yield the last lines that the server wrote, and what it writes until the site is gone."""
-        seen = self.logs(at, name, _WINDOW)
-        yield from seen[-tail:] if tail else ()
-        while self._arm.find(_id(at, name)) is not None:
-            time.sleep(_BETWEEN_S)
-            now = self.logs(at, name, _WINDOW)
-            yield from new(seen, now)
-            seen = now
+        return followed(
+            lambda lines: self.logs(at, name, lines), lambda: self._arm.find(_id(at, name)) is not None, tail
+        )
 
     def facts(self, at: Where, settings: Deploy) -> dict[str, JsonValue]:
         """Return what is known of the plan that is named, or that the site is on, and what others have of our names."""
