@@ -109,10 +109,13 @@ def test_what_is_being_done_already_is_waited_for(
         DONE[method](connection, resource)
 
 
-def test_a_first_request_whose_answer_is_lost_is_waited_for(arm: Arm, group: str, connection: azure.Arm) -> None:
-    """The SDK's own second one finds it under way."""
+@pytest.mark.parametrize("lost", [Drop.AFTER, Drop.MIDDLE])
+def test_a_first_request_whose_answer_is_lost_is_waited_for(
+    lost: Drop, arm: Arm, group: str, connection: azure.Arm
+) -> None:
+    """The second one, the SDK's own or not, finds it under way."""
     arm.polls = 3
-    arm.fail("PUT", "/networkSecurityGroups/net", Drop.AFTER)
+    arm.fail("PUT", "/networkSecurityGroups/net", lost)
     connection.put(RULES.id(group, "net"), {"location": "westeurope", "properties": {}})
     assert sent(arm, "PUT", RULES.id(group, "net")) > 1
     assert connection.find(RULES.id(group, "net"))

@@ -10,7 +10,7 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.clients.azure.refused import RefusedError, explained, finished, once
+from opdeploy.clients.azure.refused import BrokenOffError, RefusedError, explained, finished, once
 from opdeploy.clients.azure.session import POLL_S
 from opdeploy.errors import OpdeployError, TransientError
 from opdeploy.targets.azure.kinds import GROUP, kind_of, name_of, names_of
@@ -141,6 +141,9 @@ class Arm:
                 if number == _TRIES or error.code not in UNDER_WAY:
                     raise
                 time.sleep(_BETWEEN_S * 2**number)
+            except BrokenOffError:  # after which no SDK sends a request again
+                if number == _TRIES:
+                    raise
             else:
                 return
 

@@ -30,6 +30,10 @@ class RefusedError(OpdeployError):
         self.status = status
 
 
+class BrokenOffError(TransientError):
+    """An answer broke off in its middle: the request took effect."""
+
+
 class Refusal(NamedTuple):
     """What a reply says."""
 
@@ -46,6 +50,7 @@ def explained(what: str) -> Iterator[None]:
         AzureError,
         ClientAuthenticationError,
         HttpResponseError,
+        IncompleteReadError,
         ServiceRequestError,
         ServiceResponseError,
     )
@@ -55,6 +60,9 @@ def explained(what: str) -> Iterator[None]:
     except (ServiceRequestError, ServiceResponseError) as error:
         said = _line(str(error))
         raise TransientError(f"{what}: Azure was not reached: {said}; check the network, and try again") from None
+    except IncompleteReadError as error:
+        said = _line(str(error))
+        raise BrokenOffError(f"{what}: the answer broke off: {said}; check the network, and try again") from None
     except ClientAuthenticationError as error:
         if error.response is None:
             lines = str(error).splitlines()  # one for each way to sign in; a refusal of Entra tells most
