@@ -52,6 +52,8 @@ _SHORTER = {
     "opdeploy.clients.azure.arm": {"_BETWEEN_S": 0.02},
     "opdeploy.clients.azure.notes": {"_SETTLED_S": 0.05},
     "opdeploy.clients.azure.apps": {"_LOOKS_S": 0.2},
+    "opdeploy.clients.azure.following": {"_BETWEEN_S": 0.2},
+    "opdeploy.clients.azure.group": {"_LOOKS_S": 0.2},
     "opdeploy.clients.azure.registry": {"_BETWEEN_S": 0.05},
     "opdeploy.clients.azure.sites": {"_LOOK_S": 0.3, "_STILL_S": 1.0, "_BETWEEN_S": 0.2},
     "opdeploy.deploy.checks": {"_LOAD_S": 0.2, "_BETWEEN_S": 0.2},

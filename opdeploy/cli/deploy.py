@@ -171,7 +171,7 @@ def rollback(
 
     found = settings(
         workload,
-        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+        Chosen.there(target, resource_group, subscription, cloud, state, more),
     )._replace(force=force_conflicts)
     profile, how = target_of(found)
     with place(found) as there:
@@ -213,7 +213,7 @@ def remove(
 
     found = settings(
         workload,
-        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+        Chosen.there(target, resource_group, subscription, cloud, state, more),
     )
     profile, how = target_of(found)
     with place(found) as there:

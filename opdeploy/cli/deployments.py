@@ -21,7 +21,7 @@ from opdeploy.cli.deploy_options import (
     WorkloadOption,
 )
 from opdeploy.cli.places import place
-from opdeploy.cli.settings import Chosen, InAzure, Settings, name_of, settings, target_of
+from opdeploy.cli.settings import Chosen, Settings, name_of, settings, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ def status(
     from opdeploy.ui.deployment import show_status
 
     with _there(
-        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+        Chosen.there(target, resource_group, subscription, cloud, state, more),
         workload,
         name,
     ) as (_, there, observed):
@@ -93,7 +93,7 @@ def logs(
     from opdeploy.errors import NotFoundError
 
     with _there(
-        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+        Chosen.there(target, resource_group, subscription, cloud, state, more),
         workload,
         name,
     ) as (_, there, observed):
@@ -128,7 +128,7 @@ def history(
     from opdeploy.ui.deployment import show_versions
 
     with _there(
-        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+        Chosen.there(target, resource_group, subscription, cloud, state, more),
         workload,
         name,
     ) as (_, _place, observed):
@@ -159,7 +159,7 @@ def diff(
     from opdeploy.ui.deployment import show_drift
 
     with _there(
-        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+        Chosen.there(target, resource_group, subscription, cloud, state, more),
         workload,
         name,
     ) as (found, _place, observed):
@@ -190,7 +190,7 @@ def list_(
 
     found = settings(
         workload,
-        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+        Chosen.there(target, resource_group, subscription, cloud, state, more),
     )
     profile, _ = target_of(found)
     with place(found) as (there, *_):
@@ -223,7 +223,7 @@ def score(
     from opdeploy.deploy.scoring import scored
 
     with _there(
-        Chosen(target=target, state=state, azure=InAzure(resource_group, subscription, cloud), more=tuple(more or ())),
+        Chosen.there(target, resource_group, subscription, cloud, state, more),
         workload,
         name,
     ) as (_, there, observed):

@@ -61,6 +61,20 @@ class Chosen(NamedTuple):
     more: tuple[str, ...] = ()
     """Settings by their paths, such as `vm.host=somewhere`."""
 
+    @classmethod
+    def there(
+        cls,
+        target: str | None,
+        resource_group: str | None,
+        subscription: str | None,
+        cloud: str | None,
+        state: str | None,
+        more: list[str] | None,
+    ) -> Chosen:
+        """Return what says where something is that was deployed before."""
+        azure = InAzure(resource_group, subscription, cloud)
+        return cls(target=target, state=state, azure=azure, more=tuple(more or ()))
+
 
 class Settings(NamedTuple):
     """The settings of a deployment, and what they come from."""

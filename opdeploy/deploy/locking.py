@@ -6,7 +6,7 @@ import getpass
 import hashlib
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -15,7 +15,7 @@ from opdeploy.deployment import Lock
 from opdeploy.errors import OpdeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import timedelta
 
 
@@ -50,10 +50,13 @@ def owner() -> str:
 
 
 @contextmanager
-def locked(locks: Locks, deployment: str, doing: str, *, broken: bool = False) -> Iterator[Lock]:
+def locked(
+    locks: Locks, deployment: str, doing: str, *, say: Callable[[str], None], broken: bool = False
+) -> Iterator[Lock]:
     """Hold the lock of a deployment until the end of the block, and give it.
 
-    The lock of a process of this machine that is gone is taken over, and any lock where `broken`.
+    The lock of a process of this machine that is gone is taken over, and any lock where `broken`. One that cannot be
+    given back is said after what was done; after an error, that counts alone.
 
     Raises OpdeployError, which names owner and age, where another holds it.
     """
@@ -65,8 +68,15 @@ def locked(locks: Locks, deployment: str, doing: str, *, broken: bool = False) -
     require(deployment, held, mine)
     try:
         yield mine
-    finally:
+    except BaseException:
+        with suppress(OpdeployError):
+            locks.unlock(deployment, mine)
+        raise
+    try:
         locks.unlock(deployment, mine)
+    except OpdeployError as error:
+        todo = "the next command takes it over on this machine; on another, say --break-lock"
+        say(f"{deployment}: all is done, but its lock was not given back: {error}; {todo}")
 
 
 def require(deployment: str, held: Lock | None, mine: Lock) -> None:

@@ -62,7 +62,7 @@ def perform(plan: Plan, work: Work, *, broken: bool = False) -> Observed:
     version that worked is made current again, and the step's error is raised.
     """
     name = plan.deployment
-    with locked(work.place, name, f"{plan.operation} of {name}", broken=broken) as mine:
+    with locked(work.place, name, f"{plan.operation} of {name}", say=work.say, broken=broken) as mine:
         observed = work.place.observe(plan.target, name)
         require_lock(name, observed.lock, mine)  # two may have taken over the lock of one that is gone
         if mark(observed) != plan.observed:

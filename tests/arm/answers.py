@@ -35,6 +35,13 @@ class Ending:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class Late:
+    """An answer in the place of the right one, after the request took effect."""
+
+    answer: Answer
+
+
 NEVER = Ending()
 """The operation does not end until `Arm.release` is called."""
 

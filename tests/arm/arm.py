@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
-from tests.arm.answers import Answer, Drop, Ending, denied
+from tests.arm.answers import Answer, Drop, Ending, Late, denied
 from tests.arm.contents import registry_of
 from tests.arm.images import Images
 from tests.arm.machines import Machines
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.arm.kinds import Resource
     from tests.arm.operations import Operation
 
-Fault = Answer | Drop | Ending
+Fault = Answer | Drop | Ending | Late
 
 
 @dataclass

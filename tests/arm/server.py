@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import trustme
 
-from tests.arm.answers import Answer, Drop, Ending, Refused, error, malformed
+from tests.arm.answers import Answer, Drop, Ending, Late, Refused, error, malformed
 from tests.arm.arm import Arm
 from tests.arm.blobs import blob
 from tests.arm.contents import contents
@@ -110,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
             self._write(found, cut=True)
         if isinstance(fault, Drop):
             raise Broken
-        return found
+        return fault.answer if isinstance(fault, Late) else found
 
     def _carry_out(self, arm: Arm, path: str, content: bytes, body: object, ending: Ending | None) -> Answer:
         query = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))

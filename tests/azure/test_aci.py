@@ -3,17 +3,65 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from opdeploy.clients.azure import following, group
+from opdeploy.targets.azure.names import Where
 from tests.azure.clouded import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opdeploy.clients.azure import Arm
     from tests.azure.clouded import Clouded
     from tests.conftest import Ran
+
+
+class Looked:
+    """A cloud that counts the looks at a container group."""
+
+    changes = 0
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def find(self, resource: str) -> dict[str, Any]:
+        """Return a group that has an address, and runs."""
+        self.looks += 1
+        reached = {"ip": f"10.0.0.{self.looks}", "ports": [{"port": 80}]}
+        return {"id": resource, "properties": {"ipAddress": reached, "containers": []}}
+
+
+def test_who_waits_for_a_group_looks_at_it_every_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is asked about; but at once where something was changed."""
+    cloud, at = Looked(), Where("s", "g", "westeurope", "net")
+    groups, now = group.Groups(cast("Arm", cloud)), 1000.0
+    monkeypatch.setattr("opdeploy.clients.azure.group.time.monotonic", lambda: now)
+    for _ in range(19):
+        groups.exit_code(at, "net")
+        groups.address(at, "net")
+        now += 0.1
+    assert cloud.looks == 1
+    now += 0.2
+    assert groups.address(at, "net") == ("10.0.0.2", 80)
+    groups.address(at, "net-trial")
+    assert cloud.looks == 3
+    cloud.changes += 1
+    assert groups.address(at, "net") == ("10.0.0.4", 80)
+
+
+@pytest.mark.parametrize(("tail", "first"), [(0, []), (1, ["b"]), (9, ["a", "b"])])
+def test_a_log_is_followed_until_what_writes_it_is_gone(
+    tail: int, first: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was shown is not shown again, also where the log has lost its beginning, or began anew."""
+    monkeypatch.setattr(following, "_BETWEEN_S", 0.0)
+    logs = iter([["a", "b"], ["a", "b", "c"], ["c", "d"], ["e"], []])
+    goes_on = iter([True, True, True, False])
+    shown = following.followed(lambda _lines: next(logs), lambda: next(goes_on), tail)
+    assert [*shown] == [*first, "c", "d", "e"]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -14,6 +14,7 @@ from opdeploy.clients.azure import Arm, Clusters, Within, named_cluster
 from opdeploy.clients.azure.cloud import read
 from opdeploy.clients.azure.clusters import is_stopped, why_not
 from opdeploy.clients.azure.session import Session
+from opdeploy.clients.kubernetes.api import DeniedError
 from opdeploy.deploy_settings import Deploy
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.targets.azure.kinds import KINDS, group_id
@@ -23,6 +24,7 @@ from tests.arm.callers import Caller
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from opdeploy.clients.kubernetes.api import Api
     from tests.arm.arm import Arm as StandIn
     from tests.azure.clouded import Clouded
     from tests.conftest import Ran
@@ -150,6 +152,43 @@ def test_a_cluster_that_is_stopped_is_not_asked() -> None:
     assert why_not(found, lambda: pytest.fail("it was asked")) == (
         "cluster a: is stopped; start it: az aks start --resource-group g --name a"
     )
+
+
+class Listing:
+    """A cluster that has namespaces, and in one of them pods."""
+
+    def __init__(self, namespaces: list[str], pods: dict[str, str] | None) -> None:
+        self._namespaces = namespaces
+        self._pods = pods
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return what is there: the labels of pods, where anybody may see them."""
+        if path.endswith("/pods"):
+            if self._pods is None:
+                raise DeniedError("pods may not be listed")
+            assert path == "/api/v1/namespaces/default/pods"
+            labels = [{"opdeploy.name": of} for of in self._pods.values()]
+            return {"items": [{"metadata": {"name": "pod", "labels": each}} for each in labels]}
+        return {"items": [{"metadata": {"name": name}} for name in self._namespaces]}
+
+
+ALIKE = ["aks-team", "default-web", "gatekeeper-system-2"]
+OTHERS: dict[str, tuple[list[str], dict[str, str] | None, list[str]]] = {
+    "a new cluster": (["default", "kube-system", "kube-public", "kube-node-lease", "net"], {}, []),
+    "what Azure makes": (["aks-command", "aks-istio-system", "gatekeeper-system", "app-routing-system"], {}, []),
+    "names that begin alike": (ALIKE, {}, ALIKE),
+    "pods of others in default": (["default", "web"], {"theirs": "other", "own": "net"}, ["default", "web"]),
+    "own pods in default": (["default"], {"own": "net"}, []),
+    "pods that may not be seen": (["default", "web"], None, ["default", "web"]),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_what_others_have_in_a_cluster_is_named(case: str) -> None:
+    """By namespaces; neither those of a new cluster, nor those of Azure."""
+    namespaces, pods, expected = OTHERS[case]
+    within = Within(cast("Api", Listing(namespaces, pods)), None, "me")
+    assert [*within.others("net")] == expected
 
 
 def kubeconfig(server: str, user: dict[str, Any]) -> dict[str, Any]:

@@ -293,3 +293,12 @@ def test_a_clouds_file_tells_what_vaults_end_with(tmp_path: Path, dns: str | Non
     (tmp_path / "cloud.json").write_text(json.dumps(told))
     found = clouds.read(tmp_path / "cloud.json")
     assert (found.registries, found.vaults) == ("azurecr.cn", suffix)
+
+
+@pytest.mark.parametrize("name", clouds.CLOUDS)
+def test_registries_of_microsofts_clouds_take_one_audience(name: str) -> None:
+    """Whether the cloud is named, or a file tells of it; a registry of another takes tokens as its cloud does."""
+    known = clouds.CLOUDS[name]
+    other = known._replace(name="other", audience="https://a.example", is_known=False)
+    assert known.registry_audience == other.registry_audience == "https://containerregistry.azure.net"
+    assert other._replace(registries="registries.a.example").registry_audience == "https://a.example"

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from opdeploy.clients import azure
+from opdeploy.clients.azure import arm as operations
 from opdeploy.clients.azure.advice import ELSE, TO_DO
 from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.targets.azure.kinds import KINDS
@@ -37,6 +38,7 @@ def connection(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> Iterator[azure.Arm]
     """Return a connection, signed in."""
     for name, value in arm.environment().items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(operations, "_BETWEEN_S", 0.001)
     with azure.connected(str(arm.cloud_file()), arm.subscription) as session:
         found = azure.Arm(session)
         found.put(f"{arm.scope}/resourceGroups/models", {"location": "westeurope"})

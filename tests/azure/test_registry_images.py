@@ -6,20 +6,24 @@ import io
 import json
 import tarfile
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import requests
 
 from opdeploy.clients.azure import cloud as clouds
+from opdeploy.clients.azure import registry
 from opdeploy.clients.azure.images import Images
-from opdeploy.errors import OpdeployError
+from opdeploy.errors import OpdeployError, TransientError
 from tests.arm import answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from opdeploy.clients.azure import Arm
+    from opdeploy.clients.docker.engine import Engine
+    from opdeploy.clients.docker.maker import Making
     from tests.azure.clouded import Clouded
 
 
@@ -193,3 +197,74 @@ def test_another_registry_is_shown_no_token(server: str, monkeypatch: pytest.Mon
     with pytest.raises(OpdeployError, match="is no registry of AzureCloud"):
         _images(asked).remove(f"{server}/net:1")
     assert (world.seen, asked) == ([], [])
+
+
+class Building:
+    """A registry that builds, and answers what a test says when it is asked how a build stands."""
+
+    session = None
+
+    def __init__(self, stands: list[str | None]) -> None:
+        self._stands = stands
+        self.ordered = 0
+
+    def ask(self, method: str, path: str, _api: str, _body: Any = None) -> Any:  # noqa: ANN401 - any JSON
+        """Order a build, or tell of it; there is no answer where a test says nothing."""
+        if method == "POST":
+            assert path.endswith("/scheduleRun")
+            self.ordered += 1
+            return {"properties": {"runId": "ca1"}}
+        status = self._stands.pop(0)
+        if status is None:
+            raise TransientError("Azure was not reached")
+        return {"properties": {"status": status}}
+
+    def told(self, path: str, _api: str) -> Any:  # noqa: ANN401 - any JSON
+        """Say where to upload; the log cannot be had."""
+        if path.endswith("/listLogSasUrl"):
+            raise OpdeployError("the log cannot be had")
+        return {"uploadUrl": "https://somewhere", "relativePath": "context"}
+
+    def build(self) -> None:
+        """Have an image built."""
+        sources = SimpleNamespace(arguments=dict)
+        making = SimpleNamespace(made=lambda: (None, SimpleNamespace(sources=sources)))
+        registries = registry.Registries(
+            cast("Arm", self), lambda: cast("Engine", None), cast("Making", making), builds_here=False
+        )
+        registries.build(name="me.azurecr.io/net:1", registry="/registries/me", platform="linux/amd64")
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for nothing, and upload nothing."""
+    monkeypatch.setattr(registry, "_BETWEEN_S", 0.0)
+    monkeypatch.setattr(registry, "_upload", lambda *_: None)
+    monkeypatch.setattr(registry, "write", lambda *_: None)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_build_that_cannot_be_looked_at_is_not_ordered_again() -> None:
+    """It goes on all the same, and would push the same image."""
+    building = Building(["Queued", None, "Running", None, None, "Succeeded"])
+    building.build()
+    assert building.ordered == 1
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_build_that_fails_is_told_without_its_log() -> None:
+    """Where that cannot be had, it is said how to see it."""
+    with pytest.raises(OpdeployError) as raised:
+        Building(["Failed"]).build()
+    assert str(raised.value) == (
+        "me.azurecr.io/net:1: the registry did not build it: Failed; see its log: "
+        "az acr task logs --registry me --run-id ca1"
+    )
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_build_that_does_not_end_is_waited_for_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it can be looked at or not."""
+    monkeypatch.setattr(registry, "BUILD_S", 0)
+    with pytest.raises(OpdeployError, match="was not built within 0 minutes"):
+        Building([None, None]).build()

@@ -32,7 +32,7 @@ class Shown:
     def unlock(self, deployment, lock):
         pass
 
-with locked(Shown(), "m", "deploy of m"):
+with locked(Shown(), "m", "deploy of m", say=print):
     sys.stdin.read()
 """
 """A process that shows its lock, and holds it until its input ends."""
@@ -74,13 +74,13 @@ def child(root: Path) -> Iterator[tuple[subprocess.Popen[str], Lock]]:
 def test_a_lock_is_held_to_the_end_of_the_block() -> None:
     """It says who holds it, since when, and what for; another deployment is free."""
     locks = Locks()
-    with locked(locks, "m", "deploy of m") as mine:
+    with locked(locks, "m", "deploy of m", say=print) as mine:
         held = locks.held["m"]
         assert held == mine
         assert (held.owner, held.doing) == (owner(), "deploy of m")
         assert abs(datetime.now(UTC) - held.since) < timedelta(minutes=1)
         assert not gone(held)
-        with locked(locks, "n", "deploy of n"):
+        with locked(locks, "n", "deploy of n", say=print):
             assert {*locks.held} == {"m", "n"}
     assert locks.held == {}
 
@@ -89,16 +89,44 @@ def test_a_lock_is_held_to_the_end_of_the_block() -> None:
 def test_a_lock_is_given_back_after_an_error(error: BaseException) -> None:
     """Whatever it is, and it is raised as it is."""
     locks = Locks()
-    with pytest.raises(type(error)) as caught, locked(locks, "m", "deploy of m"):
+    with pytest.raises(type(error)) as caught, locked(locks, "m", "deploy of m", say=print):
         raise error
     assert (caught.value, locks.held) == (error, {})
+
+
+class Kept(Locks):
+    """Locks that are given back no more."""
+
+    def unlock(self, deployment: str, lock: Lock) -> None:
+        """Be refused."""
+        raise OpdeployError(f"note of {deployment}: Azure was not reached; try again, {lock.owner}")
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), KeyboardInterrupt(), OpdeployError("no room")], ids=repr)
+def test_after_an_error_a_lock_that_stays_hides_it_not(error: BaseException) -> None:
+    """What failed is what counts."""
+    said: list[str] = []
+    with pytest.raises(type(error)) as caught, locked(Kept(), "m", "deploy of m", say=said.append):
+        raise error
+    assert (caught.value, said) == (error, [])
+
+
+def test_a_lock_that_stays_after_what_was_done_is_said() -> None:
+    """With what to do; what was done is none the worse for it."""
+    said: list[str] = []
+    with locked(Kept(), "m", "deploy of m", say=said.append):
+        pass
+    assert " ".join(said) == (
+        f"m: all is done, but its lock was not given back: note of m: Azure was not reached; try again, {owner()}; "
+        "the next command takes it over on this machine; on another, say --break-lock"
+    )
 
 
 def test_the_lock_of_another_machine_is_respected() -> None:
     """Whoever holds it is named, with what it is for and how old it is; it stays, and nothing is done."""
     other = of_another()
     locks, entered = Locks(other), False
-    with pytest.raises(OpdeployError) as caught, locked(locks, "m", "remove of m"):
+    with pytest.raises(OpdeployError) as caught, locked(locks, "m", "remove of m", say=print):
         entered = True
     assert str(caught.value) == (
         "m: ann@elsewhere is at work on it (deploy of m, for 7 minutes); wait until that has ended, or, if it never "
@@ -110,7 +138,7 @@ def test_the_lock_of_another_machine_is_respected() -> None:
 def test_any_lock_can_be_broken() -> None:
     """And is held by the one that broke it, and given back."""
     locks = Locks(of_another())
-    with locked(locks, "m", "remove of m", broken=True):
+    with locked(locks, "m", "remove of m", say=print, broken=True):
         assert locks.held["m"].doing == "remove of m"
     assert locks.held == {}
 
@@ -119,7 +147,7 @@ def test_the_lock_of_a_living_process_is_respected(root: Path) -> None:
     """Of this machine, too."""
     with child(root) as (process, lock):
         assert not gone(lock)
-        with pytest.raises(OpdeployError, match="is at work on it"), locked(Locks(lock), "m", "remove of m"):
+        with pytest.raises(OpdeployError, match="is at work on it"), locked(Locks(lock), "m", "remove of m", say=print):
             pass
         assert process.stdin
         process.stdin.close()
@@ -132,7 +160,7 @@ def test_the_lock_of_a_process_that_has_ended_is_taken_over(root: Path) -> None:
         process.kill()
     assert gone(lock)
     locks = Locks(lock)
-    with locked(locks, "m", "remove of m"):
+    with locked(locks, "m", "remove of m", say=print):
         assert locks.held["m"].doing == "remove of m"
     assert locks.held == {}
 
@@ -173,7 +201,7 @@ def test_of_two_that_see_a_dead_lock_one_holds(root: Path, *, broken: bool) -> N
     locks, entered = Overtaken(lock.model_copy(update={"owner": "gone"})), False
     with (
         pytest.raises(OpdeployError, match=r"^m: ann@elsewhere is at work on it"),
-        locked(locks, "m", "remove of m", broken=broken),
+        locked(locks, "m", "remove of m", say=print, broken=broken),
     ):
         entered = True
     assert ([held.owner for held in locks.held.values()], entered) == (["ann@elsewhere"], False)
@@ -182,7 +210,7 @@ def test_of_two_that_see_a_dead_lock_one_holds(root: Path, *, broken: bool) -> N
 def test_a_lock_that_was_broken_is_not_given_back() -> None:
     """Whoever held it before does not free it for a third one: it is that of who broke it."""
     locks, breaker = Locks(), of_another()
-    with locked(locks, "m", "deploy of m"):
+    with locked(locks, "m", "deploy of m", say=print):
         locks.held["m"] = breaker
     assert locks.held == {"m": breaker}
 
@@ -205,7 +233,7 @@ def test_a_lock_is_looked_at_again() -> None:
 def test_only_a_process_of_this_machine_is_known_to_be_gone(part: int, value: str, *, is_gone: bool) -> None:
     """A number that another process has by now is no sign of life; of another machine nothing is known."""
     locks = Locks()
-    with locked(locks, "m", "deploy of m"):
+    with locked(locks, "m", "deploy of m", say=print):
         parts = locks.held["m"].process.split("/")
     parts[part] = value
     assert gone(of_another(process="/".join(parts))) == is_gone
@@ -229,7 +257,7 @@ def test_what_ran_before_this_machine_was_started_is_gone(
         (tmp_path / "machine-id").write_text(f"{identity}\n")
     monkeypatch.setattr(locking, "MACHINE_ID", tmp_path / "machine-id")
     locks = Locks()
-    with locked(locks, "m", "deploy of m"):
+    with locked(locks, "m", "deploy of m", say=print):
         parts = locks.held["m"].process.split("/")
     assert "0123456789abcdef" not in parts[0]
     parts[1] = boot

@@ -76,7 +76,7 @@ def test_while_one_is_at_work_others_are_refused(two: tuple[Project, Project]) -
     from opdeploy.deploy.locking import locked, owner
 
     before = two[0].status()["versions"]
-    with docker.connected() as engine, locked(engine.host(owner()), two[0].name, "deploy of a third"):
+    with docker.connected() as engine, locked(engine.host(owner()), two[0].name, "deploy of a third", say=print):
         for one in two:
             refused = one.deploy()
             assert refused.code == 1

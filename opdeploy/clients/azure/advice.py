@@ -92,9 +92,11 @@ TO_DO = {
     "OsVersionNotSupported": "build the image on a Linux that Azure runs: --base-image",
     # What is at work
     "AnotherOperationInProgress": _WAIT,
+    "DeploymentActive": _WAIT,
     "DeploymentActiveAndUneditable": _WAIT,
     "ContainerGroupTransitioning": _WAIT,
     "ContainerAppOperationInProgress": _WAIT,
+    "ManagedEnvironmentOperationInProgress": _WAIT,
     "AKSOperationPreempted": _WAIT,
     "AKSOperationPreemptedByDelete": "wait until that is gone, and run the command again",
     "OperationPreempted": _WAIT,

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 _API = KINDS[APP].api
 _PORT = 443
 _LOOKS_S = 2.0
-"""Seconds between two looks at whether a server has ended."""
+"""Seconds between two looks at whether a server has ended: a choice of ours."""
 _ASSIGNING = "AssigningReplica"
-_SYSTEM_LINES = 50
-_LOG_S = 10.0
+"""What the log of the platform says last of a replica for which there is no GPU (github.com/microsoft/
+azure-container-apps, issue 1579 of 2025-09-30, read 2026-11-26)."""
+_SYSTEM_LINES, _LOG_S = 50, 10.0
+"""How much of a log is read, and for how many seconds: choices of ours."""
 
 
 class Apps(Runs):

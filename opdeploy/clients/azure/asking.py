@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.clients.azure.refused import RefusedError
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
     from opdeploy.clients.azure.arm import Arm
     from opdeploy.targets.azure.questions import Said
-
-_MISSING = 404
 
 
 def asked(arm: Arm, questions: Iterable[Question | Said]) -> list[Said]:
@@ -55,6 +54,6 @@ def _ask(arm: Arm, question: Question) -> Any:  # noqa: ANN401 - any JSON
             return arm.told(path, api, question.body, question.query)
         return arm.ask("GET", path, api, query=question.query)
     except RefusedError as error:
-        if error.status == _MISSING:
+        if error.status == HTTPStatus.NOT_FOUND:
             return None
         raise

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _LEASE_S = 60
 """Seconds after which the lock of a command that was killed is free: 15 to 60 are allowed
-(learn.microsoft.com/rest/api/storageservices/lease-blob)."""
+(learn.microsoft.com/rest/api/storageservices/lease-blob, read 2026-11-26)."""
 _RENEWALS = 4
 """In the time of a lease, so that some of them may fail."""
 _LOCK = "lock"

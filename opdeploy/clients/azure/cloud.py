@@ -28,6 +28,16 @@ class Cloud(NamedTuple):
     is_known: bool = True
     """Whether those who sign in may take its authority for what it is; that of another is not looked up."""
 
+    @property
+    def registry_audience(self) -> str:
+        """What a token for registries is for: the same in all clouds of Microsoft, elsewhere what any token is for.
+
+        github.com/Azure/azure-sdk-for-net, issue 34785 of 2023-03-08; a cloud of one's own does not know it:
+        github.com/Azure/azure-cli, issue 33674 of 2026-06-30; both read 2026-11-26.
+        """
+        is_microsofts = self.registries in {cloud.registries for cloud in CLOUDS.values()}
+        return "https://containerregistry.azure.net" if is_microsofts else self.audience
+
 
 CLOUDS = {
     cloud.name: cloud

@@ -39,8 +39,9 @@ NEW = [
     "networking.k8s.io/v1",
     "policy/v1",
 ]
-"""What a new cluster serves of what deployments need. What an Ingress or a Gateway needs beside its kind is not there
-(learn.microsoft.com/azure/aks/app-routing), and the metrics of servers are in none that comes with it."""
+"""What a new cluster serves of what deployments need: what Kubernetes itself does, and its metrics server. What an
+Ingress or a Gateway needs beside its kind is an option of a cluster, which opdeploy does not ask for (learn.microsoft.
+com/azure/aks/app-routing, read 2026-11-26), and so is what reads the metrics of servers."""
 
 
 class Clustered(Place):

@@ -120,7 +120,7 @@ class Clusters(Runs):
 
         from opdeploy.clients.kubernetes import connected_to
 
-        answer = self._arm.ask("POST", f"{resource}/listClusterUserCredential", _API, query={"format": "exec"})
+        answer = self._arm.told(f"{resource}/listClusterUserCredential", _API, query={"format": "exec"})
         text = base64.b64decode(answer["kubeconfigs"][0]["value"])
         kubeconfig: dict[str, Any] = yaml.safe_load(text)
         audience = _without_program(kubeconfig)

@@ -6,6 +6,7 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from opdeploy.clients.azure.following import followed
 from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.clients.azure.runs import Running, Runs
 from opdeploy.errors import NotFoundError, OpdeployError
@@ -28,11 +29,12 @@ _STATES: dict[str, State] = {
     "Terminated": "stopped",
     "Failed": "failed",
 }
-"""What the instance view says (learn.microsoft.com/rest/api/container-instances/container-groups/get)."""
-_BETWEEN_S = 2.0
-_WINDOW = 2000
-"""Lines of a log that are compared with those seen before."""
+"""What the instance view says (learn.microsoft.com/azure/container-instances/container-state, read 2026-11-26)."""
+_LOOKS_S = 2.0
+"""Seconds between two looks at a group: a choice of ours."""
 _FULL = "OOMKilled"
+"""What Kubernetes calls the end of a container whose memory is used up; of the detail of a state it is only told that
+people read it (ContainerState.detail_status of azure-mgmt-containerinstance 10.1.0, read 2026-11-26)."""
 
 
 class Groups(Runs):
@@ -45,6 +47,8 @@ class Groups(Runs):
         self._arm = arm
         self._ended: dict[tuple[str, str], int] = {}
         """How servers were seen to end, by group and version: Azure starts them again."""
+        self._looks: dict[str, tuple[float, int, dict[str, Any]]] = {}
+        """Groups by their ids, with when each was looked at, after how many changes: who waits asks all the time."""
 
     def running(self, at: Where, there: Mapping[str, dict[str, Any]]) -> Running:
         """Return what runs: a group runs one version at a time, whose number it has as a tag."""
@@ -105,31 +109,22 @@ class Groups(Runs):
 
     def follow(self, at: Where, name: str, tail: int) -> Iterator[str]:
         """Yield the last lines that the server wrote, and what it writes until it ends."""
-        seen = self.logs(at, name, _WINDOW)
-        yield from seen[-tail:] if tail else ()
-        while True:
+
+        def goes_on() -> bool:
             found = self._arm.find(at.id(KIND, name))
-            if found is None or _now(found).get("state") == "Terminated":
-                return
-            time.sleep(_BETWEEN_S)
-            now = self.logs(at, name, _WINDOW)
-            yield from new(seen, now)
-            seen = now
+            return found is not None and _now(found).get("state") != "Terminated"
+
+        return followed(lambda lines: self.logs(at, name, lines), goes_on, tail)
 
     def _there(self, at: Where, name: str) -> dict[str, Any]:
-        found = self._arm.find(at.id(KIND, name))
-        if found is None:
-            raise NotFoundError(f"container group {name}: is not there any more; deploy again")
+        resource, now = at.id(KIND, name), time.monotonic()
+        looked, changes, found = self._looks.get(resource, (now, -1, None))
+        if found is None or now - looked >= _LOOKS_S or changes != self._arm.changes:
+            found = self._arm.find(resource)
+            if found is None:
+                raise NotFoundError(f"container group {name}: is not there any more; deploy again")
+            self._looks[resource] = (now, self._arm.changes, found)
         return found
-
-
-def new(seen: list[str], now: list[str]) -> list[str]:
-    """Return the lines that came since: what follows the longest end of those seen with which those now begin."""
-    for start in range(len(seen) + 1):
-        known = len(seen) - start
-        if now[:known] == seen[start:]:
-            return now[known:]
-    return now
 
 
 def _address(found: Mapping[str, Any]) -> tuple[str, int] | None:

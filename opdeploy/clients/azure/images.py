@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from opdeploy.clients.azure.session import Session
 
-_AUDIENCE = "https://containerregistry.azure.net"
 _SECONDS = 60.0
+"""For an answer: a choice of ours."""
 _MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 _PIECE = 1 << 20
 
@@ -52,7 +52,8 @@ class Images:
     def remove(self, name: str) -> None:
         """Remove an image; its tag alone, where it has others as well. None is no error.
 
-        learn.microsoft.com/rest/api/containerregistry, "Manifests - Get Properties" and "Tag - Delete".
+        GET /acr/v1/{name}/_manifests/{digest} and DELETE /acr/v1/{name}/_tags/{reference}, as azure-containerregistry
+        has them (its client, read 2026-11-26).
         """
         server, repository, tag = _parts(name)
         headers = self._may(server, repository, "delete,metadata_read")
@@ -72,7 +73,7 @@ class Images:
     def refresh_token(self, server: str) -> str:
         """Return a token of a registry for a token of Azure; raises OpdeployError for a registry that is not Azure's.
 
-        github.com/Azure/acr, docs/AAD-OAuth.md, "Calling POST /oauth2/exchange".
+        github.com/Azure/acr, docs/AAD-OAuth.md, "Calling POST /oauth2/exchange", read 2026-11-26.
         """
         if not self._is_ours(server):  # it could do in all registries of Azure whatever the user may
             cloud = self._session.cloud
@@ -80,7 +81,8 @@ class Images:
                 f"{server}: is no registry of {cloud.name}, and so is shown no token of it; name one that ends with "
                 f".{cloud.registries}"
             )
-        asked = {"grant_type": "access_token", "service": server, "access_token": self._session.token(_AUDIENCE)}
+        token = self._session.token(self._session.cloud.registry_audience)
+        asked = {"grant_type": "access_token", "service": server, "access_token": token}
         with answer("POST", f"https://{server}/oauth2/exchange", data=asked) as told:
             return str(told.json()["refresh_token"])
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _USUAL = "~/.ssh/id_ed25519"
 _PUBLIC = ".pub"
 _TYPES = {"ssh-ed25519", "ssh-rsa"}
-"""Keys that Azure takes for Linux (learn.microsoft.com/azure/virtual-machines/linux/create-ssh-keys-detailed)."""
+"""Keys that Azure takes for Linux (SshEncryptionTypes of azure-mgmt-compute, at learn.microsoft.com/python/api, read
+2026-11-26)."""
 
 
 class Way:

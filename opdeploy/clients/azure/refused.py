@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 _LONGEST = 600
 """Characters of a message that are shown."""
-_NOT_FOUND = 404
+_BUSY = {408, 429, 500, 502, 503, 504}
+"""Statuses after which the same may succeed a little later, as those of azure-core 1.41.0 that it sends a request again
+for (azure.core.pipeline.policies.RetryPolicy, read 2026-11-26)."""
 _ENTRA = "AADSTS"
 """What the codes of Entra begin with."""
 
@@ -32,6 +34,10 @@ class RefusedError(OpdeployError):
     def is_of_request(self) -> bool:
         """Whether the request was refused, rather than that what it began has failed."""
         return self.status is not None and self.status >= HTTPStatus.BAD_REQUEST
+
+
+class BrokenOffError(TransientError):
+    """An answer broke off in its middle: the request took effect."""
 
 
 class Refusal(NamedTuple):
@@ -57,9 +63,12 @@ def explained(what: str) -> Iterator[None]:
 
     try:
         yield
-    except (ServiceRequestError, ServiceResponseError, IncompleteReadError) as error:
+    except (ServiceRequestError, ServiceResponseError) as error:
         said = _line(str(error))
         raise TransientError(f"{what}: Azure was not reached: {said}; check the network, and try again") from None
+    except IncompleteReadError as error:
+        said = _line(str(error))
+        raise BrokenOffError(f"{what}: the answer broke off: {said}; check the network, and try again") from None
     except ClientAuthenticationError as error:
         if error.response is None:
             lines = str(error).splitlines()  # one for each way to sign in; a refusal of Entra tells most
@@ -70,6 +79,29 @@ def explained(what: str) -> Iterator[None]:
         raise _worded(what, error) from None
     except AzureError as error:
         raise RefusedError(f"{what}: {_line(str(error))}; {ELSE}") from None
+
+
+@contextmanager
+def once(what: str) -> Iterator[None]:
+    """As `explained`, for what no SDK sends again by itself: raises TransientError also where the service is busy."""
+    try:
+        with explained(what):
+            yield
+    except RefusedError as error:
+        if error.status in _BUSY:
+            raise TransientError(str(error)) from None
+        raise
+
+
+def finished(poller: Any, what: str, seconds: float) -> Any:  # noqa: ANN401 - of an SDK
+    """Wait until a long operation has ended, and return what came of it.
+
+    Raises what the SDK raises where it fails, and TransientError where it goes on after so many seconds.
+    """
+    poller.wait(seconds)
+    if not poller.done():
+        raise TransientError(f"{what}: is still under way after {seconds / 60:g} minutes; run the same command again")
+    return poller.result()
 
 
 def _worded(what: str, error: Any) -> RefusedError:  # noqa: ANN401 - an error of azure-core
@@ -105,11 +137,6 @@ def refusal(error: Any) -> Refusal:  # noqa: ANN401 - an error of azure-core
     return Refusal(
         code, _line(message), str(headers.get("x-ms-request-id") or headers.get("x-ms-correlation-request-id") or "")
     )
-
-
-def is_missing(error: Any) -> bool:  # noqa: ANN401 - an error of azure-core
-    """Tell whether an error says that there is no such thing."""
-    return getattr(error, "status_code", None) == _NOT_FOUND
 
 
 def _line(text: str) -> str:

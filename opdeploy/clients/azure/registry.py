@@ -5,12 +5,14 @@ from __future__ import annotations
 import tarfile
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opdeploy.clients.azure.images import Images, answer
-from opdeploy.errors import OpdeployError
+from opdeploy.errors import OpdeployError, TransientError
 from opdeploy.render import write
+from opdeploy.targets.azure.kinds import name_of
 from opdeploy.targets.azure.requests import BUILD_S, TASKS, arguments, order
 
 if TYPE_CHECKING:
@@ -45,15 +47,13 @@ class Registries:
     def push(self, *, name: str, registry: str) -> dict[str, JsonValue]:  # noqa: ARG002 - for who reads the plan
         """Push an image that was built here."""
         server = name.partition("/")[0]
-        watch = self._making.watch if self._making else print
-        return {"digest": self._engine().push(name, watch, (_ANYBODY, self._images.refresh_token(server)))}
+        watch, token = self._made_of(name).watch, self._images.refresh_token(server)
+        return {"digest": self._engine().push(name, watch, (_ANYBODY, token))}
 
     def build(self, *, name: str, registry: str, platform: str) -> None:
         """Have a registry build an image of the bundle, and wait until it has; the log of one that failed is shown."""
-        if self._making is None:
-            raise OpdeployError(f"{name}: nothing to build it of; run opdeploy deploy again")
-        bundle, settings = self._making.made()
-        there = self._arm.ask("POST", f"{registry}/listBuildSourceUploadUrl", TASKS)
+        bundle, settings = self._made_of(name).made()
+        there = self._arm.told(f"{registry}/listBuildSourceUploadUrl", TASKS)
         with tempfile.TemporaryDirectory(prefix="opdeploy-") as folder:
             write(bundle, Path(folder, "context"))
             _upload(Path(folder, "context"), Path(folder, "context.tar.gz"), there["uploadUrl"])
@@ -62,26 +62,42 @@ class Registries:
         begun = self._arm.ask("POST", f"{registry}/scheduleRun", TASKS, body)
         self._wait(name, f"{registry}/runs/{begun['properties']['runId']}")
 
+    def _made_of(self, name: str) -> Making:
+        """Return what an image is built of; raises OpdeployError where nothing is."""
+        if self._making is None:
+            raise OpdeployError(f"{name}: nothing to build it of; run opdeploy deploy again")
+        return self._making
+
     def _wait(self, name: str, run: str) -> None:
+        """Wait for a build, however often it cannot be looked at: who ordered it again would have two of them."""
         until = time.monotonic() + BUILD_S
-        while True:
-            found = self._arm.ask("GET", run, TASKS)["properties"]
-            if found["status"] not in _RUNNING:
-                break
+        while (status := self._status(run)) in _RUNNING:
             if time.monotonic() > until:
                 raise OpdeployError(f"{name}: was not built within {BUILD_S / 60:g} minutes; run the command again")
             time.sleep(_BETWEEN_S)
-        if found["status"] != "Succeeded":
+        if status != "Succeeded":
             lines = self._log(run)
-            error = OpdeployError(f"{name}: the registry did not build it: {found['status']}; see the log above")
+            registry = run.partition("/runs/")[0]
+            see = f"az acr task logs --registry {name_of(registry)} --run-id {name_of(run)}"
+            todo = "see the log above" if lines else f"see its log: {see}"
+            error = OpdeployError(f"{name}: the registry did not build it: {status}; {todo}")
             for line in lines[-_LAST_LINES:]:
                 error.add_note(line)
             raise error
 
+    def _status(self, run: str) -> str:
+        """Return how a build stands: as it was, where no answer comes."""
+        with suppress(TransientError):
+            return str(self._arm.ask("GET", run, TASKS)["properties"]["status"])
+        return "Running"
+
     def _log(self, run: str) -> list[str]:
-        link = self._arm.ask("POST", f"{run}/listLogSasUrl", TASKS)["logLink"]
-        with answer("GET", link) as told:
-            return told.text.splitlines()
+        """Return what a build wrote; nothing where it cannot be had."""
+        with suppress(OpdeployError):
+            link = self._arm.told(f"{run}/listLogSasUrl", TASKS)["logLink"]
+            with answer("GET", link) as told:
+                return told.text.splitlines()
+        return []
 
 
 def _upload(context: Path, archive: Path, url: str) -> None:

@@ -19,11 +19,15 @@ _NUMBER = re.compile("--v([0-9]+)-")
 _FAILED = {"failed", "activationfailed"}
 _WAITING = {"processing", "activating", "unknown"}
 _PARTLY = "degraded"
-"""What a revision's running state may be (learn.microsoft.com/rest/api/containerapps/container-apps-revisions and
-learn.microsoft.com/azure/container-apps/revisions, "Running status")."""
+"""What a revision's running state may be (RevisionRunningState of azure-mgmt-appcontainers, at learn.microsoft.com/
+python/api; Activating and Activation failed: github.com/microsoft/azure-container-apps, issue 1219 of 2024-07-02, and
+github.com/Azure/azure-rest-api-specs, issue 29102 of 2024-05-14; read 2026-11-26)."""
 _EXIT = re.compile(r"exit code[^0-9-]{0,3}(-?[0-9]+)", re.IGNORECASE)
-_UNKNOWN_CODE = 1
 _FULL = "oomkilled"
+"""What is said of containers that ended (azureossd.github.io/2024/01/19/Container-Apps-Backoff-restarts-and-container-
+exits, read 2026-11-26), and how Kubernetes calls that of one whose memory is used up."""
+_UNKNOWN_CODE = 1
+"""For a server whose exit code is not told: a choice of ours."""
 
 
 def ingress(app: Mapping[str, Any]) -> dict[str, Any]:

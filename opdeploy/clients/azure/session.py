@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from base64 import urlsafe_b64decode
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from opdeploy import __version__
 from opdeploy.clients.azure.refused import explained
+from opdeploy.clients.azure.signed import claims
 from opdeploy.errors import OpdeployError
 from opdeploy.targets.azure.kinds import Sdk
 
@@ -55,13 +54,9 @@ class Session:
 
     def who(self) -> str:
         """Return who signs in, as the token says; raises RefusedError where nobody does."""
-        token = self.token(self.cloud.audience)
-        try:
-            part = token.split(".")[1]
-            told = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        except (IndexError, ValueError):  # a token that only Azure reads
-            return "somebody whom the token does not name"
-        return str(told.get("upn") or told.get("unique_name") or told.get("appid") or told.get("oid"))
+        told = claims(self.token(self.cloud.audience))
+        named = (told.get(name) for name in ("upn", "unique_name", "appid", "oid"))
+        return next((str(name) for name in named if name), "somebody whom the token does not name")
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,11 +1,11 @@
-"""From where somebody signed in to Azure, as their token tells it."""
+"""Who signed in to Azure, and from where, as their token tells it."""
 
 from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from opdeploy.clients.azure.session import Session
@@ -16,10 +16,17 @@ def signed_in_from(session: Session) -> str | None:
 
     learn.microsoft.com/entra/identity-platform/access-token-claims-reference, `ipaddr`, of 2023-05-26, read 2026-11-26.
     """
-    _, _, rest = session.token(session.cloud.audience).partition(".")
-    claims, _, _ = rest.partition(".")
     try:
-        told = json.loads(urlsafe_b64decode(f"{claims}{'=' * (-len(claims) % 4)}"))
-        return str(ip_address(told["ipaddr"]))
-    except (ValueError, KeyError, TypeError):
+        return str(ip_address(claims(session.token(session.cloud.audience))["ipaddr"]))
+    except (ValueError, KeyError):
         return None
+
+
+def claims(token: str) -> dict[str, Any]:
+    """Return what a token tells; nothing for one that only Azure reads."""
+    try:
+        part = token.split(".")[1]
+        told = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (IndexError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -8,10 +8,11 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opdeploy.clients.azure.group import new
-from opdeploy.clients.azure.refused import RefusedError, explained
+from opdeploy.clients.azure.following import followed
+from opdeploy.clients.azure.refused import RefusedError, explained, finished, once
 from opdeploy.clients.azure.runs import Running, Runs
-from opdeploy.errors import NotFoundError, OpdeployError
+from opdeploy.clients.azure.session import POLL_S
+from opdeploy.errors import NotFoundError, OpdeployError, TransientError
 from opdeploy.targets.azure.kinds import KINDS, kind_of, names_of
 from opdeploy.targets.azure.record import NAME
 from opdeploy.targets.azure.web import NEXT, PLAN, SITE, SLOT, image_of, number_of
@@ -30,16 +31,17 @@ if TYPE_CHECKING:
 _STATES: dict[str, State] = {"Running": "running", "Stopped": "stopped"}
 _HTTPS = 443
 _BETWEEN_S = 2.0
+"""Seconds between two looks at what a site runs: a choice of ours."""
 _SWAPPED_S = 900.0
-"""Seconds that a swap which goes on already is waited for."""
+"""Seconds that a swap which goes on already is waited for: a choice of ours, half of what its step takes at most."""
+_SHOWN_S = 60.0
+"""Seconds after a swap within which a site tells that it runs another image: a choice of ours."""
 _FAILED = ("failing site start", "failed during startup", "Image pull failed")
 """What App Service writes last where a container does not start (learn.microsoft.com/troubleshoot/azure/app-service/
 linux; such lines were read in public logs 2026-11-26)."""
 _LOOK_S, _STILL_S = 3.0, 12.0
 """Seconds between two looks at a log, and for which it must end with one line: what replaces a server writes, too."""
 _LAST_LINES = 50
-_WINDOW = 2000
-"""Lines of a log that are compared with those seen before."""
 
 
 class Sites(Runs):
@@ -130,13 +132,9 @@ class Sites(Runs):
 
     def follow(self, at: Where, name: str, tail: int) -> Iterator[str]:
         """Yield the last lines that the server wrote, and what it writes until the site is gone."""
-        seen = self.logs(at, name, _WINDOW)
-        yield from seen[-tail:] if tail else ()
-        while self._arm.find(_id(at, name)) is not None:
-            time.sleep(_BETWEEN_S)
-            now = self.logs(at, name, _WINDOW)
-            yield from new(seen, now)
-            seen = now
+        return followed(
+            lambda lines: self.logs(at, name, lines), lambda: self._arm.find(_id(at, name)) is not None, tail
+        )
 
     def facts(self, at: Where, settings: Deploy) -> dict[str, JsonValue]:
         """Return what is known of the plan that is named, or that the site is on, and what others have of our names."""
@@ -206,17 +204,29 @@ class Switches:
             self._note(None)
             return
         self._note(image)
-        operations = self._arm.session.operations(KINDS[SITE].sdk)
         try:
-            with explained(f"slot {slot} was not swapped"):
-                asked = {"targetSlot": slot, "preserveVnet": True}
-                operations.begin_swap_slot_with_production(*names_of(resource), asked).result()
+            self._swap(resource, slot)
         except RefusedError as error:
             if error.status != HTTPStatus.CONFLICT:  # which it is where one goes on that was begun before
                 self._note(None)
                 raise
-            self._wait(resource, image, error)
+            self._wait(resource, image, _SWAPPED_S, error)
+        else:
+            other = TransientError(f"slot {slot} was swapped, and the site does not run {image}; try again")
+            self._wait(resource, image, _SHOWN_S, other)
         self._note(None)
+
+    def _swap(self, resource: str, slot: str) -> None:
+        """Begin a swap, once: the SDK would begin another, which undoes the first, where the service is busy."""
+        from azure.mgmt.core.polling.arm_polling import ARMPolling
+
+        what, asked = f"slot {slot}", {"targetSlot": slot, "preserveVnet": True}
+        operations = self._arm.session.operations(KINDS[SITE].sdk)
+        with once(f"{what} was not swapped"):
+            poller = operations.begin_swap_slot_with_production(
+                *names_of(resource), asked, retry_total=0, polling=ARMPolling(POLL_S)
+            )
+            finished(poller, f"{what} is swapped", _SWAPPED_S)
 
     def _note(self, image: str | None) -> None:
         record = self._place.known()
@@ -226,11 +236,11 @@ class Switches:
     def _runs(self, resource: str) -> str:
         return image_of(self._arm.find(resource) or {})
 
-    def _wait(self, resource: str, image: str, refused: RefusedError) -> None:
-        until = time.monotonic() + _SWAPPED_S
+    def _wait(self, resource: str, image: str, seconds: float, error: OpdeployError) -> None:
+        until = time.monotonic() + seconds
         while self._runs(resource) != image:
             if time.monotonic() > until:
-                raise refused
+                raise error
             time.sleep(_BETWEEN_S)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opdeploy.clients.azure.refused import RefusedError, explained
+from opdeploy.clients.azure.refused import RefusedError, explained, finished
 from opdeploy.errors import OpdeployError
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from opdeploy.clients.azure.session import Session
 
 _TRIES = 3
+_ENDS_S = 300.0
+"""Seconds within which a vault has deleted or recovered a secret: a choice of ours."""
 
 
 class Kept(NamedTuple):
@@ -50,14 +52,14 @@ class Vault:
             except Exception as error:
                 if getattr(error, "status_code", None) != HTTPStatus.CONFLICT:
                     raise
-                client.begin_recover_deleted_secret(name).wait()
+                finished(client.begin_recover_deleted_secret(name), f"recovery of secret {name}", _ENDS_S)
                 client.set_secret(name, value, tags=dict(tags))
 
     def drop(self, name: str) -> None:
         """Delete a secret, which can be recovered as long as the vault says; none is no error."""
         try:
             with self._client() as client, explained(f"secret {name} of {self._address} was not deleted"):
-                client.begin_delete_secret(name).wait()
+                finished(client.begin_delete_secret(name), f"deletion of secret {name}", _ENDS_S)
         except RefusedError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise

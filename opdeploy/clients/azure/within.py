@@ -18,8 +18,23 @@ if TYPE_CHECKING:
 
     from opdeploy.deployment import Found
 
-_SYSTEM = ("default", "kube-", "aks-", "gatekeeper-system", "calico-system", "tigera-operator")
-"""Beginnings of the names of namespaces that are there before anybody makes one."""
+_SHARED, _KUBE = "default", "kube-"
+"""The namespace that everybody has, and how those of Kubernetes itself begin (learn.microsoft.com/training/modules/
+plan-azure-kubernetes-service-deployment/6-kubernetes-namespaces, read 2026-11-26)."""
+_OF_AZURE = {
+    "aks-command",
+    "aks-istio-egress",
+    "aks-istio-ingress",
+    "aks-istio-system",
+    "app-routing-system",
+    "calico-system",
+    "gatekeeper-system",
+    "tigera-operator",
+}
+"""Namespaces that Azure itself makes where something of it is in use: `az aks command invoke` (learn.microsoft.com/
+troubleshoot/azure/azure-kubernetes, resolve-az-aks-command-invoke-failures, 2022-10-25), Istio and application routing
+(learn.microsoft.com/azure/aks, istio-deploy-addon and app-routing-nginx-prometheus), Calico (github.com/Azure/AKS,
+issue 2089, 2021-02-02), Azure Policy (files of others that exclude it); read 2026-11-26."""
 _GPUS_S = 1100.0
 _BETWEEN_S = 2.0
 
@@ -68,12 +83,22 @@ class Within(Cluster):
                     yield None
 
     def others(self, deployment: str) -> Iterator[str]:
-        """Yield the namespaces that neither a new cluster nor the deployment has."""
+        """Yield the namespaces in which others have something: what they made, and where they run pods in `default`."""
         with suppress(DeniedError):
             for item in self._api.get(KINDS["Namespace"].path(None))["items"]:
                 name = str(item["metadata"]["name"])
-                if not name.startswith(_SYSTEM) and name != self.namespace(deployment):
+                if name == _SHARED:
+                    yield from [name] if self._is_used(name, deployment) else []
+                elif not name.startswith(_KUBE) and name not in {*_OF_AZURE, self.namespace(deployment)}:
                     yield name
+
+    def _is_used(self, namespace: str, deployment: str) -> bool:
+        """Tell whether others run pods in a namespace, or may do so, where who asks may not see them."""
+        try:
+            pods = self._api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
+        except DeniedError:
+            return True
+        return any((item["metadata"].get("labels") or {}).get(DEPLOYMENT) != deployment for item in pods)
 
 
 def _gpus(node: Mapping[str, Any]) -> int:
