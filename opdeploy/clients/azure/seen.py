@@ -66,7 +66,8 @@ def observed(
     running = runs.running(where, there)
     versions = [_version(item, where.deployment, running) for item in record.versions] if record else []
     kept_ones = [_kept(item, where.deployment) for item in record.versions] if record else []
-    missing: list[JsonValue] = [item.id for item in record.made if item.id.lower() not in there] if record else []
+    stays = [item for item in record.made if ROLE not in (item.body.get("tags") or {})] if record else []
+    missing: list[JsonValue] = [item.id for item in stays if item.id.lower() not in there]
     lost = unrecorded(there.values()) if record is None else []
     return Observed(
         target=target,
