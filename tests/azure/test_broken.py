@@ -40,7 +40,6 @@ class Case(NamedTuple):
 CASES = {
     "aci": Case("aci", {}, more=("--allow-plain-http",)),
     "webapp": Case("webapp", {}, before="running"),
-    "webapp-in-place": Case("webapp", {"webapp": {"sku": "B1"}}),
     "container-apps": Case("container-apps", {}),
 }
 
@@ -108,6 +107,27 @@ def test_what_is_killed_goes_on(case: Case, breaks: Breaks) -> None:
         return came
 
     breaks.at_every_write(scenario, first=15, update=10, removal=8)
+
+
+def test_an_update_in_place_goes_on_or_ends_as_it_was(tmp_path: Path) -> None:
+    """Of a site whose tier has no slots: nothing is beside it while another version takes its place."""
+    deploy = ("deploy", "--yes")
+
+    def scenario(project: Clouded, number: int) -> set[str]:
+        assert project.deploy().code == 0
+        project.model(seed=1)
+        was_refused, done = refused(project, number, NO, *deploy)
+        if done.code:
+            check(project, {1: ("running", True)}, number, done.err)
+        project.model(seed=2)
+        if killed(project, number, *deploy):
+            done = project.deploy()
+            assert done.code == 0, (number, done.err)
+            assert project.run("diff").code == 0, (number, done.err)
+        assert [state for state, current in project.versions().values() if current] == ["running"], number
+        return {"update"} if was_refused else set()
+
+    Breaks(tmp_path, "webapp", {"webapp": {"sku": "B1"}}, more=()).at_every_write(scenario, update=9)
 
 
 def test_what_is_refused_ends_as_it_was(case: Case, breaks: Breaks) -> None:

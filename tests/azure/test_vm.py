@@ -9,9 +9,8 @@ import docker as sdk
 import pytest
 from docker.errors import DockerException, ImageNotFound
 
-from tests.arm import answers
 from tests.azure.boxes import box, missing, on_machine
-from tests.azure.breaking import killed, refused
+from tests.azure.breaking import NO, killed, refused
 from tests.azure.clouded import NOTES
 from tests.deploy.projects import BASE
 from tests.wheels import fetch
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from tests.azure.boxes import Box, OnMachine
 
 DEPLOY = ("deploy", "--yes")
-NO = answers.error(403, "AuthorizationFailed", "The client does not have authorization to perform action 'x/y/write'.")
 MOST = 40
 pytestmark = pytest.mark.slow  # it builds images
 
