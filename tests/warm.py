@@ -24,30 +24,6 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 SECONDS = 120.0
-LOADED = (
-    "azure.identity",
-    "azure.keyvault.secrets",
-    "azure.mgmt.containerinstance",
-    "azure.mgmt.containerservice",
-    "azure.mgmt.resource.resources",
-    "azure.mgmt.web",
-    "azure.storage.blob",
-    "docker",
-    "kubernetes.config",
-    "kubernetes.client",
-    "jinja2",
-    "msal",
-    "numpy",
-    "onnx",
-    "onnxruntime",
-    "opdeploy.cli",
-    "opdeploy.clients.azure",
-    "opdeploy.deploy.prepare",
-    "requests",
-    "rich.console",
-    "yaml",
-)
-"""What is loaded before a command begins, where it is installed."""
 _SHORTER = {
     "opdeploy.clients.azure.arm": {"_BETWEEN_S": 0.02},
     "opdeploy.clients.azure.notes": {"_SETTLED_S": 0.05},
@@ -64,7 +40,7 @@ _SHORTER = {
 @cache
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, *LOADED])
+    context.set_forkserver_preload([__name__, "tests.loaded"])
     return context
 
 
