@@ -325,7 +325,8 @@ def test_a_group_of_its_own_is_found_again(cluster_of_azure: ClusteredProject) -
     project.workload(azure={"resource_group": None, "subscription": project.arm.subscription})
     done = project.deploy()
     assert done.code == 0, done.err
-    assert f"resourceGroups/opdeploy-{project.name}-{project.target}/providers/{TYPE}/{project.name}" in " ".join(project.left())
+    group = f"resourceGroups/opdeploy-{project.name}-{project.target}"
+    assert f"{group}/providers/{TYPE}/{project.name}" in " ".join(project.left())
     assert project.status()["ready"]
     assert project.run("remove", "--yes").code == 0
     assert project.left() == []
