@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,6 +37,23 @@ def refused(project: Clouded, **vm: Any) -> str:  # noqa: ANN401 - values of set
     writes = [item for item in project.arm.seen[before:] if item.method != "GET" and "/oauth2/" not in item.path]
     assert writes == []
     return done.err
+
+
+@pytest.mark.parametrize(
+    ("vm", "said"),
+    [
+        ({"identity_file": "/nowhere/id"}, "/nowhere/id.pub: no public key is there; make one with ssh-keygen"),
+        ({"build": None}, "no Docker engine answers"),
+    ],
+)
+def test_a_plan_tells_of_what_is_missing_here(project: Clouded, vm: dict[str, Any], said: str) -> None:
+    """As a deployment does, which it would refuse: the key that is let in, and an engine that builds the image."""
+    chosen = {**project.settings["vm"], **vm}
+    project.workload(vm={name: value for name, value in chosen.items() if value is not None})
+    project.variables["DOCKER_HOST"] = "unix:///nowhere"
+    told = json.loads(project.run("plan", "-o", "json").out)
+    assert said in " ".join(told["blocked"])
+    assert len(told["blocked"]) == 1
 
 
 @pytest.mark.parametrize(
