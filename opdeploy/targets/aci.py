@@ -121,7 +121,12 @@ class Aci(AzureTarget):
         if again and not changed:
             changed = [*steps.put(group, None, title)]
         if found and again:
-            yield steps.delete(found, f", for {again}; nothing answers until it is made again")
+            named = "dnsNameLabel" in group.body["properties"]["ipAddress"]
+            moves = "" if named else ", and its address may be another then"
+            yield steps.delete(found, f", for {again}; nothing answers until it is made again{moves}")
+        elif found:
+            silent = f"{title}; nothing answers until it has started"
+            changed = [step.model_copy(update={"title": silent}) for step in changed]
         yield from changed
         if changed:
             yield steps.check_server(KIND, name, number, ready_s + _ON_THE_WAY_S)
@@ -241,7 +246,7 @@ def _tried(group: Resource, number: int, ready_s: float) -> Iterator[Step]:
     properties["restartPolicy"] = "Never"  # how it ended is told as long as it is there
     properties["ipAddress"] = {key: value for key, value in properties["ipAddress"].items() if key != "dnsNameLabel"}
     body = {**group.body, "tags": {**group.body["tags"], ROLE: "trial"}, "properties": properties}
-    title = f"try version {number} in a container group of its own"
+    title = f"try version {number} in a container group of its own, which costs as much again meanwhile"
     yield from steps.put(Resource(KIND, group.id, body), None, title)
     yield steps.check_server(KIND, name, number, ready_s + _ON_THE_WAY_S)
     yield steps.delete(Found(kind=KIND, name=name, made={"id": group.id}), ", in which it was tried")
