@@ -180,9 +180,8 @@ def settings(file: Path | None, chosen: Chosen, *, with_model: bool = False) -> 
 
 
 def _in_azure(chosen: InAzure) -> dict[str, Given]:
-    """Return the settings of Azure that were chosen with options; raises InputError for a tag without a value."""
-    from opdeploy.errors import InputError
-    from opdeploy.workload_file import Given
+    """Return the settings of Azure that were chosen with options; raises InputError for what is no tag."""
+    from opdeploy.workload_file import Given, pairs
 
     given = {
         f"azure.{name}": Given(f"--{name.replace('_', '-')}", value)
@@ -190,11 +189,7 @@ def _in_azure(chosen: InAzure) -> dict[str, Given]:
         if value is not None and name != "tags"
     }
     if chosen.tags:
-        pairs = dict(item.partition("=")[::2] for item in chosen.tags if "=" in item)
-        wrong = next((item for item in chosen.tags if "=" not in item), None)
-        if wrong:
-            raise InputError(f"--tags {wrong}: has no value; write it as --tags team=models")
-        given["azure.tags"] = Given("--tags", pairs)
+        given["azure.tags"] = Given("--tags", pairs("--tags", chosen.tags))
     return given
 
 

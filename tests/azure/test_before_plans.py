@@ -299,3 +299,28 @@ def test_what_costs_by_its_size_is_said_with_it(case: str) -> None:
     target, want, observed = make()
     titles = [step.title for step in to_deploy(target, want, observed, ()).steps]  # type: ignore[arg-type]
     assert [title for title in titles if title.endswith(said)]
+
+
+def tagged(want: Wanted, **azure: Any) -> Wanted:  # noqa: ANN401 - any setting
+    """Return the same with other settings of Azure."""
+    changed = want.settings.azure.model_copy(update=azure)
+    return want.model_copy(update={"settings": want.settings.model_copy(update={"azure": changed})})
+
+
+def test_tags_that_are_taken_away_are_told() -> None:
+    """Once for all resources, nodes among them; those that are given again stay."""
+    before = tagged(aks_values.wanted(), tags={"team": "a", "shift": "b"}, owner="ann")
+    made = aks_values.Subscription(before.settings)
+    made.carry_out(to_deploy(aks.MANAGED, before, made.observe(), ()).steps)
+
+    def told(want: Wanted) -> list[str]:
+        found = to_ask(aks.MANAGED, want, where(want.settings, want.deployment), made.observe())
+        return [item.text for item in found if isinstance(item, Said) and "tags are taken away" in item.text]
+
+    assert told(before) == []
+    assert told(tagged(before, tags={"team": "c"}, owner=None)) == [
+        (
+            "tags are taken away that are there: opdeploy-owner, shift; to keep them, say them again (--tags, and "
+            "azure.owner for opdeploy-owner), or write them into the workload file"
+        )
+    ]

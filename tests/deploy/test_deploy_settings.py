@@ -230,8 +230,26 @@ def test_a_wrong_value_is_told_with_its_variable(
             Chosen(azure=InAzure(tags=["team=a", "@x=1"])),
             '--tags: "@x" does not fit; write a name without any of <>%&\\?/, and without a dash or @ at its beginning',
         ),
+        (
+            Chosen(azure=InAzure(tags=["a=1", "A=2"])),
+            '--tags: "a" and "A" are the same tag in Azure; leave one out',
+        ),
+        (
+            Chosen(azure=InAzure(tags=["OpDeploy-Name=c"])),
+            '--tags: "OpDeploy-Name" is one of opdeploy\'s own tags; take another name',
+        ),
+        (Chosen(azure=InAzure(tags=["a=1", "a=2"])), "--tags a=2: a has another value, too; leave one out"),
+        (Chosen(azure=InAzure(tags=["a"])), "--tags a: has no value; write it as --tags NAME=VALUE"),
+        (Chosen(azure=InAzure(tags=[f"a={'x' * 257}"])), "--tags: is longer than 256 characters; shorten it"),
+        (
+            Chosen(more=("webapp.app_settings=foo",)),
+            "--set webapp.app_settings foo: has no value; write it as --set webapp.app_settings NAME=VALUE",
+        ),
     ],
-    ids=["name", "port", "port of a machine", "host", "state", "target", "tags"],
+    ids=[
+        *("name", "port", "port of a machine", "host", "state", "target", "tags"),
+        *("tags that are one", "an own tag", "a tag twice", "a tag without a value", "a long tag", "no app setting"),
+    ],
 )
 def test_a_wrong_value_is_told_with_its_option(write: Write, chosen: Chosen, said: str) -> None:
     """And with what to write, whatever the file and the variables say."""
