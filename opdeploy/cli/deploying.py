@@ -139,7 +139,9 @@ def notes_of(found: Settings, asked: Asked, ready: Prepared, observed: Observed)
     unfinished = Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
     synthetic = ready.package.manifest.golden.synthetic
     busy = at_work(observed.lock) if observed.lock and not gone(observed.lock) else None
-    return notes(Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy))
+    return notes(
+        Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy, found.useless)
+    )
 
 
 def require_allowed(made: Plan, found: Settings, ready: Prepared, *, allow_plain_http: bool) -> None:

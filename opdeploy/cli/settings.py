@@ -35,6 +35,19 @@ _PLACE = {
 """Settings that say where a deployment is."""
 
 
+_USES = {
+    "local": {"local"},
+    "vm": {"vm"},
+    "aks-cpu": {"kubernetes"},
+    "aks-gpu": {"kubernetes"},
+    "aci": {"azure", "aci"},
+    "webapp": {"azure", "webapp"},
+    "container-apps": {"azure", "container_apps"},
+}
+"""The sections of the settings that mean something on a platform; where opdeploy makes its machine or cluster in Azure,
+there are more."""
+
+
 class InAzure(NamedTuple):
     """Where in Azure, as chosen with options."""
 
@@ -90,6 +103,19 @@ class Settings(NamedTuple):
     def given(self, path: str) -> str:
         """Return where a setting was given."""
         return self.sources.get(path) or (f"{self.file}: " if self.file else "") + f"deploy.{path}:"
+
+    @property
+    def useless(self) -> tuple[str, ...]:
+        """The options that mean nothing on the platform."""
+        from opdeploy.targets.aks.choice import in_azure
+
+        used = _USES.get(self.deploy.target or "local", set())
+        if self.deploy.makes_machine:
+            used = used | {"azure"}
+        elif "kubernetes" in used and in_azure(self.deploy):
+            used = used | {"azure", "aks"}
+        options = ((path.partition("."), source) for path, source in self.sources.items() if source.startswith("--"))
+        return tuple(source for (section, dot, _), source in options if dot and section not in used)
 
     @property
     def options(self) -> str:

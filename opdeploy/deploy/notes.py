@@ -41,6 +41,8 @@ class Facts:
     unfinished: Unfinished | None
     busy: str | None = None
     """Who is at work on it."""
+    useless: tuple[str, ...] = ()
+    """Options that mean nothing on the platform."""
 
 
 def notes(facts: Facts) -> tuple[str, ...]:
@@ -55,6 +57,8 @@ def _notes(facts: Facts) -> Iterator[str]:
             text = f"{reason.text.rstrip('.')}; it would take {reason.would_need}"
             yield f"{facts.profile.id} is not recommended for this workload: {text}"
     yield from of_reach(Reach(wanted.public, wanted.keyed, wanted.tls), _ALLOW)
+    if facts.useless:
+        yield f"{facts.profile.id} has no use for {', '.join(facts.useless)}"
     asked = wanted.settings.name or workload.name
     if name != asked:
         yield f"{asked} does not fit the rules for names of {facts.profile.id}, and so it is called {name}"

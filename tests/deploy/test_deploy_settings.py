@@ -341,3 +341,36 @@ def test_a_hostile_word_is_refused(monkeypatch: pytest.MonkeyPatch, path: str, w
     monkeypatch.setenv(variable(path), word)
     with pytest.raises(InputError, match=f"^{variable(path)}: "):
         settings(None, Chosen())
+
+
+USELESS: dict[str, tuple[Chosen, tuple[str, ...]]] = {
+    "all of this machine": (Chosen(target="local", port=80, host="127.0.0.1", more=("keep=2",)), ()),
+    "Azure here": (Chosen(target="local", azure=InAzure(location="westeurope")), ("--location",)),
+    "a container group": (
+        Chosen(
+            target="aci",
+            port=80,
+            host="::1",
+            context="a",
+            service_type="NodePort",
+            azure=InAzure("g"),
+            more=("webapp.sku=B1", "aci.cpus=2"),
+        ),
+        ("--set webapp.sku", "--port", "--host", "--context", "--service-type"),
+    ),
+    "a cluster": (Chosen(target="aks-cpu", context="a", port=80, more=("aci.cpus=2",)), ("--set aci.cpus",)),
+    "a cluster that is made": (Chosen(target="aks-cpu", azure=InAzure("g"), more=("aks.tier=Free",)), ()),
+    "a cluster of a context": (Chosen(target="aks-cpu", context="a", more=("aks.tier=Free",)), ("--set aks.tier",)),
+    "a machine": (Chosen(target="vm", azure=InAzure("g"), more=("vm.host=box",)), ("--resource-group",)),
+    "a machine that is made": (Chosen(target="vm", azure=InAzure("g"), port=80), ()),
+}
+
+
+@pytest.mark.parametrize("case", USELESS)
+def test_an_option_that_means_nothing_is_named(
+    with_setting: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    """On any platform; a variable may be there for others, and so may what is in the file."""
+    chosen, said = USELESS[case]
+    monkeypatch.setenv("OPDEPLOY_CONTAINER_APPS_CPUS", "1")
+    assert settings(with_setting("webapp.sku"), chosen).useless == said

@@ -51,6 +51,7 @@ def test_nothing_is_said_where_nothing_need_be() -> None:
             {"reasons": (Reason("memory", "4 GB are too much.", "less memory"),)},
             "local is not recommended for this workload: 4 GB are too much; it would take less memory",
         ),
+        ({"useless": ("--port", "--set aci.cpus")}, "local has no use for --port, --set aci.cpus"),
         ({"synthetic": True}, "its golden answers are to inputs drawn at random"),
         ({"unfinished": Unfinished("deploy", 2, "2026-11-25T08:00:01.234+00:00", "start version 2")}, UNFINISHED),
         ({"busy": "ann is at work on it", "unfinished": Unfinished("deploy", 2, "", None)}, "ann is at work on it"),
