@@ -73,6 +73,15 @@ def test_settings_are_refused(project: Clouded, vm: dict[str, Any], said: str) -
     assert said in refused(project, **vm)
 
 
+def test_a_plan_of_a_new_machine_is_carried_out_as_it_stands(project: Clouded) -> None:
+    """For it has the public key that the machine is given."""
+    planned = project.run("plan", "--out", "plan.json")
+    assert planned.code == 0, planned.err
+    done = project.run("apply", "plan.json")
+    assert "[6/17] make the virtual machine net (Standard_D2s_v3, a disk of 64 GB): " in done.err
+    assert "its host key" in done.err.splitlines()[-1]  # which the stand-in does not tell without a machine of its own
+
+
 def test_a_size_that_is_not_for_the_subscription_is_refused(project: Clouded) -> None:
     """With what to do."""
     project.arm.restricted.add("Standard_D2s_v3")

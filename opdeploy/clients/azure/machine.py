@@ -86,8 +86,8 @@ class MachinePlace(Place):
         facts: dict[str, JsonValue] = {"machine": None}
         if machine:
             facts["machine"] = "ready" if machine.ready else "known"
-        if self._makes and not there:
-            facts["ssh_key"] = public_key(self._chosen.vm)
+        if not there and (self._makes or pushed):
+            facts |= self._let_in_by()
         found = found.model_copy(
             update={"found": (*self._disk(at, found), *self._with_state(found)), "facts": {**found.facts, **facts}}
         )
@@ -107,6 +107,15 @@ class MachinePlace(Place):
                 "group": found.group,
             }
         )
+
+    def _let_in_by(self) -> dict[str, JsonValue]:
+        """Return the key that a new machine is given; a plan alone goes without, and says what is missing."""
+        try:
+            return {"ssh_key": public_key(self._chosen.vm)}
+        except InputError:
+            if self._makes:
+                raise
+            return {}
 
     def machine(self) -> Machine | None:
         """Return what is known of the machine that is there; None where none is, or nothing is known of it."""
