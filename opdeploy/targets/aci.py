@@ -64,6 +64,9 @@ _FIXED = (
 container-instances-update, "Properties that require container delete", read 2026-11-26)."""
 _ENDED = {"failed", "stopped"}
 """How a group stands that takes no change any more (the same page)."""
+_MOVES = ", and its address may be another then"
+"""What is to be known of a group without a name: a changed one starts again in place, usually on the same host, so not
+always (the same page)."""
 _NUMBER = "OPDEPLOY_VERSION"
 _TRIAL = "-trial"
 
@@ -120,12 +123,11 @@ class Aci(AzureTarget):
         again = _again(found, changed)
         if again and not changed:
             changed = [*steps.put(group, None, title)]
+        moves = "" if "dnsNameLabel" in group.body["properties"]["ipAddress"] else _MOVES
         if found and again:
-            named = "dnsNameLabel" in group.body["properties"]["ipAddress"]
-            moves = "" if named else ", and its address may be another then"
             yield steps.delete(found, f", for {again}; nothing answers until it is made again{moves}")
         elif found:
-            silent = f"{title}; nothing answers until it has started"
+            silent = f"{title}; nothing answers until it has started{moves}"
             changed = [step.model_copy(update={"title": silent}) for step in changed]
         yield from changed
         if changed:
