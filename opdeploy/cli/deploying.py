@@ -123,8 +123,10 @@ def require_model(found: Settings) -> tuple[Workload, Path]:
     return found.workload, found.file.parent / found.workload.model.path
 
 
-def notes_of(found: Settings, asked: Asked, ready: Prepared, observed: Observed) -> tuple[str, ...]:
-    """Return what a person should know first; raises what `notes.refuse` raises."""
+def notes_of(
+    found: Settings, asked: Asked, ready: Prepared, observed: Observed, *, broken: bool = False
+) -> tuple[str, ...]:
+    """Return what a person should know first, also whose lock is broken; raises what `notes.refuse` raises."""
     from opdeploy.advisor.constraints import exclusions
     from opdeploy.advisor.needs import assess
     from opdeploy.cli.options import day
@@ -136,9 +138,10 @@ def notes_of(found: Settings, asked: Asked, ready: Prepared, observed: Observed)
     needs = assess(asked.workload, None)[0]
     reasons = exclusions(needs, asked.profile, on)
     refuse(ready.wanted, asked.workload, reasons)
-    unfinished = Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
+    held = observed.lock if observed.lock and not gone(observed.lock) else None
+    unfinished = None if held else Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
     synthetic = ready.package.manifest.golden.synthetic
-    busy = at_work(observed.lock) if observed.lock and not gone(observed.lock) else None
+    busy = at_work(held) if held and broken else None
     return notes(
         Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy, found.useless)
     )

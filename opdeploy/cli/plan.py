@@ -115,6 +115,7 @@ def plan(
     a file that opdeploy apply carries out as it stands.
     """
     from opdeploy import files, ui
+    from opdeploy.deploy.locking import taken
     from opdeploy.deploy.notes import is_plain
 
     if out:
@@ -146,7 +147,7 @@ def plan(
         asked, ready = stack.enter_context(made_ready(inputs, there.platform if there else None))
         if there:
             observed = there.place.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
-            blocked = (*there.place.obstacles(ready.wanted),)
+            blocked = (*taken(observed.deployment, observed.lock), *there.place.obstacles(ready.wanted))
             stands = (*there.place.shortages(ready.wanted),)
         else:
             observed, blocked = nothing_there(asked.profile.id, ready.wanted.deployment), ()

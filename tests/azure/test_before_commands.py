@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+
+from opdeploy.deployment import Lock
+from tests.azure import looked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +48,18 @@ def test_a_plan_tells_that_nothing_here_builds_the_image(clouded: Callable[..., 
     assert len(told["blocked"]) == 1
     assert "no Docker engine answers" in told["blocked"][0]
     assert told["blocked"][0].endswith("; or have the registry build the image: --set azure.build=registry")
+
+
+def test_a_plan_tells_that_somebody_is_at_work(
+    clouded: Callable[..., Clouded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be refused until that has ended."""
+    project = clouded("aci")
+    lock = Lock(owner="ann", since=datetime.now(UTC), doing="deploy of net", process="elsewhere/1")
+    looked.place(project.arm, monkeypatch, "aci", {}).lock("net", lock)
+    told = json.loads(project.run("plan", "-o", "json").out)
+    assert [text.partition(" (")[0] for text in told["blocked"]] == ["net: ann is at work on it"]
+    assert not any("at work" in note for note in told["notes"])
 
 
 def test_an_answer_over_plain_http_is_allowed_once(clouded: Callable[..., Clouded]) -> None:
