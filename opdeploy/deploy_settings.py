@@ -20,13 +20,13 @@ from opdeploy.fields import (
     SETTING,
     SIZE,
     SUBNET,
-    TAG,
     VAULT,
     WORKSPACE,
     Address,
     OneLine,
     Port,
     Sources,
+    Tags,
 )
 from opdeploy.frozen import Frozen
 
@@ -148,10 +148,7 @@ class OnAzure(Frozen):
         Field(pattern=GROUP, max_length=90, description="Resource group; one of its own if not given."),
     ] = None
     location: Annotated[str | None, Field(pattern=REGION, description="Region; the workload's if not given.")] = None
-    tags: Annotated[
-        dict[Annotated[str, Field(pattern=TAG, max_length=512)], str],
-        Field(default_factory=dict, description="Tags of everything that is made."),
-    ]
+    tags: Annotated[Tags, Field(default_factory=dict, description="Tags of everything that is made.")]
     cloud: Annotated[
         OneLine | None,
         Field(description="Cloud by its name, or a file of what az cloud show prints; AzureCloud if not given."),

@@ -12,7 +12,7 @@
     └── UnconfirmedError 8  nobody could be asked, and --yes was not given
 
 The number is the exit code of the command. 130 is an interrupt; 6 is no error: a plan has changes (with
---detailed-exitcode only).
+--detailed-exitcode only, which says with 1 that something stands in the way of the plan).
 """
 
 from __future__ import annotations

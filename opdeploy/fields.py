@@ -58,6 +58,8 @@ HINTS = {
 }
 """What to write where a pattern does not match."""
 
+_MANAGED, _OURS = "managed-by", "opdeploy-"
+"""The one, and how the others begin, of the tags by which what a deployment made is found again."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -83,6 +85,19 @@ def _address(host: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
+def _tags(named: dict[str, str]) -> dict[str, str]:
+    """Return tags whose names are neither opdeploy's nor the same to Azure, which takes capitals for small letters."""
+    seen: dict[str, str] = {}
+    for name in named:
+        small = name.lower()
+        if small == _MANAGED or small.startswith(_OURS):
+            raise ValueError(f'"{name}" is one of opdeploy\'s own tags; take another name')
+        if small in seen:
+            raise ValueError(f'"{seen[small]}" and "{name}" are the same tag in Azure; leave one out')
+        seen[small] = name
+    return named
+
+
 def _sources(text: str) -> str:
     """Return an address, or a range of them, as it is usually written."""
     try:
@@ -98,5 +113,10 @@ Amount = Annotated[float, Field(gt=0, le=1e12)]
 Duration = Annotated[str, Field(pattern=DURATION), AfterValidator(_is_long)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Address = Annotated[str, Field(pattern=ADDRESS, max_length=45), AfterValidator(_address)]
+Tags = Annotated[
+    dict[Annotated[str, Field(pattern=TAG, max_length=512)], Annotated[str, Field(max_length=256)]],
+    AfterValidator(_tags),
+]
+"""Names and values as Azure takes them; to it names are the same that differ in capitals alone (the page of `TAG`)."""
 Sources = Annotated[str, Field(max_length=49), AfterValidator(_sources)]
 OneLine = Annotated[str, Field(min_length=1, max_length=400, pattern=ONE_LINE)]

@@ -89,6 +89,8 @@ class Plan(Frozen):
     """Whether the version has yet to show that it works: where it does not, it is removed."""
     observed: str
     """Digest of what exists: another one makes the plan stale."""
+    blocked: tuple[str, ...] = ()
+    """What stands in the way, each with what to do: with any of it, what is planned is refused."""
     notes: tuple[str, ...] = ()
     """What a person should know first."""
     keeps: tuple[Resource, ...] = ()

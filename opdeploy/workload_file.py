@@ -13,7 +13,7 @@ from opdeploy.fields import HINTS
 from opdeploy.workload import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pydantic import BaseModel
@@ -93,7 +93,7 @@ def overridden(deploy: Deploy, given: Mapping[str, Given]) -> Deploy:
         inner = values
         for section in sections:
             inner = inner.setdefault(section, {})
-        inner[key] = _read(item.value, _field(path))
+        inner[key] = _read(item, _field(path))
     try:
         return Deploy.model_validate_json(json.dumps(values))
     except ValidationError as error:
@@ -123,11 +123,27 @@ def _field(path: str) -> str:
     return str(model.model_fields[key].annotation)
 
 
-def _read(value: object, kind: str) -> object:
+def pairs(source: str, words: Iterable[str]) -> dict[str, str]:
+    """Return what words such as `team=models` say.
+
+    Raises InputError for one without a value, and for a name that is given two.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign:
+            raise InputError(f"{source} {word}: has no value; write it as {source} NAME=VALUE")
+        if found.setdefault(name, value) != value:
+            raise InputError(f"{source} {word}: {name} has another value, too; leave one out")
+    return found
+
+
+def _read(given: Given, kind: str) -> object:
+    source, value = given
     if not isinstance(value, str):
         return value
-    if kind.startswith("dict"):
-        return dict(pair.partition("=")[::2] for pair in value.split(",")) if value else {}
+    if "dict" in kind:
+        return pairs(source, value.split(",")) if value else {}
     if "int" in kind or "float" in kind or "bool" in kind:
         with suppress(ValueError, RecursionError):
             return json.loads(value)

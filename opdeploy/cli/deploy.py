@@ -41,6 +41,7 @@ from opdeploy.cli.deploying import (
     notes_of,
     opened,
     planned,
+    require_allowed,
     require_buildable,
     require_possible,
     show,
@@ -108,9 +109,10 @@ def deploy(
     inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
     with opened(inputs) as (asked, ready, there):
         observed = there.place.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
-        said = notes_of(found, asked, ready, observed, allow_plain_http=allow_plain_http)
+        made = planned(inputs, ready, observed, notes_of(found, asked, ready, observed, broken=break_lock))
+        require_allowed(made, found, ready, allow_plain_http=allow_plain_http)
         require_possible(ready, there.place, observed, broken=break_lock)
-        made = planned(inputs, ready, observed, (*said, *there.place.shortages(ready.wanted)))
+        made = made.model_copy(update={"notes": (*made.notes, *there.place.shortages(ready.wanted))})
         require_buildable(made, asked, there)
         show(made, "table", err=True)
         if made.changes:

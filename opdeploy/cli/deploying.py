@@ -14,7 +14,7 @@ from opdeploy.cli.options import DEFAULT, require_alive
 from opdeploy.cli.settings import Settings, name_of, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pydantic import JsonValue
 
@@ -124,9 +124,9 @@ def require_model(found: Settings) -> tuple[Workload, Path]:
 
 
 def notes_of(
-    found: Settings, asked: Asked, ready: Prepared, observed: Observed, *, allow_plain_http: bool
+    found: Settings, asked: Asked, ready: Prepared, observed: Observed, *, broken: bool = False
 ) -> tuple[str, ...]:
-    """Return what a person should know first; raises what `notes.refuse` raises."""
+    """Return what a person should know first, also whose lock is broken; raises what `notes.refuse` raises."""
     from opdeploy.advisor.constraints import exclusions
     from opdeploy.advisor.needs import assess
     from opdeploy.cli.options import day
@@ -135,14 +135,25 @@ def notes_of(
     from opdeploy.deploy.notes import Facts, notes, refuse
 
     on = day(None)
-    host, instead = _exposed(found, ready.wanted.settings)
     needs = assess(asked.workload, None)[0]
     reasons = exclusions(needs, asked.profile, on)
-    refuse(ready.wanted, asked.workload, reasons, host=host, instead=instead, allow_plain_http=allow_plain_http)
-    unfinished = Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
+    refuse(ready.wanted, asked.workload, reasons)
+    held = observed.lock if observed.lock and not gone(observed.lock) else None
+    unfinished = None if held else Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
     synthetic = ready.package.manifest.golden.synthetic
-    busy = at_work(observed.lock) if observed.lock and not gone(observed.lock) else None
-    return notes(Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy))
+    busy = at_work(held) if held and broken else None
+    return notes(
+        Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy, found.useless)
+    )
+
+
+def require_allowed(made: Plan, found: Settings, ready: Prepared, *, allow_plain_http: bool) -> None:
+    """Raise InputError for a plan that changes what is reached over plain HTTP, unless that is allowed."""
+    from opdeploy.deploy import notes
+
+    if made.changes and not allow_plain_http:
+        host, instead = _exposed(found, ready.wanted.settings)
+        notes.require_allowed(ready.wanted, host=host, instead=instead)
 
 
 def _exposed(found: Settings, deploy: Deploy) -> tuple[str, str]:
@@ -203,7 +214,7 @@ def working(found: Settings, there: There, deployment: str, artefact: Path | Non
         yield Work(target, there.place, there.clients, journal, watch, ui.say, artefact)
 
 
-def planned(inputs: Inputs, ready: Prepared, observed: Observed, said: tuple[str, ...]) -> Plan:
+def planned(inputs: Inputs, ready: Prepared, observed: Observed, said: Iterable[str]) -> Plan:
     """Return the plan of a deployment, with what it was made from."""
     from opdeploy.deploy.planning import to_deploy
 
@@ -265,6 +276,16 @@ def require_buildable(made: Plan, asked: Asked, there: There) -> None:
         maker = there.clients.get("image")
         if isinstance(maker, Maker):
             maker.require()
+
+
+def unbuildable(made: Plan, asked: Asked, there: There) -> Iterator[str]:
+    """Yield why a plan's image cannot be built, with what to do."""
+    from opdeploy.errors import OpdeployError
+
+    try:
+        require_buildable(made, asked, there)
+    except OpdeployError as error:
+        yield str(error)
 
 
 def carry_out(made: Plan, found: Settings, there: There, artefact: Path | None, *, broken: bool) -> Observed:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from opdeploy.cli.settings import Settings
     from opdeploy.clients import azure
+    from opdeploy.clients.docker.engine import Engine
     from opdeploy.clients.docker.maker import Making
     from opdeploy.clients.kubernetes import Api
     from opdeploy.deploy import operate
@@ -68,6 +69,24 @@ def place(found: Settings, making: Making | None = None) -> Iterator[There]:
         yield there
 
 
+_BY_MACHINE = "or have the machine build the image: --set vm.build=there"
+_BY_REGISTRY = "or have the registry build the image: --set azure.build=registry"
+
+
+def _engine(stack: ExitStack, otherwise: str = "") -> Callable[[], Engine]:
+    """Return what connects to the engine of this machine once it is needed; `otherwise` says how to do without."""
+    from opdeploy.clients import docker
+
+    @cache
+    def here() -> Engine:
+        try:
+            return stack.enter_context(docker.connected())
+        except docker.NoEngineError as error:
+            raise docker.NoEngineError(f"{error}; {otherwise}" if otherwise else str(error)) from error
+
+    return here
+
+
 @contextmanager
 def _local(_found: Settings, making: Making | None) -> Iterator[There]:
     """Give the Docker engine of this machine."""
@@ -79,10 +98,7 @@ def _local(_found: Settings, making: Making | None) -> Iterator[There]:
     here.require()
     with docker.connected() as engine:
         host = engine.host(owner(), makes=making is not None)
-        clients: dict[str, object] = {"docker": host}
-        if making:
-            clients["image"] = Maker(lambda: engine, making)
-        yield There(host, clients)
+        yield There(host, {"docker": host, "image": Maker(lambda: engine, making)})
 
 
 @contextmanager
@@ -92,7 +108,7 @@ def _vm(found: Settings, making: Making | None) -> Iterator[There]:
         with _made(found, making) as made:
             yield made
         return
-    from opdeploy.clients import docker, ssh
+    from opdeploy.clients import ssh
     from opdeploy.clients.docker.copies import Copies
     from opdeploy.clients.docker.elsewhere import Elsewhere
     from opdeploy.clients.docker.images import silent
@@ -100,16 +116,7 @@ def _vm(found: Settings, making: Making | None) -> Iterator[There]:
     from opdeploy.deploy.locking import owner
 
     with ExitStack() as stack:
-
-        @cache
-        def here() -> docker.Engine:
-            """Connect to the engine of this machine once it is needed."""
-            try:
-                return stack.enter_context(docker.connected())
-            except docker.NoEngineError as error:
-                todo = "or have the machine build the image: --set vm.build=there"
-                raise docker.NoEngineError(f"{error}; {todo}") from error
-
+        here = _engine(stack, _BY_MACHINE)
         connection = stack.enter_context(ssh.connected(ssh.Destination.of(found.deploy.vm)))
         there = stack.enter_context(ssh.engine(connection))
         place = Elsewhere(there, here, owner(), ssh.SshMachine(connection), makes=making is not None)
@@ -117,16 +124,15 @@ def _vm(found: Settings, making: Making | None) -> Iterator[There]:
         clients: dict[str, object] = {
             "docker": place,
             "copy": Copies(here, lambda: there, making.watch if making else silent),
+            "image": Maker(builder, making),
         }
-        if making:
-            clients["image"] = Maker(builder, making)
         yield There(place, clients, f"linux/{there.about().architecture}")
 
 
 @contextmanager
 def _made(found: Settings, making: Making | None) -> Iterator[There]:
     """Give a subscription of Azure, and the Docker engine of a machine that is made there."""
-    from opdeploy.clients import azure, docker
+    from opdeploy.clients import azure
     from opdeploy.clients.docker.copies import Copies
     from opdeploy.clients.docker.images import silent
     from opdeploy.clients.docker.maker import Maker
@@ -135,7 +141,7 @@ def _made(found: Settings, making: Making | None) -> Iterator[There]:
 
     deploy = located(found)
     with ExitStack() as stack:
-        here = cache(lambda: stack.enter_context(docker.connected()))
+        here = _engine(stack, _BY_MACHINE)
         session = stack.enter_context(azure.connected(deploy.azure.cloud, deploy.azure.subscription))
         arm = azure.Arm(session)
         way = azure.Way(arm, deploy.vm, found.state, here, owner(), makes=making is not None)
@@ -148,9 +154,8 @@ def _made(found: Settings, making: Making | None) -> Iterator[There]:
             "docker": azure.Lazily(place.host),
             "copy": Copies(here, place.engine, making.watch if making else silent),
         }
-        if making:
-            there = azure.Lazily(lambda: Maker(place.engine, making))  # the machine may not be there yet
-            clients["image"] = there if deploy.vm.build == "there" else Maker(here, making)
+        there = azure.Lazily(lambda: Maker(place.engine, making))  # the machine may not be there yet
+        clients["image"] = there if deploy.vm.build == "there" else Maker(here, making)
         yield There(place, clients, "linux/arm64" if is_arm(deploy.vm.size or "") else "linux/amd64", place.completed)
 
 
@@ -158,7 +163,7 @@ def _made(found: Settings, making: Making | None) -> Iterator[There]:
 def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
     """Give the cluster of a context of the kubeconfig; images are built by the engine that answers here."""
     from opdeploy import ui
-    from opdeploy.clients import docker, kubernetes
+    from opdeploy.clients import kubernetes
     from opdeploy.clients.docker.copies import Spare
     from opdeploy.clients.docker.maker import Maker
     from opdeploy.deploy.locking import owner
@@ -182,11 +187,9 @@ def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
             force=found.force,
         )
         stack.callback(cluster.close)
-        engine = cache(lambda: stack.enter_context(docker.connected()))
-        clients: dict[str, object] = {"kubernetes": cluster, "copy": Spare(engine, found.deploy.target or "")}
-        if making:
-            clients["image"] = Maker(engine, making)
-        yield There(cluster, clients)
+        engine = _engine(stack)
+        copies = Spare(engine, found.deploy.target or "")
+        yield There(cluster, {"kubernetes": cluster, "copy": copies, "image": Maker(engine, making)})
 
 
 def located(found: Settings) -> Deploy:
@@ -237,7 +240,7 @@ def _subscription(
     found: Settings, making: Making | None
 ) -> Iterator[tuple[azure.Arm, Deploy, azure.Registries, dict[str, object]]]:
     """Give a connection to Azure, the settings, where images are, and what steps call here."""
-    from opdeploy.clients import azure, docker
+    from opdeploy.clients import azure
     from opdeploy.clients.docker.copies import Spare
     from opdeploy.clients.docker.maker import Maker
 
@@ -245,11 +248,9 @@ def _subscription(
     with ExitStack() as stack:
         session = stack.enter_context(azure.connected(deploy.azure.cloud, deploy.azure.subscription))
         arm = azure.Arm(session)
-        engine = cache(lambda: stack.enter_context(docker.connected()))
+        engine = _engine(stack, _BY_REGISTRY)
         registries = azure.Registries(arm, engine, making, builds_here=_builds_here(deploy, engine))
-        clients: dict[str, object] = {"copy": Spare(engine, deploy.target or "")}
-        if making:
-            clients["image"] = Maker(engine, making)
+        clients: dict[str, object] = {"copy": Spare(engine, deploy.target or ""), "image": Maker(engine, making)}
         yield arm, deploy, registries, clients
 
 

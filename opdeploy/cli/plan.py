@@ -44,10 +44,12 @@ from opdeploy.cli.deploying import (
     nothing_there,
     opened,
     planned,
+    require_allowed,
     require_buildable,
     require_model,
     require_possible,
     show,
+    unbuildable,
 )
 from opdeploy.cli.places import place
 from opdeploy.cli.requests import Written
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
 
 CHANGES = 6
 """Exit code of `plan --detailed-exitcode` where something would change."""
+BLOCKED = 1
+"""That where something stands in the way, as of the deployment that it would refuse."""
 
 
 def plan(
@@ -99,14 +103,20 @@ def plan(
         Path | None, typer.Option("--bicep", metavar="FILE", help="Write the resources in Azure there, as Bicep.")
     ] = None,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Exit with 6 where something would change.")
+        bool,
+        typer.Option(
+            "--detailed-exitcode", help="Exit with 1 where something stands in the way, else with 6 where it changes."
+        ),
     ] = False,
 ) -> None:
     """Show what a deployment would create, change and delete, in order; nothing is changed.
 
-    With --out it is written to a file that opdeploy apply carries out as it stands.
+    What stands in the way of it comes first, and is counted last: deploy refuses it. With --out the plan is written to
+    a file that opdeploy apply carries out as it stands.
     """
     from opdeploy import files, ui
+    from opdeploy.deploy.locking import taken
+    from opdeploy.deploy.notes import is_plain
 
     if out:
         files.check_place(out)
@@ -137,11 +147,15 @@ def plan(
         asked, ready = stack.enter_context(made_ready(inputs, there.platform if there else None))
         if there:
             observed = there.place.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
-            stands = (*there.place.obstacles(ready.wanted), *there.place.shortages(ready.wanted))
+            blocked = (*taken(observed.deployment, observed.lock), *there.place.obstacles(ready.wanted))
+            stands = (*there.place.shortages(ready.wanted),)
         else:
-            observed, stands = nothing_there(asked.profile.id, ready.wanted.deployment), assumed(asked)
-        said = notes_of(found, asked, ready, observed, allow_plain_http=True)
-        made = planned(inputs, ready, observed, (*said, *stands))
+            observed, blocked = nothing_there(asked.profile.id, ready.wanted.deployment), ()
+            stands = assumed(asked)
+        made = planned(inputs, ready, observed, (*notes_of(found, asked, ready, observed), *stands))
+        if there:
+            blocked = (*blocked, *unbuildable(made, asked, there))
+        made = made.model_copy(update={"blocked": blocked})
     written.check_plan(made)
     if out:
         ui.deliver(made.model_dump_json(indent=2), out)
@@ -149,10 +163,10 @@ def plan(
         show(made, output)
     written.deliver(made, ready.wanted, observed, output)
     if out:
-        allowed = " --allow-plain-http" if ready.wanted.public else ""
+        allowed = " --allow-plain-http" if made.changes and is_plain(ready.wanted) else ""
         ui.say(f"wrote {out}; carry it out with: opdeploy apply {out}{allowed}")
-    if detailed_exitcode and made.changes:
-        raise typer.Exit(CHANGES)
+    if detailed_exitcode and (made.blocked or made.changes):
+        raise typer.Exit(BLOCKED if made.blocked else CHANGES)
 
 
 def apply(
@@ -164,7 +178,8 @@ def apply(
 ) -> None:
     """Carry out a plan exactly as it stands.
 
-    Exits with 7, and changes nothing, when what exists, the model or the files are not those that it was made for.
+    Nothing is asked: the plan is what was looked at. Exits with 7, and changes nothing, when what exists, the model or
+    the files are not those that it was made for.
     """
     from opdeploy.deploy.planning import require_same
 
@@ -173,9 +188,11 @@ def apply(
     inputs = inputs._replace(found=inputs.found._replace(force=force_conflicts))
     with opened(inputs) as (asked, ready, there):
         observed = there.place.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
-        notes_of(inputs.found, asked, ready, observed, allow_plain_http=allow_plain_http)
+        notes_of(inputs.found, asked, ready, observed)
+        require_allowed(made, inputs.found, ready, allow_plain_http=allow_plain_http)
         require_possible(ready, there.place, observed, broken=break_lock)
-        require_same(made, planned(inputs, ready, observed, made.notes), str(file))
+        now = planned(inputs, ready, observed, made.notes).model_copy(update={"blocked": made.blocked})
+        require_same(made, now, str(file))
         require_buildable(made, asked, there)
         carry_out(made, inputs.found, there, ready.package.folder, broken=break_lock)
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from opdeploy.cli.deploying import PlanFormat
@@ -51,7 +51,7 @@ class Written(NamedTuple):
 
         at = where(wanted.settings, wanted.deployment)
         if self.calls:
-            _show([*calls(made, at, in_group=keeps_in_group(wanted.settings))], output)
+            _show([*calls(made, at, in_group=keeps_in_group(wanted.settings))], at, output)
         if self.arm or self.bicep:
             self._write(made, at, observed)
 
@@ -91,32 +91,63 @@ def _file(file: Path, text: str, at: Where, names: Iterable[str]) -> None:
     )
 
 
-def _show(calls: list[Call], output: PlanFormat) -> None:
+def _show(calls: list[Call], at: Where, output: PlanFormat) -> None:
     from opdeploy import ui
+
+    ui.deliver(
+        json.dumps([_told(call) for call in calls], indent=2) if output == "json" else "\n".join(_text(calls, at))
+    )
+
+
+def _told(call: Call) -> dict[str, Any]:
+    """Return a request as data, with the command that does the same."""
     from opdeploy.targets.azure.az import command
     from opdeploy.targets.azure.calls import masked
 
-    found = [
-        {
-            "why": call.why,
-            "method": call.method,
-            "path": call.path,
-            "api-version": call.api,
-            "body": masked(call.body),
-            "az": command(call),
-        }
-        for call in calls
-    ]
-    ui.deliver(json.dumps(found, indent=2) if output == "json" else "\n".join(_lines(found)))
+    return {
+        "why": call.why,
+        "method": call.method,
+        "path": call.path,
+        "api-version": call.api,
+        "body": masked(call.body),
+        "az": command(call),
+    }
 
 
-def _lines(found: list[dict[str, Any]]) -> list[str]:
-    """Return requests in lines: what for, the request, its body, and the command that does the same."""
-    lines: list[str] = []
-    for number, call in enumerate(found, 1):
-        version = f"?api-version={call['api-version']}" if call["api-version"] else ""
-        lines += ["", f"{number}. {call['why']}", f"   {call['method']} {call['path']}{version}"]
-        if call["body"] is not None:
-            lines += [f"   {line}" for line in json.dumps(call["body"], indent=2).splitlines()]
-        lines += [f"   $ {call['az']}"] if call["az"] else []
-    return lines
+def _text(calls: list[Call], at: Where) -> Iterator[str]:
+    """Yield requests in lines: each once, and last those for the lock and the record, which are sent many times."""
+    from opdeploy.targets.azure.az import CONTEXT
+
+    found = [_told(call) for call in calls]
+    own = [call for call in found if call["path"] in {at.lock, at.note}]
+    for number, call in enumerate(_once(call for call in found if call not in own), 1):
+        yield from ("", f"{number}. {call['why']}", *_lines(call))
+        if call["az"].startswith("az acr build "):
+            yield f"   (the folder {CONTEXT} is the one that opdeploy render writes)"
+    for path, said in (
+        (at.lock, "the lock, which is taken before all else but the group, and given back at the end"),
+        (at.note, "the record, which is written before and after what it is about"),
+    ):
+        if sent := [*_once({**call, "why": ""} for call in own if call["path"] == path)]:
+            yield from ("", f"Beside these, opdeploy's own: {said}")
+            for call in sent:
+                yield from _lines(call)
+
+
+def _once(calls: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield requests, and none again."""
+    seen: list[dict[str, Any]] = []
+    for call in calls:
+        if call not in seen:
+            seen.append(call)
+            yield call
+
+
+def _lines(call: dict[str, Any]) -> Iterator[str]:
+    """Yield a request, its body, and the command that does the same."""
+    version = f"?api-version={call['api-version']}" if call["api-version"] else ""
+    yield f"   {call['method']} {call['path']}{version}"
+    if call["body"] is not None:
+        yield from (f"   {line}" for line in json.dumps(call["body"], indent=2).splitlines())
+    if call["az"]:
+        yield f"   $ {call['az']}"

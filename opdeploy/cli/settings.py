@@ -35,6 +35,19 @@ _PLACE = {
 """Settings that say where a deployment is."""
 
 
+_USES = {
+    "local": {"local"},
+    "vm": {"vm"},
+    "aks-cpu": {"kubernetes"},
+    "aks-gpu": {"kubernetes"},
+    "aci": {"azure", "aci"},
+    "webapp": {"azure", "webapp"},
+    "container-apps": {"azure", "container_apps"},
+}
+"""The sections of the settings that mean something on a platform; where opdeploy makes its machine or cluster in Azure,
+there are more."""
+
+
 class InAzure(NamedTuple):
     """Where in Azure, as chosen with options."""
 
@@ -90,6 +103,19 @@ class Settings(NamedTuple):
     def given(self, path: str) -> str:
         """Return where a setting was given."""
         return self.sources.get(path) or (f"{self.file}: " if self.file else "") + f"deploy.{path}:"
+
+    @property
+    def useless(self) -> tuple[str, ...]:
+        """The options that mean nothing on the platform."""
+        from opdeploy.targets.aks.choice import in_azure
+
+        used = _USES.get(self.deploy.target or "local", set())
+        if self.deploy.makes_machine:
+            used = used | {"azure"}
+        elif "kubernetes" in used and in_azure(self.deploy):
+            used = used | {"azure", "aks"}
+        options = ((path.partition("."), source) for path, source in self.sources.items() if source.startswith("--"))
+        return tuple(source for (section, dot, _), source in options if dot and section not in used)
 
     @property
     def options(self) -> str:
@@ -180,9 +206,8 @@ def settings(file: Path | None, chosen: Chosen, *, with_model: bool = False) -> 
 
 
 def _in_azure(chosen: InAzure) -> dict[str, Given]:
-    """Return the settings of Azure that were chosen with options; raises InputError for a tag without a value."""
-    from opdeploy.errors import InputError
-    from opdeploy.workload_file import Given
+    """Return the settings of Azure that were chosen with options; raises InputError for what is no tag."""
+    from opdeploy.workload_file import Given, pairs
 
     given = {
         f"azure.{name}": Given(f"--{name.replace('_', '-')}", value)
@@ -190,11 +215,7 @@ def _in_azure(chosen: InAzure) -> dict[str, Given]:
         if value is not None and name != "tags"
     }
     if chosen.tags:
-        pairs = dict(item.partition("=")[::2] for item in chosen.tags if "=" in item)
-        wrong = next((item for item in chosen.tags if "=" not in item), None)
-        if wrong:
-            raise InputError(f"--tags {wrong}: has no value; write it as --tags team=models")
-        given["azure.tags"] = Given("--tags", pairs)
+        given["azure.tags"] = Given("--tags", pairs("--tags", chosen.tags))
     return given
 
 

@@ -84,18 +84,24 @@ def require(deployment: str, held: Lock | None, mine: Lock) -> None:
     if held is None:
         raise OpdeployError(f"{deployment}: the lock was taken away; run the same command again")
     if held.process != mine.process:
-        raise _refused(deployment, held)
+        raise OpdeployError(_refused(deployment, held))
 
 
 def require_free(deployment: str, held: Lock | None) -> None:
     """Raise OpdeployError, which names owner and age, where one holds the lock who may be at work."""
+    for why in taken(deployment, held):
+        raise OpdeployError(why)
+
+
+def taken(deployment: str, held: Lock | None) -> Iterator[str]:
+    """Yield who holds the lock and may be at work, with what to do."""
     if held and not gone(held):
-        raise _refused(deployment, held)
+        yield _refused(deployment, held)
 
 
-def _refused(deployment: str, held: Lock) -> OpdeployError:
+def _refused(deployment: str, held: Lock) -> str:
     todo = "wait until that has ended, or, if it never will, take the lock with --break-lock"
-    return OpdeployError(f"{deployment}: {at_work(held)}; {todo}")
+    return f"{deployment}: {at_work(held)}; {todo}"
 
 
 def at_work(held: Lock) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from opdeploy.workload import Workload
 
 _PLAIN = "it is reached over plain HTTP: who is on the way can read requests, answers, and the API key if there is one"
+_ALLOW = "; deploy it with --allow-plain-http"
 _PILOT = "single-node"
 """The reason that comes first: that production is put on a machine which nothing manages."""
 _GPU = "gpu"
@@ -40,6 +41,8 @@ class Facts:
     unfinished: Unfinished | None
     busy: str | None = None
     """Who is at work on it."""
+    useless: tuple[str, ...] = ()
+    """Options that mean nothing on the platform."""
 
 
 def notes(facts: Facts) -> tuple[str, ...]:
@@ -53,7 +56,9 @@ def _notes(facts: Facts) -> Iterator[str]:
         if reason.constraint not in _ASKED:
             text = f"{reason.text.rstrip('.')}; it would take {reason.would_need}"
             yield f"{facts.profile.id} is not recommended for this workload: {text}"
-    yield from of_reach(Reach(wanted.public, wanted.keyed, wanted.tls))
+    yield from of_reach(Reach(wanted.public, wanted.keyed, wanted.tls), _ALLOW)
+    if facts.useless:
+        yield f"{facts.profile.id} has no use for {', '.join(facts.useless)}"
     asked = wanted.settings.name or workload.name
     if name != asked:
         yield f"{asked} does not fit the rules for names of {facts.profile.id}, and so it is called {name}"
@@ -72,22 +77,16 @@ def _notes(facts: Facts) -> Iterator[str]:
         )
 
 
-def of_reach(reach: Reach) -> Iterator[str]:
-    """Yield what is to be known of who reaches a version."""
+def of_reach(reach: Reach, todo: str = "") -> Iterator[str]:
+    """Yield what is to be known of who reaches a version; `todo` says what plain HTTP takes."""
     if reach.public:
         if not reach.tls:
-            yield _PLAIN
+            yield f"{_PLAIN}{todo}"
         yield "it asks for an API key" if reach.keyed else "it asks for no API key: anyone who reaches it may use it"
 
 
-def refuse(
-    wanted: Wanted, workload: Workload, reasons: Iterable[Reason], *, host: str, instead: str, allow_plain_http: bool
-) -> None:
-    """Raise InputError for plain HTTP that was not allowed, NoPlatformError where the workload needs what is not there.
-
-    `reasons` are why the advisor excludes the platform; `host` says what lets others reach it, and where it was given;
-    `instead` what would be safe.
-    """
+def refuse(wanted: Wanted, workload: Workload, reasons: Iterable[Reason]) -> None:
+    """Raise NoPlatformError where the workload needs what is not there; `reasons` are why the platform is excluded."""
     if workload.hardware.gpu == "required" and not wanted.gpu:
         why = next(
             (item.text for item in reasons if item.constraint == _GPU), "needs one, and containers get none here"
@@ -95,7 +94,19 @@ def refuse(
         raise NoPlatformError(
             f"hardware.gpu: {why.rstrip('.')}; say preferred, or take a platform that has some, such as aks-gpu"
         )
-    if wanted.public and not wanted.tls and not allow_plain_http:
+
+
+def is_plain(wanted: Wanted) -> bool:
+    """Tell whether others may read along with what is asked and answered."""
+    return wanted.public and not wanted.tls
+
+
+def require_allowed(wanted: Wanted, *, host: str, instead: str) -> None:
+    """Raise InputError for plain HTTP, which was not allowed.
+
+    `host` says what lets others reach it, and where it was given; `instead` what would be safe.
+    """
+    if is_plain(wanted):
         raise InputError(
             f"{host}: others may read along, for it serves without TLS; allow it with --allow-plain-http, or {instead}"
         )

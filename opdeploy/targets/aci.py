@@ -64,6 +64,9 @@ _FIXED = (
 container-instances-update, "Properties that require container delete", read 2026-11-26)."""
 _ENDED = {"failed", "stopped"}
 """How a group stands that takes no change any more (the same page)."""
+_MOVES = ", and its address may be another then"
+"""What is to be known of a group without a name: a changed one starts again in place, usually on the same host, so not
+always (the same page)."""
 _NUMBER = "OPDEPLOY_VERSION"
 _TRIAL = "-trial"
 
@@ -120,8 +123,12 @@ class Aci(AzureTarget):
         again = _again(found, changed)
         if again and not changed:
             changed = [*steps.put(group, None, title)]
+        moves = "" if "dnsNameLabel" in group.body["properties"]["ipAddress"] else _MOVES
         if found and again:
-            yield steps.delete(found, f", for {again}; nothing answers until it is made again")
+            yield steps.delete(found, f", for {again}; nothing answers until it is made again{moves}")
+        elif found:
+            silent = f"{title}; nothing answers until it has started{moves}"
+            changed = [step.model_copy(update={"title": silent}) for step in changed]
         yield from changed
         if changed:
             yield steps.check_server(KIND, name, number, ready_s + _ON_THE_WAY_S)
@@ -241,7 +248,7 @@ def _tried(group: Resource, number: int, ready_s: float) -> Iterator[Step]:
     properties["restartPolicy"] = "Never"  # how it ended is told as long as it is there
     properties["ipAddress"] = {key: value for key, value in properties["ipAddress"].items() if key != "dnsNameLabel"}
     body = {**group.body, "tags": {**group.body["tags"], ROLE: "trial"}, "properties": properties}
-    title = f"try version {number} in a container group of its own"
+    title = f"try version {number} in a container group of its own, which costs as much again meanwhile"
     yield from steps.put(Resource(KIND, group.id, body), None, title)
     yield steps.check_server(KIND, name, number, ready_s + _ON_THE_WAY_S)
     yield steps.delete(Found(kind=KIND, name=name, made={"id": group.id}), ", in which it was tried")

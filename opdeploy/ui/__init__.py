@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 110
 """Columns of a table that does not go to a terminal."""
-_ASCII = str.maketrans("─┬│├└▲■◆●✚▼→†…", "-+||`^#%@&v>!~")
+_ASCII = str.maketrans("─┬│├└▲■◆●✚▼→†…✗", "-+||`^#%@&v>!~x")
 """What stands for our signs where the encoding has no others."""
 CLEARED = "\r\x1b[K"
 """Clears the line of a terminal."""

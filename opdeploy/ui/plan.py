@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from opdeploy.plan import Change, Plan, Step
 
 _STYLES = {"create": "green", "change": "yellow", "delete": "red", "check": ""}
+_BLOCKS = "✗"
+"""The sign before what stands in the way."""
 _WORDS = {"create": "to create", "change": "to change", "delete": "to delete"}
 
 
 def show_plan(console: Console, plan: Plan) -> None:
-    """Print a plan: what to know first, what exists and stays, and every step in order."""
+    """Print a plan: what stands in the way, what to know first, what exists and stays, and every step in order."""
+    for obstacle in plan.blocked:
+        console.print(f"{_BLOCKS} {printable(obstacle)}", style="red", markup=False)
     for note in plan.notes:
         console.print(f"! {printable(note)}", style="yellow", markup=False)
     console.print(headline(plan), style="bold", markup=False)
@@ -32,6 +36,8 @@ def show_plan(console: Console, plan: Plan) -> None:
         for change in step.changes:
             console.print(f"      {_change(change)}", markup=False)
     console.print(summary(plan), markup=False)
+    if plan.blocked:
+        console.print(in_the_way(plan), style="red", markup=False)
 
 
 def headline(plan: Plan) -> str:
@@ -50,6 +56,12 @@ def summary(plan: Plan) -> str:
     return f"Plan: {said or 'nothing to change'}, {len(plan.keeps)} kept as {kept}."
 
 
+def in_the_way(plan: Plan) -> str:
+    """Return how much stands in the way of a plan, in one line."""
+    count = len(plan.blocked)
+    return f"{count} thing{'s stand' if count > 1 else ' stands'} in the way: it would be refused as it is."
+
+
 def markdown(plan: Plan) -> str:
     """Return a plan as Markdown, such as for a pull request."""
     return "\n".join(_markdown(plan)) + "\n"
@@ -58,9 +70,10 @@ def markdown(plan: Plan) -> str:
 def _markdown(plan: Plan) -> Iterator[str]:
     yield f"## {md.line(headline(plan))}"
     yield ""
-    for note in plan.notes:
-        yield f"> {md.line(note)}"
-    if plan.notes:
+    first = [*((_BLOCKS, text) for text in plan.blocked), *(("!", text) for text in plan.notes)]
+    for sign, text in first:
+        yield f"- {sign} {md.line(text)}"
+    if first:
         yield ""
     rows = [("=", f"{item.kind} {item.name}", "") for item in plan.keeps]
     rows += [
@@ -69,6 +82,9 @@ def _markdown(plan: Plan) -> Iterator[str]:
     yield from md.table(("", "what", "changes"), rows)
     yield ""
     yield md.line(summary(plan))
+    if plan.blocked:
+        yield ""
+        yield md.line(in_the_way(plan))
 
 
 def _line(step: Step) -> str:

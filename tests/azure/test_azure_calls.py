@@ -105,6 +105,21 @@ def test_secrets_are_masked_and_what_is_not_known_is_named(clouded: Callable[...
     assert role["body"]["properties"]["principalId"].startswith("(properties.principalId of /subscriptions/")
 
 
+def test_a_reader_sees_each_request_once(clouded: Callable[..., Clouded]) -> None:
+    """In lines those for the lock and the record are apart, and the group, which the lock needs, is there once."""
+    project = clouded("aci")
+    done = project.run("plan", "--calls")
+    assert done.code == 0, done.err
+    listed, *own = done.out.split("\nBeside these, opdeploy's own: ")
+    assert listed.count(". make the resource group models\n") == 1
+    assert "Microsoft.Resources/deployments/" not in listed
+    assert [text.partition(",")[0] for text in own] == ["the lock", "the record"]
+    assert [text.count('"template"') for text in own] == [1, 1]
+    numbers = [line.partition(".")[0] for line in listed.splitlines() if line[:1].isdigit()]
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+    assert " image\n   (the folder image is the one that opdeploy render writes)\n" in listed
+
+
 def test_every_step_of_azure_has_its_requests() -> None:
     """Whatever the client can be told is in the table."""
     told = {f"azure.{name}" for name in dir(Making) if not name.startswith("_")} | {"azure.push", "azure.build"}

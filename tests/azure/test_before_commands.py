@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+
+from opdeploy.deployment import Lock
+from tests.azure import looked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,12 +28,48 @@ def project(clouded: Callable[..., Clouded]) -> Clouded:
 
 
 def test_a_plan_needs_rights_to_read_alone(project: Clouded) -> None:
-    """What a deployment would be refused is noted."""
+    """What a deployment would be refused comes first, and is counted; the exit code tells it where that is asked."""
     done = project.run("plan", "-o", "markdown")
     assert done.code == 0, done.err
-    assert "> provider Microsoft.ContainerInstance: is not registered in the subscription" in done.out
+    assert "- ✗ provider Microsoft.ContainerInstance: is not registered in the subscription" in done.out
     assert "you lack the rights Microsoft.Resources/deployments/write, " in done.out
     assert "make the resource group models" in done.out
+    assert done.out.endswith("2 things stand in the way: it would be refused as it is.\n")
+    told = project.run("plan", "-o", "json", "--detailed-exitcode")
+    blocked = json.loads(told.out)["blocked"]
+    assert (told.code, [text.split()[0] for text in blocked]) == (1, ["provider", "subscription"])
+
+
+def test_a_plan_tells_that_nothing_here_builds_the_image(clouded: Callable[..., Clouded]) -> None:
+    """Where it is to be built here, and no Docker answers; deploy refuses it, too."""
+    project = clouded("aci")
+    project.variables["DOCKER_HOST"] = "unix:///nowhere"
+    told = json.loads(project.run("plan", "-o", "json", "--set", "azure.build=here").out)
+    assert len(told["blocked"]) == 1
+    assert "no Docker engine answers" in told["blocked"][0]
+    assert told["blocked"][0].endswith("; or have the registry build the image: --set azure.build=registry")
+
+
+def test_a_plan_tells_that_somebody_is_at_work(
+    clouded: Callable[..., Clouded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be refused until that has ended."""
+    project = clouded("aci")
+    lock = Lock(owner="ann", since=datetime.now(UTC), doing="deploy of net", process="elsewhere/1")
+    looked.place(project.arm, monkeypatch, "aci", {}).lock("net", lock)
+    told = json.loads(project.run("plan", "-o", "json").out)
+    assert [text.partition(" (")[0] for text in told["blocked"]] == ["net: ann is at work on it"]
+    assert not any("at work" in note for note in told["notes"])
+
+
+def test_an_answer_over_plain_http_is_allowed_once(clouded: Callable[..., Clouded]) -> None:
+    """Where something changes, and not where it is only asked again."""
+    project = clouded("aci")
+    refused = project.run("deploy", "--yes")
+    assert (refused.code, "--allow-plain-http" in refused.err) == (2, True)
+    assert "plain HTTP" in project.deploy().err
+    again = project.run("deploy", "--yes")
+    assert again.code == 0, again.err
 
 
 def test_a_deployment_is_refused_with_all_that_stands_in_its_way(project: Clouded) -> None:

@@ -262,3 +262,65 @@ def test_an_app_does_not_move_to_another_environment() -> None:
         f"net: environmentId is {own}managedEnvironments/net-env and cannot become {SHARED}; remove it first, or "
         "deploy it under another --name"
     )
+
+
+SIZES: dict[str, tuple[Callable[[], tuple[Asking, Wanted, Observed]], str]] = {
+    "a plan": (
+        lambda: (SITES, imagined_web.wanted(), imagined_web.Imagined().observe()),
+        "make the app service plan net (P0v3, 1 machine)",
+    ),
+    "a cluster": (
+        lambda: (aks.MANAGED, aks_values.wanted(), aks_values.Subscription().observe()),
+        "(Free tier, 1 node Standard_D2as_v5)",
+    ),
+    "nodes": (
+        lambda: (
+            aks.MANAGED,
+            aks_values.wanted(aks={"min_nodes": 0, "max_nodes": 3, "size": "Standard_D4as_v5", "priority": "Spot"}),
+            aks_values.Subscription().observe(),
+        ),
+        "(1 node Standard_D4as_v5, 0 to 3 by load, Spot)",
+    ),
+    "a machine": (
+        lambda: (MADE, machine(), Observed(target="vm", deployment=NAME, facts=FACTS)),
+        "(Standard_D2s_v5, a disk of 64 GB)",
+    ),
+    "a registry": (
+        lambda: (APPS, apps_imagined.wanted(), apps_imagined.Imagined().observe()),
+        "(Basic)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SIZES)
+def test_what_costs_by_its_size_is_said_with_it(case: str) -> None:
+    """Beside what is made: whoever looks at a plan sees what is paid for."""
+    make, said = SIZES[case]
+    target, want, observed = make()
+    titles = [step.title for step in to_deploy(target, want, observed, ()).steps]  # type: ignore[arg-type]
+    assert [title for title in titles if title.endswith(said)]
+
+
+def tagged(want: Wanted, **azure: Any) -> Wanted:  # noqa: ANN401 - any setting
+    """Return the same with other settings of Azure."""
+    changed = want.settings.azure.model_copy(update=azure)
+    return want.model_copy(update={"settings": want.settings.model_copy(update={"azure": changed})})
+
+
+def test_tags_that_are_taken_away_are_told() -> None:
+    """Once for all resources, nodes among them; those that are given again stay."""
+    before = tagged(aks_values.wanted(), tags={"team": "a", "shift": "b"}, owner="ann")
+    made = aks_values.Subscription(before.settings)
+    made.carry_out(to_deploy(aks.MANAGED, before, made.observe(), ()).steps)
+
+    def told(want: Wanted) -> list[str]:
+        found = to_ask(aks.MANAGED, want, where(want.settings, want.deployment), made.observe())
+        return [item.text for item in found if isinstance(item, Said) and "tags are taken away" in item.text]
+
+    assert told(before) == []
+    assert told(tagged(before, tags={"team": "c"}, owner=None)) == [
+        (
+            "tags are taken away that are there: opdeploy-owner, shift; to keep them, say them again (--tags, and "
+            "azure.owner for opdeploy-owner), or write them into the workload file"
+        )
+    ]

@@ -107,6 +107,7 @@ def test_a_group_is_made_again_for_what_it_has_for_good(case: str) -> None:
     plan = to_deploy(TARGET, on_aci(after), there, ())
     (gone,) = (step for step in plan.steps if step.call == "azure.delete" and step.name == "m")
     assert f", for {why} can be changed in no other way" in gone.title
+    assert gone.title.endswith("nothing answers until it is made again, and its address may be another then")
 
 
 @pytest.mark.parametrize(
@@ -115,10 +116,26 @@ def test_a_group_is_made_again_for_what_it_has_for_good(case: str) -> None:
     ids=["a name", "other capitals"],
 )
 def test_a_group_is_changed_in_place_where_it_can_be(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """It keeps its address."""
+    """It is not removed first."""
     plan = to_deploy(TARGET, on_aci(after), deployed(on_aci(before), {"kept": True, "fits": True}), ())
     made = [step.call for step in plan.steps if step.name == "m" and step.kind == "container group"]
     assert made == ["azure.put", "check.server", "check.endpoint"]
+    (changed,) = (step for step in plan.steps if step.call == "azure.put" and step.name == "m")
+    moves = "" if "dns_label" in after else ", and its address may be another then"
+    assert changed.title == f"run version 2 in m; nothing answers until it has started{moves}"
+    (tried,) = (step for step in plan.steps if step.call == "azure.put" and step.name == "m-trial")
+    assert tried.title == (
+        "try version 2 in a container group of its own, which costs as much again meanwhile (1 processor, 1 GB)"
+    )
+
+
+def test_a_group_with_a_name_keeps_its_address() -> None:
+    """What is made again has the name, too."""
+    label = {"dns_label": "models"}
+    there = deployed(on_aci(label), {"kept": True, "fits": True})
+    plan = to_deploy(TARGET, on_aci({**label, "restart_policy": "Never"}), there, ())
+    (gone,) = (step for step in plan.steps if step.call == "azure.delete" and step.name == "m")
+    assert gone.title.endswith("nothing answers until it is made again")
 
 
 def on_aci(chosen: dict[str, Any]) -> Wanted:

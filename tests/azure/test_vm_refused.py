@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,6 +42,23 @@ def refused(project: Clouded, **vm: Any) -> str:  # noqa: ANN401 - values of set
 @pytest.mark.parametrize(
     ("vm", "said"),
     [
+        ({"identity_file": "/nowhere/id"}, "/nowhere/id.pub: no public key is there; make one with ssh-keygen"),
+        ({"build": None}, "no Docker engine answers"),
+    ],
+)
+def test_a_plan_tells_of_what_is_missing_here(project: Clouded, vm: dict[str, Any], said: str) -> None:
+    """As a deployment does, which it would refuse: the key that is let in, and an engine that builds the image."""
+    chosen = {**project.settings["vm"], **vm}
+    project.workload(vm={name: value for name, value in chosen.items() if value is not None})
+    project.variables["DOCKER_HOST"] = "unix:///nowhere"
+    told = json.loads(project.run("plan", "-o", "json").out)
+    assert said in " ".join(told["blocked"])
+    assert len(told["blocked"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("vm", "said"),
+    [
         ({"size": None}, "deploy.vm.size: names no size of a machine; name one: --set vm.size=Standard_D2s_v5"),
         ({"size": "Standard_NC6"}, "Standard_NC6 is retired since 2023-09-06; take Standard_NC4as_T4_v3"),
         ({"size": "Standard_D2s_v33"}, "deploy.vm.size: Standard_D2s_v33 is not offered in westeurope; there are: "),
@@ -53,6 +71,15 @@ def refused(project: Clouded, **vm: Any) -> str:  # noqa: ANN401 - values of set
 def test_settings_are_refused(project: Clouded, vm: dict[str, Any], said: str) -> None:
     """By what they say, and by what Azure tells of sizes and of who signs in."""
     assert said in refused(project, **vm)
+
+
+def test_a_plan_of_a_new_machine_is_carried_out_as_it_stands(project: Clouded) -> None:
+    """For it has the public key that the machine is given."""
+    planned = project.run("plan", "--out", "plan.json")
+    assert planned.code == 0, planned.err
+    done = project.run("apply", "plan.json")
+    assert "[6/17] make the virtual machine net (Standard_D2s_v3, a disk of 64 GB): " in done.err
+    assert "its host key" in done.err.splitlines()[-1]  # which the stand-in does not tell without a machine of its own
 
 
 def test_a_size_that_is_not_for_the_subscription_is_refused(project: Clouded) -> None:

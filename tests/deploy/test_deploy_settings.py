@@ -230,8 +230,26 @@ def test_a_wrong_value_is_told_with_its_variable(
             Chosen(azure=InAzure(tags=["team=a", "@x=1"])),
             '--tags: "@x" does not fit; write a name without any of <>%&\\?/, and without a dash or @ at its beginning',
         ),
+        (
+            Chosen(azure=InAzure(tags=["a=1", "A=2"])),
+            '--tags: "a" and "A" are the same tag in Azure; leave one out',
+        ),
+        (
+            Chosen(azure=InAzure(tags=["OpDeploy-Name=c"])),
+            '--tags: "OpDeploy-Name" is one of opdeploy\'s own tags; take another name',
+        ),
+        (Chosen(azure=InAzure(tags=["a=1", "a=2"])), "--tags a=2: a has another value, too; leave one out"),
+        (Chosen(azure=InAzure(tags=["a"])), "--tags a: has no value; write it as --tags NAME=VALUE"),
+        (Chosen(azure=InAzure(tags=[f"a={'x' * 257}"])), "--tags: is longer than 256 characters; shorten it"),
+        (
+            Chosen(more=("webapp.app_settings=foo",)),
+            "--set webapp.app_settings foo: has no value; write it as --set webapp.app_settings NAME=VALUE",
+        ),
     ],
-    ids=["name", "port", "port of a machine", "host", "state", "target", "tags"],
+    ids=[
+        *("name", "port", "port of a machine", "host", "state", "target", "tags"),
+        *("tags that are one", "an own tag", "a tag twice", "a tag without a value", "a long tag", "no app setting"),
+    ],
 )
 def test_a_wrong_value_is_told_with_its_option(write: Write, chosen: Chosen, said: str) -> None:
     """And with what to write, whatever the file and the variables say."""
@@ -323,3 +341,36 @@ def test_a_hostile_word_is_refused(monkeypatch: pytest.MonkeyPatch, path: str, w
     monkeypatch.setenv(variable(path), word)
     with pytest.raises(InputError, match=f"^{variable(path)}: "):
         settings(None, Chosen())
+
+
+USELESS: dict[str, tuple[Chosen, tuple[str, ...]]] = {
+    "all of this machine": (Chosen(target="local", port=80, host="127.0.0.1", more=("keep=2",)), ()),
+    "Azure here": (Chosen(target="local", azure=InAzure(location="westeurope")), ("--location",)),
+    "a container group": (
+        Chosen(
+            target="aci",
+            port=80,
+            host="::1",
+            context="a",
+            service_type="NodePort",
+            azure=InAzure("g"),
+            more=("webapp.sku=B1", "aci.cpus=2"),
+        ),
+        ("--set webapp.sku", "--port", "--host", "--context", "--service-type"),
+    ),
+    "a cluster": (Chosen(target="aks-cpu", context="a", port=80, more=("aci.cpus=2",)), ("--set aci.cpus",)),
+    "a cluster that is made": (Chosen(target="aks-cpu", azure=InAzure("g"), more=("aks.tier=Free",)), ()),
+    "a cluster of a context": (Chosen(target="aks-cpu", context="a", more=("aks.tier=Free",)), ("--set aks.tier",)),
+    "a machine": (Chosen(target="vm", azure=InAzure("g"), more=("vm.host=box",)), ("--resource-group",)),
+    "a machine that is made": (Chosen(target="vm", azure=InAzure("g"), port=80), ()),
+}
+
+
+@pytest.mark.parametrize("case", USELESS)
+def test_an_option_that_means_nothing_is_named(
+    with_setting: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    """On any platform; a variable may be there for others, and so may what is in the file."""
+    chosen, said = USELESS[case]
+    monkeypatch.setenv("OPDEPLOY_CONTAINER_APPS_CPUS", "1")
+    assert settings(with_setting("webapp.sku"), chosen).useless == said

@@ -10,7 +10,7 @@ import pytest
 
 from opdeploy.catalogue import load_catalogue
 from opdeploy.deploy.journal import Unfinished
-from opdeploy.deploy.notes import Facts, notes, refuse
+from opdeploy.deploy.notes import Facts, notes, refuse, require_allowed
 from opdeploy.errors import InputError, NoPlatformError
 from opdeploy.recommendation import Reason
 from opdeploy.workload import Workload
@@ -51,6 +51,7 @@ def test_nothing_is_said_where_nothing_need_be() -> None:
             {"reasons": (Reason("memory", "4 GB are too much.", "less memory"),)},
             "local is not recommended for this workload: 4 GB are too much; it would take less memory",
         ),
+        ({"useless": ("--port", "--set aci.cpus")}, "local has no use for --port, --set aci.cpus"),
         ({"synthetic": True}, "its golden answers are to inputs drawn at random"),
         ({"unfinished": Unfinished("deploy", 2, "2026-11-25T08:00:01.234+00:00", "start version 2")}, UNFINISHED),
         ({"busy": "ann is at work on it", "unfinished": Unfinished("deploy", 2, "", None)}, "ann is at work on it"),
@@ -88,30 +89,12 @@ def test_the_gravest_comes_first() -> None:
     ]
 
 
-def test_plain_http_is_refused_until_it_is_allowed() -> None:
+def test_plain_http_has_to_be_allowed() -> None:
     """Where others may read along; the words name the option and the way without it."""
-    public = wanted(host=ANYWHERE, keyed=True)
-    workload = facts().workload
+    words = {"host": "--host 0.0.0.0", "instead": "listen on 127.0.0.1 behind a proxy"}
     with pytest.raises(InputError, match=r"^--host 0\.0\.0\.0: .* --allow-plain-http, or listen on 127\.0\.0\.1"):
-        refuse(
-            public,
-            workload,
-            (),
-            host="--host 0.0.0.0",
-            instead="listen on 127.0.0.1 behind a proxy",
-            allow_plain_http=False,
-        )
-    refuse(
-        public, workload, (), host="--host 0.0.0.0", instead="listen on 127.0.0.1 behind a proxy", allow_plain_http=True
-    )
-    refuse(
-        wanted(),
-        workload,
-        (),
-        host="--host 0.0.0.0",
-        instead="listen on 127.0.0.1 behind a proxy",
-        allow_plain_http=False,
-    )
+        require_allowed(wanted(host=ANYWHERE, keyed=True), **words)
+    require_allowed(wanted(), **words)
 
 
 @pytest.mark.parametrize(("gpu", "is_refused"), [("required", True), ("preferred", False), ("none", False)])
@@ -119,14 +102,7 @@ def test_a_gpu_that_is_required_is_not_here(gpu: str, *, is_refused: bool) -> No
     """What a workload cannot do without is refused, and not left out."""
     workload = facts(workload={"hardware": {"gpu": gpu}}).workload
     with pytest.raises(NoPlatformError, match=r"^hardware\.gpu: ") if is_refused else nullcontext():
-        refuse(
-            wanted(),
-            workload,
-            (),
-            host="--host 0.0.0.0",
-            instead="listen on 127.0.0.1 behind a proxy",
-            allow_plain_http=False,
-        )
+        refuse(wanted(), workload, ())
 
 
 def test_a_gpu_that_a_platform_has_no_more_is_refused_with_the_reason() -> None:
@@ -134,7 +110,7 @@ def test_a_gpu_that_a_platform_has_no_more_is_refused_with_the_reason() -> None:
     gone = Reason("gpu", "needs a GPU, and Container Instances has none: retired on 2025-07-14.", "hardware.gpu: none")
     workload = facts(workload={"hardware": {"gpu": "required"}}).workload
     with pytest.raises(NoPlatformError) as raised:
-        refuse(wanted(), workload, (gone,), host="h", instead="i", allow_plain_http=False)
+        refuse(wanted(), workload, (gone,))
     assert str(raised.value) == (
         "hardware.gpu: needs a GPU, and Container Instances has none: retired on 2025-07-14; say preferred, or take a "
         "platform that has some, such as aks-gpu"

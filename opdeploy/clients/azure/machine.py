@@ -9,7 +9,7 @@ from opdeploy.clients.azure.place import Place
 from opdeploy.clients.azure.reached import public_key
 from opdeploy.clients.azure.signed import signed_in_from
 from opdeploy.deployment import Found
-from opdeploy.errors import OpdeployError
+from opdeploy.errors import InputError, OpdeployError
 from opdeploy.targets.azure.kinds import KINDS, name_of
 from opdeploy.targets.azure.machine import DISK, KIND, RULES, RUNNING, names
 from opdeploy.targets.azure.names import where
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from opdeploy.clients.azure.registry import Registries
     from opdeploy.clients.docker.elsewhere import Elsewhere
     from opdeploy.clients.docker.engine import Engine
-    from opdeploy.deploy_settings import Deploy
+    from opdeploy.deploy_settings import Deploy, OnVm
     from opdeploy.deployment import Observed
     from opdeploy.targets.azure.before import Asking
     from opdeploy.targets.azure.names import Where
@@ -86,8 +86,8 @@ class MachinePlace(Place):
         facts: dict[str, JsonValue] = {"machine": None}
         if machine:
             facts["machine"] = "ready" if machine.ready else "known"
-        if self._makes and not there:
-            facts["ssh_key"] = public_key(self._chosen.vm)
+        if not there and (self._makes or pushed):
+            facts |= self._let_in_by()
         found = found.model_copy(
             update={"found": (*self._disk(at, found), *self._with_state(found)), "facts": {**found.facts, **facts}}
         )
@@ -107,6 +107,15 @@ class MachinePlace(Place):
                 "group": found.group,
             }
         )
+
+    def _let_in_by(self) -> dict[str, JsonValue]:
+        """Return the key that a new machine is given; a plan alone goes without, and says what is missing."""
+        try:
+            return {"ssh_key": public_key(self._chosen.vm)}
+        except InputError:
+            if self._makes:
+                raise
+            return {}
 
     def machine(self) -> Machine | None:
         """Return what is known of the machine that is there; None where none is, or nothing is known of it."""
@@ -170,6 +179,8 @@ class MachinePlace(Place):
     def obstacles(self, wanted: Wanted) -> Iterator[str]:
         """Yield what would keep a deployment from being made, a sentence each with what to do."""
         yield from super().obstacles(wanted)
+        if not self._makes and not (self._seen and self._seen.of(KIND, wanted.deployment)):
+            yield from _lacks_key(self._chosen.vm)  # where something is made, it was refused when it was looked at
         if self.machine():
             host, _ = self._engine_of(self.where(wanted.deployment))
             yield from host.obstacles(wanted) if host else ()
@@ -196,6 +207,14 @@ class MachinePlace(Place):
             return self._given
         host, _ = self._engine_of(self.at)
         return (host.api_key(deployment) if host else None) or self._given
+
+
+def _lacks_key(vm: OnVm) -> Iterator[str]:
+    """Yield what is to be done about a public key that a new machine cannot be given."""
+    try:
+        public_key(vm)
+    except InputError as error:
+        yield str(error)
 
 
 def power(arm: Arm, machine: str) -> str:

@@ -40,14 +40,22 @@ class Making:
 class Maker:
     """Makes the images of deployments; every method names the image, and may be called again."""
 
-    def __init__(self, engine: Callable[[], Engine], making: Making) -> None:
-        """Take what gives the engine that builds, which is asked for when it is needed, and what is built."""
+    def __init__(self, engine: Callable[[], Engine], making: Making | None) -> None:
+        """Take what gives the engine that builds, which is asked for when it is needed, and what is built.
+
+        Where that is None nothing can be built: it is looked alone whether an engine could.
+        """
         self._engine = engine
-        self._making = making
+        self._made = making
 
     def require(self) -> None:
         """Raise NoEngineError where no engine answers that could build."""
         self._engine()
+
+    @property
+    def _making(self) -> Making:
+        assert self._made  # noqa: S101 - for mypy
+        return self._made
 
     def build(self, name: str) -> dict[str, JsonValue]:
         """Build the image of the bundle; again, where a layer was lost meanwhile that it builds on."""

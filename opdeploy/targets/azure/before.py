@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from opdeploy.errors import nearest
 from opdeploy.targets.azure import rights, rules, wants
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of, name_of
 from opdeploy.targets.azure.questions import Question, note, problem
+from opdeploy.targets.azure.record import OWNER
 from opdeploy.targets.azure.shared import ACR_PULL, REPOSITORY_READER, Resource, registry
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ built-in-roles, of 2025-06-30, read 2026-11-26)."""
 _FIXED = ("location", "properties.environmentId")
 """What no resource can change (learn.microsoft.com/azure/azure-resource-manager/troubleshooting/
 common-deployment-errors, of 2024-06-20, InvalidResourceLocation and PropertyChangeNotAllowed, read 2026-11-26)."""
+_TAG = re.compile(r"(?:properties\.)?tags\.(.+)")
+"""A property that is a tag; those of nodes are in another place."""
 _FREE = frozenset({"Microsoft.Authorization", "Microsoft.Resources"})
 """Providers that need no registration (learn.microsoft.com/azure/azure-resource-manager/management/
 resource-providers-and-types, read 2026-11-26)."""
@@ -229,6 +233,17 @@ def _stays(before: Before) -> Iterator[Said]:
             )
 
 
+def _untagged(before: Before) -> Iterator[Said]:
+    """Yield which tags are taken away, as they are of whoever does not give them again."""
+    gone = (change.property for step in before.steps for change in step.changes if change.after is None)
+    names = sorted({tag[1] for tag in map(_TAG.fullmatch, gone) if tag})
+    if names:
+        yield note(
+            f"tags are taken away that are there: {', '.join(names)}; to keep them, say them again (--tags, and "
+            f"azure.owner for {OWNER}), or write them into the workload file"
+        )
+
+
 def _names(before: Before) -> Iterator[Question | Said]:
     for item in before.makes:
         yield from rules.misnamed(item)
@@ -310,6 +325,7 @@ _TABLE: tuple[Callable[[Before], Iterator[Question | Said]], ...] = (
     _region,
     _group,
     _stays,
+    _untagged,
     _names,
     _registry,
     _named,

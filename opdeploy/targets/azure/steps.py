@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy.plan import Change, Secret, Step
 from opdeploy.targets.azure.compare import flat, secrets
+from opdeploy.targets.azure.costing import size
 from opdeploy.targets.azure.kinds import KINDS, name_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def put(resource: Resource, found: Found | None, title: str = "", *, rekeyed: bo
     action: Action = "change" if found else "create"
     yield Step(
         id=f"put-{resource.kind}-{name}".replace(" ", "-"),
-        title=title or resource.purpose or f"{'change' if found else 'make'} the {resource.kind} {name}",
+        title=f"{title or resource.purpose or _usual(resource, found)}{'' if found else size(resource)}",
         action=action,
         kind=resource.kind,
         name=name,
@@ -48,6 +49,10 @@ def put(resource: Resource, found: Found | None, title: str = "", *, rekeyed: bo
         changes=differ if found else (),
         timeout_s=MADE_S,
     )
+
+
+def _usual(resource: Resource, found: Found | None) -> str:
+    return f"{'change' if found else 'make'} the {resource.kind} {name_of(resource.id)}"
 
 
 def changes(body: Mapping[str, JsonValue], found: Found | None) -> tuple[Change, ...]:
