@@ -37,6 +37,7 @@ def mark(observed: Observed) -> str:
 
 def _told(item: Found, observed: Observed) -> Found:
     """Return what a plan depends on of a resource."""
+    item = item.model_copy(update={"about": None})
     if item.kind == "image":
         return item.model_copy(update={"properties": {}})
     properties = {name: value for name, value in item.properties.items() if name != "state"}

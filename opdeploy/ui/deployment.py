@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from opdeploy.deploy.example import curl
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _SHOWN = {"state", "role", "front"}
 """Properties that have a column of their own, or none."""
+_NOBODYS = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""A name that says nothing to anybody, where other words do: that of a role assignment is an id."""
 _DEEPEST = 1
 """Dots in the names of properties that are shown; `diff` looks at all."""
 
@@ -75,9 +78,9 @@ def show_status(console: Console, observed: Observed, ready: Readiness) -> None:
     console.print()
     table = new_table("what", "name", "state", "as it is")
     for found in observed.found:
-        properties = {name: value for name, value in found.properties.items() if _is_shown(name)}
-        words = ", ".join(f"{name} {_shown(name, value)}" for name, value in properties.items() if value is not None)
-        _add(table, found.kind, found.name, str(found.properties.get("state") or ""), words)
+        if found.shown:
+            name = "" if found.about and _NOBODYS.fullmatch(found.name) else found.name
+            _add(table, found.kind, name, str(found.properties.get("state") or ""), _about(found))
     console.print(table)
     if observed.events:
         console.print("\nwhat went wrong of late:")
@@ -138,6 +141,14 @@ def _add(table: Table, *cells: str, style: str = "") -> None:
     from rich.text import Text
 
     table.add_row(*(Text(printable(cell)) for cell in cells), style=style)
+
+
+def _about(found: Found) -> str:
+    """Return what a resource is: in its own words, else as its properties tell."""
+    if found.about is not None:
+        return found.about
+    properties = {name: value for name, value in found.properties.items() if _is_shown(name)}
+    return ", ".join(f"{name} {_shown(name, value)}" for name, value in properties.items() if value is not None)
 
 
 def _is_shown(name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from opdeploy.deploy.checks import Readiness
+from opdeploy.deploy.checks import Readiness, readiness
 from opdeploy.deployment import Found, Observed, Version
 from opdeploy.ui.deployment import show_drift, show_list, show_status, show_versions
 
@@ -42,6 +42,31 @@ VIEWS: dict[str, Callable[[Console], None]] = {
     "drift": lambda console: show_drift(console, OBSERVED, (FOUND,)),
     "list": lambda console: show_list(console, "local", [OBSERVED]),
 }
+
+
+def test_a_resource_is_shown_in_its_own_words() -> None:
+    """Where it has some: then its properties are for programs, and so are what keeps a version, and an id as a name."""
+    right = "6b05817c-603c-5856-af1c-f69a64a49d89"
+    found = (
+        Found(kind="role assignment", name=right, about="lets a pull from b", properties={"principalType": "x"}),
+        Found(kind="version", name="m.v1", properties={"keyed": True}, shown=False),
+    )
+    written = io.StringIO()
+    console = Console(file=written, width=110, force_terminal=False)
+    show_status(console, OBSERVED.model_copy(update={"found": found}), Readiness(is_ready=True, said="ready"))
+    text = written.getvalue()
+    assert "lets a pull from b" in text
+    assert not [word for word in (right, "principalType", "m.v1", "keyed") if word in text]
+
+
+def test_a_deployment_that_was_stopped_is_told_as_that() -> None:
+    """Nobody asks what is not there to answer."""
+    stopped = VERSION.model_copy(update={"state": "stopped", "resource": "m"})
+    group = Found(kind="container group", name="m")
+    observed = OBSERVED.model_copy(update={"versions": (stopped,), "found": (group,), "front": "m"})
+    found = readiness(None, observed)  # type: ignore[arg-type]
+    assert not found.is_ready
+    assert found.said == "the container group m is stopped; deploy again to start it"
 
 
 @pytest.mark.parametrize("view", VIEWS)
