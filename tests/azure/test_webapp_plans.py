@@ -54,6 +54,7 @@ def differing(plan: Plan, name: str) -> dict[str, tuple[object, object]]:
 
 CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
     "nothing has changed": ([{}], {}, [CHECK]),
+    "a longer time-out alone": ([{}], {"ready_s": 900.0}, [CHECK]),
     "another model": ([{}], {"model": "b"}, [*BEGUN, "create put-slot-next", *TRIED, CHECK, PROVE, CLEAR]),
     "a third model takes the slot": (
         [{}, {"model": "b"}],
@@ -103,6 +104,18 @@ def test_steps_of_a_plan(case: str) -> None:
     made.carry_out(found.steps)
     assert not planned(made, want).changes
     assert [item.name for item in TARGET.drift(made.observe())] == []
+
+
+def test_what_never_worked_gets_a_longer_time_out() -> None:
+    """It is the same version, as all that decides how it runs is the same; the plan says how long is waited."""
+    made = Imagined()
+    first = planned(made, {})
+    made.carry_out(step for step in first.steps if step.call != "azure.prove")
+    steps = planned(made, {"ready_s": 900.0}).steps
+    (title,) = (step.title for step in steps if step.id == "check-net")
+    assert title == "wait up to 25 minutes until version 1 is ready, and ask it for the golden answers"
+    body: Any = next(step for step in steps if step.id.startswith("put-site")).args["body"]
+    assert web.start_s(body) == 900
 
 
 def test_a_first_plan_makes_everything_in_order() -> None:
