@@ -176,6 +176,16 @@ def printable(message: str) -> str:
     return "".join(char if char.isprintable() else " " for char in " ".join(message.split()))
 
 
+def hanging(console: Console, sign: str, message: str, style: str = "") -> None:
+    """Print a text behind a sign, further lines of it as far to the right."""
+    from rich.text import Text
+
+    indent = sign
+    for line in Text(printable(message)).wrap(console, max(1, console.width - len(sign))):
+        console.print(Text(f"{indent}{line.plain.rstrip()}"), style=style, soft_wrap=True)
+        indent = " " * len(sign)
+
+
 def _talk(message: str, colour: str = "") -> None:
     line = printable(message)
     coloured = colour and sys.stderr.isatty() and not os.environ.get("NO_COLOR")

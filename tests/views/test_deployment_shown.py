@@ -11,7 +11,9 @@ from rich.console import Console
 
 from opdeploy.deploy.checks import Readiness, readiness
 from opdeploy.deployment import Found, Observed, Version
+from opdeploy.plan import Plan, Step
 from opdeploy.ui.deployment import show_drift, show_list, show_status, show_versions
+from opdeploy.ui.plan import show_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,3 +84,15 @@ def test_words_of_others_are_shown_as_they_stand(view: str) -> None:
     assert "8,000" not in text
     if view in {"status", "not ready"}:
         assert f"what went wrong of late:\n  Pod m: {SHOWN}" in text
+
+
+def test_long_lines_of_a_plan_go_on_where_they_began() -> None:
+    """Behind the sign that tells what is done."""
+    title = f"build the image {'x' * 30} in the registry"
+    step = Step(id="a", title=title, action="create", kind="i", name="i", call="c")
+    about = {"operation": "deploy", "target": "aci", "deployment": "m", "version": 1, "before": None, "observed": ""}
+    plan = Plan.model_validate({**about, "steps": (step,)})
+    written = io.StringIO()
+    show_plan(Console(file=written, width=40, force_terminal=False), plan)
+    text = written.getvalue()
+    assert f"  + build the image\n    {'x' * 30} in\n    the registry\n" in text
