@@ -31,6 +31,9 @@ _ASCII = str.maketrans("─┬│├└▲■◆●✚▼→†…", "-+||`^#%@&
 """What stands for our signs where the encoding has no others."""
 CLEARED = "\r\x1b[K"
 """Clears the line of a terminal."""
+NARROW = 80
+"""Columns below which a table that would cut words is shown row by row: a choice of ours."""
+_WIDEST = 10_000
 _TICK_S = 1.0
 """Seconds between two looks of the line that counts them."""
 READABLE = 100
@@ -174,6 +177,25 @@ def steps() -> Iterator[Callable[[Progress], None]]:
 def printable(message: str) -> str:
     """Return a text on one line, without what would steer a terminal: names in files may hold anything."""
     return "".join(char if char.isprintable() else " " for char in " ".join(message.split()))
+
+
+def show_table(console: Console, table: Table) -> None:
+    """Print a table of texts; where little room would cut words, each row as lines of its own."""
+    from rich.measure import Measurement
+
+    least = Measurement.get(console, console.options.update(max_width=_WIDEST), table).minimum
+    if console.width >= NARROW or least <= console.width:
+        console.print(table)
+        return
+    headers = [str(column.header) for column in table.columns]
+    longest = max(map(len, headers))
+    rows = zip(*(column.cells for column in table.columns), strict=True)
+    for number, (row, cells) in enumerate(zip(table.rows, rows, strict=True)):
+        if number:
+            console.print()
+        for header, cell in zip(headers, cells, strict=True):
+            if str(cell):
+                hanging(console, f"{header:<{longest}}  ", str(cell), str(row.style or ""))
 
 
 def hanging(console: Console, sign: str, message: str, style: str = "") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy.deploy.example import curl
 from opdeploy.deploy.locking import at_work, gone
-from opdeploy.ui import new_table, printable
+from opdeploy.ui import new_table, printable, show_table
 from opdeploy.ui.model import figure
 from opdeploy.words import shown
 
@@ -81,7 +81,7 @@ def show_status(console: Console, observed: Observed, ready: Readiness) -> None:
         if found.shown:
             name = "" if found.about and _NOBODYS.fullmatch(found.name) else found.name
             _add(table, found.kind, name, str(found.properties.get("state") or ""), _about(found))
-    console.print(table)
+    show_table(console, table)
     if observed.events:
         console.print("\nwhat went wrong of late:")
     for event in observed.events:
@@ -96,7 +96,7 @@ def show_versions(console: Console, observed: Observed) -> None:
         made = version.at.astimezone().strftime("%Y-%m-%d %H:%M")
         row = (str(version.number), mark, version.state, made, version.by, version.artefact[:12], version.image)
         _add(table, *row, style="bold" if version.current else "")
-    console.print(table)
+    show_table(console, table)
 
 
 def show_drift(console: Console, observed: Observed, drift: tuple[Found, ...]) -> None:
@@ -109,7 +109,7 @@ def show_drift(console: Console, observed: Observed, drift: tuple[Found, ...]) -
         for change in found.drift():
             before, after = (_shown(change.property, value) for value in (change.before, change.after))
             _add(table, found.kind, found.name, change.property, before, after)
-    console.print(table)
+    show_table(console, table)
 
 
 def show_list(console: Console, target: str, found: list[Observed]) -> None:
@@ -133,7 +133,7 @@ def show_list(console: Console, target: str, found: list[Observed]) -> None:
             made,
             current.by if current else "",
         )
-    console.print(table)
+    show_table(console, table)
 
 
 def _add(table: Table, *cells: str, style: str = "") -> None:

@@ -86,6 +86,21 @@ def test_words_of_others_are_shown_as_they_stand(view: str) -> None:
         assert f"what went wrong of late:\n  Pod m: {SHOWN}" in text
 
 
+@pytest.mark.parametrize("width", [60, 110])
+def test_a_narrow_terminal_cuts_no_words(width: int) -> None:
+    """There, each deployment has lines of its own; elsewhere one."""
+    there = OBSERVED.model_copy(update={"group": "opdeploy-m-local", "endpoint": "http://" + "a" * 36 + ":8000"})
+    written = io.StringIO()
+    show_list(Console(file=written, width=width, force_terminal=False), "local", [there, there])
+    lines = [line.rstrip() for line in written.getvalue().splitlines()]
+    if width == 60:
+        assert lines.count(f"endpoint  {there.endpoint}") == 2
+        assert lines.count("state     running") == 2
+        assert lines.count("") == 1
+    else:
+        assert lines[0].split() == ["name", "group", "version", "state", "endpoint", "made", "by"]
+
+
 def test_long_lines_of_a_plan_go_on_where_they_began() -> None:
     """Behind the sign that tells what is done."""
     title = f"build the image {'x' * 30} in the registry"
