@@ -200,7 +200,7 @@ def working(found: Settings, there: There, deployment: str, artefact: Path | Non
     profile, target = target_of(found)
     journal = Journal(found.state, profile.id, deployment)
     with ui.steps() as watch:
-        yield Work(target, there.place, there.clients, journal, watch, ui.say, artefact)
+        yield Work(target, there.place, there.clients, journal, watch, ui.say, artefact, found.options)
 
 
 def planned(inputs: Inputs, ready: Prepared, observed: Observed, said: tuple[str, ...]) -> Plan:

@@ -33,6 +33,8 @@ _PLACE = {
     "cluster",
 }
 """Settings that say where a deployment is."""
+_OPTIONS = {"azure.resource_group": "-g", "azure.subscription": "--subscription", "azure.cloud": "--cloud"}
+"""Those of them for which every command has an option."""
 
 
 class InAzure(NamedTuple):
@@ -107,7 +109,8 @@ class Settings(NamedTuple):
                 value = getattr(getattr(self.deploy, section), key)
                 written = getattr(getattr(self.workload.deploy, section), key) if self.workload else None
                 if value not in {None, written} and not self.sources.get(path, "").startswith(VARIABLE):
-                    words.append(f" --set {quote(f'{path}={value}')}")
+                    option = _OPTIONS.get(path)
+                    words.append(f" {option} {quote(str(value))}" if option else f" --set {quote(f'{path}={value}')}")
         return "".join(words)
 
     @property

@@ -9,8 +9,9 @@ import pytest
 
 from opdeploy import targets
 from opdeploy.clients.azure.sites import ended
+from opdeploy.deploy.operate import require
 from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
-from opdeploy.errors import InputError
+from opdeploy.errors import InputError, NotFoundError
 from opdeploy.targets.azure import web
 from opdeploy.targets.azure.planned import resources
 from opdeploy.targets.azure.template import template
@@ -116,6 +117,14 @@ def test_what_never_worked_gets_a_longer_time_out() -> None:
     assert title == "wait up to 25 minutes until version 1 is ready, and ask it for the golden answers"
     body: Any = next(step for step in steps if step.id.startswith("put-site")).args["body"]
     assert web.start_s(body) == 900
+
+
+def test_the_hint_of_an_error_finds_the_deployment() -> None:
+    """It has the options that lead there, as every hint."""
+    with pytest.raises(NotFoundError, match=r"see opdeploy history net --target webapp -g models$"):
+        to_roll_back(TARGET, deployed({}).observe(), None, " -g models")
+    with pytest.raises(NotFoundError, match=r"see opdeploy list --target webapp -g models$"):
+        require(Imagined().observe(), " -g models")
 
 
 def test_a_first_plan_makes_everything_in_order() -> None:
