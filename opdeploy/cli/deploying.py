@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import typer
 
 from opdeploy.cli.options import DEFAULT, require_alive
-from opdeploy.cli.settings import Settings, name_of, target_of
+from opdeploy.cli.settings import Settings, name_of, rule_of, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,7 +142,8 @@ def notes_of(
     unfinished = Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
     synthetic = ready.package.manifest.golden.synthetic
     busy = at_work(observed.lock) if observed.lock and not gone(observed.lock) else None
-    return notes(Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy))
+    rule = rule_of(found, asked.profile)
+    return notes(Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy, rule))
 
 
 def _exposed(found: Settings, deploy: Deploy) -> tuple[str, str]:

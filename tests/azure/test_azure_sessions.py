@@ -165,6 +165,25 @@ def test_a_subscription_is_found_by_its_name(
     assert credential.closed == 1
 
 
+@pytest.mark.parametrize("names", [["team"], ["foo", "foo"]])
+@pytest.mark.parametrize("option", [None, "foo"])
+@pytest.mark.usefixtures("credential")
+def test_a_name_that_is_not_that_of_one_subscription_is_told(
+    option: str | None, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what gave it."""
+    monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "foo")
+    items = [
+        {"subscriptionId": ID.format(place), "displayName": name, "state": "Enabled"}
+        for place, name in enumerate(names)
+    ]
+    monkeypatch.setattr(Arm, "every", lambda *_: iter(items))
+    given = "--subscription" if option else "AZURE_SUBSCRIPTION_ID"
+    said = "several subscriptions have that name" if names[0] == "foo" else "no subscription has that name"
+    with pytest.raises(InputError, match=f"^{given} foo: {said}"), connected(None, option):
+        pass
+
+
 @pytest.mark.parametrize(("cloud", "number"), [("AzureCloud", 1), ("AzureChinaCloud", 3), ("AzureUSGovernment", 9)])
 @pytest.mark.usefixtures("credential")
 def test_azs_own_subscription_is_that_of_the_cloud(

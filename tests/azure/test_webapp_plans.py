@@ -119,6 +119,14 @@ def test_what_never_worked_gets_a_longer_time_out() -> None:
     assert web.start_s(body) == 900
 
 
+def test_who_has_the_requests_is_no_change_where_it_is_the_same() -> None:
+    """A version that never worked, and has them, is noted to work."""
+    made = Imagined()
+    made.carry_out(step for step in planned(made, {}).steps if step.call != "azure.prove")
+    (step,) = (item for item in planned(made, {}).steps if item.id == "prove")
+    assert step.changes == ()
+
+
 def test_the_hint_of_an_error_finds_the_deployment() -> None:
     """It has the options that lead there, as every hint."""
     with pytest.raises(NotFoundError, match=r"see opdeploy history net --target webapp -g models$"):

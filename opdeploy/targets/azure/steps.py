@@ -116,7 +116,7 @@ def proven(deployment: str, number: int, before: int | None) -> Step:
         name=deployment,
         call="azure.prove",
         args={"number": number},
-        changes=(Change(property="current", before=before, after=number),),
+        changes=(Change(property="current", before=before, after=number),) if before != number else (),
     )
 
 
