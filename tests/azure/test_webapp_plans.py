@@ -10,7 +10,7 @@ import pytest
 from opdeploy import targets
 from opdeploy.clients.azure.sites import ended
 from opdeploy.deploy.operate import require
-from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
+from opdeploy.deploy.planning import mark, to_deploy, to_remove, to_roll_back
 from opdeploy.errors import InputError, NotFoundError
 from opdeploy.targets.azure import web
 from opdeploy.targets.azure.planned import resources
@@ -117,6 +117,13 @@ def test_what_never_worked_gets_a_longer_time_out() -> None:
     assert title == "wait up to 25 minutes until version 1 is ready, and ask it for the golden answers"
     body: Any = next(step for step in steps if step.id.startswith("put-site")).args["body"]
     assert web.start_s(body) == 900
+
+
+def test_what_a_person_is_told_makes_no_plan_stale() -> None:
+    """How many nodes there are, as a person is told it, moves by itself."""
+    there = deployed({}).observe()
+    told = tuple(item.model_copy(update={"about": "nodes: 3"}) for item in there.found)
+    assert mark(there.model_copy(update={"found": told})) == mark(there)
 
 
 def test_who_has_the_requests_is_no_change_where_it_is_the_same() -> None:
