@@ -26,6 +26,10 @@ class Found(Frozen):
     """Whether it comes and goes by itself, so that no plan depends on it."""
     made: dict[str, JsonValue] = Field(default_factory=dict)
     """What it was made of, to be made so again."""
+    about: str | None = None
+    """What it is, in a few words for a person; None where its properties tell."""
+    shown: bool = True
+    """Whether a person is shown it beside the versions, some of which tell the same."""
 
     def drift(self) -> tuple[Change, ...]:
         """Return the properties that are not as they were made."""

@@ -150,6 +150,12 @@ def test_the_comment_of_a_field_names_its_values() -> None:
             assert choice in re.split("[ ;:,]+", comments[path]), path
 
 
+def test_the_file_says_that_azure_needs_a_region() -> None:
+    """It is left out at first, and a deployment there has none without it."""
+    (line,) = (line for line in starter(KNOWN["stream"]).splitlines() if "region:" in line)
+    assert "# of Azure, which deployments there need" in line
+
+
 def test_the_file_is_not_too_wide() -> None:
     """Lines fit a usual editor, but for those with ids of Azure, which alone are as long."""
     lines = [line for known in KNOWN.values() for line in starter(known).splitlines()]

@@ -178,13 +178,13 @@ def rollback(
     profile, how = target_of(found)
     with place(found) as there:
         observed = there.place.observe(profile.id, name_of(found, name, profile), pushed=profile.id in AZURE)
-        require(observed)
+        require(observed, found.options)
         if not break_lock:
             require_free(observed.deployment, observed.lock)
         begun = Journal(found.state, profile.id, observed.deployment).unfinished()
         if to is None and begun and begun.operation == "rollback":
             to = begun.version
-        made = to_roll_back(how, observed, to)
+        made = to_roll_back(how, observed, to, found.options)
         if profile.id in AZURE:  # others tell the key of what runs
             require_key(made, there.place)
         show(made, "table", err=True)
@@ -220,7 +220,7 @@ def remove(
     profile, how = target_of(found)
     with place(found) as there:
         observed = there.place.observe(profile.id, name_of(found, name, profile), pushed=True)
-        require(observed)
+        require(observed, found.options)
         if not break_lock:
             require_free(observed.deployment, observed.lock)
         made = to_remove(how, observed)

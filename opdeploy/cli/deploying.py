@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import typer
 
 from opdeploy.cli.options import DEFAULT, require_alive
-from opdeploy.cli.settings import Settings, name_of, target_of
+from opdeploy.cli.settings import Settings, name_of, rule_of, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -142,8 +142,9 @@ def notes_of(
     unfinished = None if held else Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
     synthetic = ready.package.manifest.golden.synthetic
     busy = at_work(held) if held and broken else None
+    rule = rule_of(found, asked.profile)
     return notes(
-        Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy, found.useless)
+        Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy, found.useless, rule)
     )
 
 
@@ -211,7 +212,7 @@ def working(found: Settings, there: There, deployment: str, artefact: Path | Non
     profile, target = target_of(found)
     journal = Journal(found.state, profile.id, deployment)
     with ui.steps() as watch:
-        yield Work(target, there.place, there.clients, journal, watch, ui.say, artefact)
+        yield Work(target, there.place, there.clients, journal, watch, ui.say, artefact, found.options)
 
 
 def planned(inputs: Inputs, ready: Prepared, observed: Observed, said: Iterable[str]) -> Plan:

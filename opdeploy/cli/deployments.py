@@ -60,14 +60,15 @@ def status(
         Chosen.there(target, resource_group, subscription, cloud, state, more),
         workload,
         name,
-    ) as (_, there, observed):
+    ) as (found, there, observed):
         ready = readiness(there, observed)
     if output == "json":
         _deliver({**observed.model_dump(mode="json"), "ready": ready.is_ready, "probe": ready.said})
     else:
         ui.tables(lambda console: show_status(console, observed, ready))
     if not ready.is_ready:
-        see = " and ".join(f"opdeploy {what} {observed.deployment} -t {observed.target}" for what in ("diff", "logs"))
+        where = f"{observed.deployment} -t {observed.target}{found.options}"
+        see = " and ".join(f"opdeploy {what} {where}" for what in ("diff", "logs"))
         raise OpdeployError(f"{observed.deployment}: {ready.said}; see {see}")
 
 
@@ -226,8 +227,8 @@ def score(
         Chosen.there(target, resource_group, subscription, cloud, state, more),
         workload,
         name,
-    ) as (_, there, observed):
-        ui.deliver(scored(there, observed, data))
+    ) as (found, there, observed):
+        ui.deliver(scored(there, observed, data, found.options))
 
 
 @contextmanager
@@ -239,7 +240,7 @@ def _there(chosen: Chosen, workload: Path | None, name: str | None) -> Iterator[
     profile, _ = target_of(found)
     with place(found) as (there, *_):
         observed = there.observe(profile.id, name_of(found, name, profile))
-        require(observed)
+        require(observed, found.options)
         yield found, there, observed
 
 

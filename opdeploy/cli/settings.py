@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from opdeploy.deploy_settings import Deploy
-    from opdeploy.platform import Profile
+    from opdeploy.platform import NameRule, Profile
     from opdeploy.targets.base import Target
     from opdeploy.workload import Workload
     from opdeploy.workload_file import Given
@@ -33,6 +33,10 @@ _PLACE = {
     "cluster",
 }
 """Settings that say where a deployment is."""
+_WITHOUT_GPU = {"aci", "webapp"}
+"""Platforms of which people ask for a GPU, and that have none."""
+_OPTIONS = {"azure.resource_group": "-g", "azure.subscription": "--subscription", "azure.cloud": "--cloud"}
+"""Those of them for which every command has an option."""
 
 
 _USES = {
@@ -133,7 +137,8 @@ class Settings(NamedTuple):
                 value = getattr(getattr(self.deploy, section), key)
                 written = getattr(getattr(self.workload.deploy, section), key) if self.workload else None
                 if value not in {None, written} and not self.sources.get(path, "").startswith(VARIABLE):
-                    words.append(f" --set {quote(f'{path}={value}')}")
+                    option = _OPTIONS.get(path)
+                    words.append(f" {option} {quote(str(value))}" if option else f" --set {quote(f'{path}={value}')}")
         return "".join(words)
 
     @property
@@ -175,7 +180,7 @@ def settings(file: Path | None, chosen: Chosen, *, with_model: bool = False) -> 
     """
     from opdeploy.catalogue import load_catalogue
     from opdeploy.deploy_settings import Deploy
-    from opdeploy.errors import InputError, nearest
+    from opdeploy.errors import InputError
     from opdeploy.workload_file import Given, load_workload, overridden, settings_of_deploy
 
     if file is None and DEFAULT.exists():
@@ -192,7 +197,7 @@ def settings(file: Path | None, chosen: Chosen, *, with_model: bool = False) -> 
         if not sign:
             raise InputError(f"--set {item}: has no value; write it as --set kubernetes.namespace=models")
         if path not in known:
-            raise InputError(f"--set {path}: there is no such setting of deploy{nearest(path, known)}")
+            raise InputError(f"--set {path}: {_unknown(path, known)}")
         given[path] = Given(f"--set {path}", value)
     target = chosen.target or (str(given["target"].value) if "target" in given else None)
     target = target or (workload.deploy.target if workload else None) or "local"
@@ -203,6 +208,17 @@ def settings(file: Path | None, chosen: Chosen, *, with_model: bool = False) -> 
     given |= _in_azure(chosen.azure)
     deploy = overridden(workload.deploy if workload else Deploy.model_validate_json("{}"), given)
     return Settings(deploy, file, workload, {path: value.source for path, value in given.items()})
+
+
+def _unknown(path: str, known: list[str]) -> str:
+    """Say what is wrong with the name of a setting, and what to do."""
+    from opdeploy.errors import did_you_mean
+
+    section, _, key = path.partition(".")
+    if section in _WITHOUT_GPU and key in {"gpu", "gpus"}:
+        return f"there is no GPU on {section}; take container-apps or aks-gpu"
+    todo = did_you_mean(path, known) or "; docs/workload.md and opdeploy schema workload have them all"
+    return f"there is no such setting of deploy{todo}"
 
 
 def _in_azure(chosen: InAzure) -> dict[str, Given]:
@@ -240,14 +256,21 @@ def target_of(found: Settings) -> tuple[Profile, Target]:
     return profile, targets.find(name, settings=found.deploy)
 
 
+def rule_of(found: Settings, profile: Profile) -> NameRule | None:
+    """Return what a deployment may be called: by a rule of its target, else of the platform."""
+    from opdeploy import targets
+
+    own = targets.find(profile.id, settings=found.deploy).rule
+    return own or (profile.limits.name.value if profile.limits.name else None)
+
+
 def name_of(found: Settings, name: str | None, profile: Profile) -> str:
     """Return the name of a deployment: the one that was given, else that of the workload file."""
-    from opdeploy import targets
     from opdeploy.errors import InputError
     from opdeploy.names import deployment_name
     from opdeploy.workload_file import Given, overridden
 
-    rule = targets.find(profile.id, settings=found.deploy).rule
+    rule = rule_of(found, profile)
     if name is not None:
         deploy = overridden(found.deploy, {"name": Given("NAME", name)})
         return deployment_name(deploy, name, profile, rule)

@@ -231,6 +231,11 @@ def readiness(servers: Servers, observed: Observed) -> Readiness:
     """Ask an endpoint once whether it is ready."""
     if observed.front is None:
         return Readiness(is_ready=False, said="has no endpoint")
+    current = observed.current
+    if current and current.state == "stopped":
+        named = (item.kind for item in observed.found if item.name == current.resource and item.shown)
+        kind = next(named, "server")
+        return Readiness(is_ready=False, said=f"the {kind} {current.resource} is stopped; deploy again to start it")
     try:
         reply = ask(Server(servers, observed.front, None).address, READY, seconds=_PROBE_S)
     except (OSError, http.client.HTTPException, OpdeployError) as error:

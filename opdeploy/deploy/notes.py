@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from opdeploy.deploy.journal import Unfinished
-    from opdeploy.platform import Profile
+    from opdeploy.platform import NameRule, Profile
     from opdeploy.recommendation import Reason
     from opdeploy.targets.base import Wanted
     from opdeploy.workload import Workload
@@ -23,6 +23,8 @@ _PILOT = "single-node"
 """The reason that comes first: that production is put on a machine which nothing manages."""
 _GPU = "gpu"
 """The reason that there is no GPU."""
+_UNSURE = "; from memory, to be verified"
+"""How the catalogue marks what no source says: who reads it wants to know, and who is refused a platform does not."""
 _ASKED = {"development", "only", "never"}
 """Reasons that who names the platform has set aside."""
 
@@ -43,6 +45,8 @@ class Facts:
     """Who is at work on it."""
     useless: tuple[str, ...] = ()
     """Options that mean nothing on the platform."""
+    rule: NameRule | None = None
+    """What it may be called."""
 
 
 def notes(facts: Facts) -> tuple[str, ...]:
@@ -61,7 +65,8 @@ def _notes(facts: Facts) -> Iterator[str]:
         yield f"{facts.profile.id} has no use for {', '.join(facts.useless)}"
     asked = wanted.settings.name or workload.name
     if name != asked:
-        yield f"{asked} does not fit the rules for names of {facts.profile.id}, and so it is called {name}"
+        rules = f"the rules for names of {facts.profile.id}{_rule(facts)}"
+        yield f"{asked} does not fit {rules}, and so it is called {name}"
     if facts.synthetic:
         yield "its golden answers are to inputs drawn at random: package the model with real records to prove more"
     if facts.busy:
@@ -75,6 +80,14 @@ def _notes(facts: Facts) -> Iterator[str]:
             f"the workload says that it lives for {workload.lifetime}: nothing removes it then by itself; "
             f"remove it with: opdeploy remove {name} --target {facts.profile.id}"
         )
+
+
+def _rule(facts: Facts) -> str:
+    """Return how long a name may be, where it was too long or too short."""
+    asked, rule = facts.wanted.settings.name or facts.workload.name, facts.rule
+    if rule is None or rule.min_length <= len(asked) <= rule.max_length:
+        return ""
+    return f" ({rule.min_length} to {rule.max_length} characters)"
 
 
 def of_reach(reach: Reach, todo: str = "") -> Iterator[str]:
@@ -91,9 +104,8 @@ def refuse(wanted: Wanted, workload: Workload, reasons: Iterable[Reason]) -> Non
         why = next(
             (item.text for item in reasons if item.constraint == _GPU), "needs one, and containers get none here"
         )
-        raise NoPlatformError(
-            f"hardware.gpu: {why.rstrip('.')}; say preferred, or take a platform that has some, such as aks-gpu"
-        )
+        said = why.rstrip(".").removesuffix(_UNSURE)
+        raise NoPlatformError(f"hardware.gpu: {said}; say preferred, or take a platform that has some, such as aks-gpu")
 
 
 def is_plain(wanted: Wanted) -> bool:

@@ -50,6 +50,8 @@ class Work:
     say: Say
     artefact: Path | None = None
     """The one that is deployed, where it is at hand."""
+    more: str = ""
+    """What a command needs beside name and target to find the deployment."""
     made_key: str | None = field(default=None, init=False, repr=False)
     """An API key that was made; it has been shown."""
     checks: Checks | None = field(default=None, init=False)
@@ -141,7 +143,8 @@ def _undone(plan: Plan, work: Work) -> str:
     except Exception as another:  # noqa: BLE001 - whatever it is, why the step failed is what counts
         work.journal.end("failed")
         undone = "removal of what was made" if plan.before is None else f"return to version {plan.before}"
-        return f"and the {undone} failed too: {another}; see opdeploy status {plan.deployment} --target {plan.target}"
+        where = f"{plan.deployment} --target {plan.target}{work.more}"
+        return f"and the {undone} failed too: {another}; see opdeploy status {where}"
     work.journal.end("returned")
     return how
 
@@ -184,10 +187,10 @@ def require_key(plan: Plan, place: Place) -> None:
         raise InputError(unknown_key(plan.deployment))
 
 
-def require(observed: Observed) -> None:
-    """Raise NotFoundError where there is nothing of a deployment."""
+def require(observed: Observed, more: str = "") -> None:
+    """Raise NotFoundError where there is nothing of a deployment; `more` is what finds others beside the target."""
     if not observed.found and not observed.lock:
         raise NotFoundError(
             f"{observed.deployment}: no such deployment on {observed.target}; "
-            f"see opdeploy list --target {observed.target}"
+            f"see opdeploy list --target {observed.target}{more}"
         )

@@ -37,6 +37,7 @@ def mark(observed: Observed) -> str:
 
 def _told(item: Found, observed: Observed) -> Found:
     """Return what a plan depends on of a resource."""
+    item = item.model_copy(update={"about": None})
     if item.kind == "image":
         return item.model_copy(update={"properties": {}})
     properties = {name: value for name, value in item.properties.items() if name != "state"}
@@ -67,12 +68,14 @@ def require_same(plan: Plan, now: Plan, shown: str) -> None:
         raise StaleError(f"{shown}: was changed, made by another opdeploy, or made for what ran before; make it again")
 
 
-def to_roll_back(target: Target, observed: Observed, to: int | None) -> Plan:
+def to_roll_back(target: Target, observed: Observed, to: int | None, more: str = "") -> Plan:
     """Return the plan that makes a kept version answer again: the one before the current one, if none is named.
+
+    `more` is what a command needs beside name and target to find the deployment.
 
     Raises NotFoundError where there is no such version.
     """
-    number = _kept(observed, to).number
+    number = _kept(observed, to, more).number
     notes = of_reach(target.reach(observed, number))
     return _plan("rollback", observed, number, target.back(observed, number), notes)
 
@@ -133,7 +136,7 @@ def _before(observed: Observed, number: int | None) -> int | None:
     return max((item.number for item in others), default=None)
 
 
-def _kept(observed: Observed, to: int | None) -> Version:
+def _kept(observed: Observed, to: int | None, more: str) -> Version:
     if observed.unreached:
         raise OpdeployError(observed.unreached)
     if to is not None:
@@ -147,6 +150,6 @@ def _kept(observed: Observed, to: int | None) -> Version:
     if not older:
         raise NotFoundError(
             f"{observed.deployment}: no older version is kept; see opdeploy history {observed.deployment} "
-            f"--target {observed.target}"
+            f"--target {observed.target}{more}"
         )
     return older[-1]

@@ -25,17 +25,19 @@ _IMAGES = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png", "webp": "webp", "gif": "
 _SECONDS = 120.0
 
 
-def scored(place: Place, observed: Observed, data: Path) -> str:
+def scored(place: Place, observed: Observed, data: Path, more: str = "") -> str:
     """Return what the endpoint answers to a file of data, or to standard input where it is `-`.
+
+    `more` is what a command needs beside name and target to find the deployment.
 
     Raises InputError for data that cannot be read, OpdeployError where the endpoint refuses or does not answer.
     """
     body = _read(data)
+    where = f"{observed.deployment} --target {observed.target}{more}"
     if observed.front is None:
         raise OpdeployError(f"{observed.deployment}: has no endpoint; deploy it again")
     ready = readiness(place, observed)
     if not ready.is_ready:
-        where = f"{observed.deployment} --target {observed.target}"
         raise OpdeployError(
             f"{observed.deployment}: {ready.said}; opdeploy diff {where} tells what is not as it was made, and deploy "
             "mends it"
@@ -48,8 +50,7 @@ def scored(place: Place, observed: Observed, data: Path) -> str:
         reply = ask(server.address, route, body, {"Content-Type": media}, _SECONDS)
     except (OSError, http.client.HTTPException) as error:
         raise OpdeployError(
-            f"{observed.endpoint}: got no answer: {error or type(error).__name__}; see opdeploy status "
-            f"{observed.deployment}"
+            f"{observed.endpoint}: got no answer: {error or type(error).__name__}; see opdeploy status {where}"
         ) from None
     if reply.status != HTTPStatus.OK:
         raise OpdeployError(f"{observed.endpoint}{route}: {reply}; see what it takes at {observed.endpoint}/")

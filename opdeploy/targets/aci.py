@@ -105,9 +105,10 @@ class Aci(AzureTarget):
         is_current = version is not None and version.current
         if observed.current and not is_current and not is_proven:
             yield from _tried(Resource(KIND, f"{resource}{_TRIAL}", body), number, wanted.ready_s)
-        yield from self._taken_over(observed, Resource(KIND, resource, body), number, wanted.ready_s)
+        taken = [*self._taken_over(observed, Resource(KIND, resource, body), number, wanted.ready_s)]
+        yield from taken
         yield steps.check_endpoint(KIND, name, number, auth=wanted.keyed)
-        if not (is_current and is_proven):
+        if taken or not (is_current and is_proven):  # what went wrong before it was ready again is of no interest
             before = observed.current.number if observed.current else None
             yield steps.proven(name, number, before)
         yield from forgotten(observed, old(observed, number, wanted.keep), wanted.image)

@@ -55,8 +55,8 @@ class WebApp(AzureTarget):
     (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, read 2026-11-26)."""
 
     def config(self, wanted: Wanted) -> str:
-        """Return the digest of everything that decides how a version runs."""
-        return fingerprint([wanted.bundle, web.site(wanted, {}).body])
+        """Return the digest of everything that decides how a version runs: not of how long it may take to start."""
+        return fingerprint([wanted.bundle, web.site(wanted.model_copy(update={"ready_s": 0.0}), {}).body])
 
     def resources(self, wanted: Wanted) -> Iterator[Resource]:
         """Yield everything that a first version is made of."""
@@ -72,8 +72,10 @@ class WebApp(AzureTarget):
         version = observed.version(number)
         config = self.config(wanted)
         wanted = wanted.model_copy(update={"image": web.numbered(wanted.image, number)})
-        of, site = web.offer(wanted, facts), web.site(wanted, facts, number)
         is_kept = version is not None and version.proven  # of any other the image may never have been built
+        started_s = web.start_s(kept_as(observed, SITE, number).body) if is_kept else None
+        starts = wanted.model_copy(update={"ready_s": started_s or wanted.ready_s})  # what works starts in its time
+        of, site = web.offer(wanted, facts), web.site(starts, facts, number)
         yield from self.ground(wanted, observed, None if is_kept else version_of(wanted, number, config, site))
         is_tried = web.is_tried(of.size, wanted.settings.webapp.slots)
         left = observed.of(SLOT, NEXT)

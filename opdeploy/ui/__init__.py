@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,11 @@ _ASCII = str.maketrans("─┬│├└▲■◆●✚▼→†…✗", "-+||`^#
 """What stands for our signs where the encoding has no others."""
 CLEARED = "\r\x1b[K"
 """Clears the line of a terminal."""
+NARROW = 80
+"""Columns below which a table that would cut words is shown row by row: a choice of ours."""
+_WIDEST = 10_000
+_TICK_S = 1.0
+"""Seconds between two looks of the line that counts them."""
 READABLE = 100
 """The most columns of a paragraph."""
 
@@ -58,8 +65,9 @@ def tables(show: Show, file: Path | None = None, *, err: bool = False) -> None:
     ascii_only = file is None and console.options.ascii_only
     text = captured.get().translate(_ASCII) if ascii_only else captured.get()
     if err:
-        _LIVE.clear()
-        sys.stderr.write(text)
+        with _LIVE.lock:
+            _LIVE.clear()
+            sys.stderr.write(text)
     else:
         deliver(text, file)
 
@@ -94,14 +102,40 @@ class _Live:
 
     def __init__(self) -> None:
         self._shown = False
+        self._ended: threading.Event | None = None
+        self.lock = threading.RLock()
+        """Held by who writes: what is counted is so in a thread of its own."""
 
-    def show(self, text: str) -> None:
-        """Show a text instead of the last one; where there is no terminal, nothing."""
-        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            room = shutil.get_terminal_size().columns - len(" …") - 1  # what is longer would stay above the next one
-            sys.stderr.write(f"{CLEARED}{text[:room]} …")
-            sys.stderr.flush()
-            self._shown = True
+    def show(self, text: str, *, counts: bool = False) -> None:
+        """Show a text instead of the last one, on demand with the seconds since; nothing where no terminal is."""
+        self.end()
+        if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+            return
+        self._write(text, " …")
+        if counts:
+            self._ended = threading.Event()
+            threading.Thread(target=self._count, args=(text, self._ended), daemon=True).start()
+
+    def _count(self, text: str, ended: threading.Event) -> None:
+        began = time.monotonic()
+        while not ended.wait(_TICK_S):
+            with self.lock:
+                if not ended.is_set():
+                    self._write(text, f" … {time.monotonic() - began:.0f} s")
+
+    def _write(self, text: str, end: str) -> None:
+        room = shutil.get_terminal_size().columns - len(end) - 1  # what is longer would stay above the next one
+        sys.stderr.write(f"{CLEARED}{text[:room]}{end}")
+        sys.stderr.flush()
+        self._shown = True
+
+    def end(self) -> None:
+        """Clear what is shown, and count no more."""
+        with self.lock:
+            if self._ended:
+                self._ended.set()
+                self._ended = None
+            self.clear()
 
     def clear(self) -> None:
         """Clear what is shown."""
@@ -128,15 +162,16 @@ def steps() -> Iterator[Callable[[Progress], None]]:
 
     def watch(progress: Progress) -> None:
         line = f"[{progress.number}/{progress.steps}] {printable(progress.step.title)}"
+        _LIVE.end()
         if progress.seconds is None:
-            _LIVE.show(line)
+            _LIVE.show(line, counts=progress.step.action == "check")
         else:
             say(f"{line}: {'failed after ' if progress.failed else ''}{progress.seconds:.1f} s")
 
     try:
         yield watch
     finally:
-        _LIVE.clear()
+        _LIVE.end()
 
 
 def printable(message: str) -> str:
@@ -144,11 +179,41 @@ def printable(message: str) -> str:
     return "".join(char if char.isprintable() else " " for char in " ".join(message.split()))
 
 
+def show_table(console: Console, table: Table) -> None:
+    """Print a table of texts; where little room would cut words, each row as lines of its own."""
+    from rich.measure import Measurement
+
+    least = Measurement.get(console, console.options.update(max_width=_WIDEST), table).minimum
+    if console.width >= NARROW or least <= console.width:
+        console.print(table)
+        return
+    headers = [str(column.header) for column in table.columns]
+    longest = max(map(len, headers))
+    rows = zip(*(column.cells for column in table.columns), strict=True)
+    for number, (row, cells) in enumerate(zip(table.rows, rows, strict=True)):
+        if number:
+            console.print()
+        for header, cell in zip(headers, cells, strict=True):
+            if str(cell):
+                hanging(console, f"{header:<{longest}}  ", str(cell), str(row.style or ""))
+
+
+def hanging(console: Console, sign: str, message: str, style: str = "") -> None:
+    """Print a text behind a sign, further lines of it as far to the right."""
+    from rich.text import Text
+
+    indent = sign
+    for line in Text(printable(message)).wrap(console, max(1, console.width - len(sign))):
+        console.print(Text(f"{indent}{line.plain.rstrip()}"), style=style, soft_wrap=True)
+        indent = " " * len(sign)
+
+
 def _talk(message: str, colour: str = "") -> None:
     line = printable(message)
     coloured = colour and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    _LIVE.clear()
-    sys.stderr.write(f"\x1b[{colour}m{line}\x1b[0m\n" if coloured else line + "\n")
+    with _LIVE.lock:
+        _LIVE.clear()
+        sys.stderr.write(f"\x1b[{colour}m{line}\x1b[0m\n" if coloured else line + "\n")
 
 
 def _console(*, plain: bool, err: bool = False) -> Console:

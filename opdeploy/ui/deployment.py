@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from opdeploy.deploy.example import curl
 from opdeploy.deploy.locking import at_work, gone
-from opdeploy.ui import new_table, printable
+from opdeploy.ui import new_table, printable, show_table
 from opdeploy.ui.model import figure
 from opdeploy.words import shown
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _SHOWN = {"state", "role", "front"}
 """Properties that have a column of their own, or none."""
+_NOBODYS = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""A name that says nothing to anybody, where other words do: that of a role assignment is an id."""
 _DEEPEST = 1
 """Dots in the names of properties that are shown; `diff` looks at all."""
 
@@ -75,10 +78,10 @@ def show_status(console: Console, observed: Observed, ready: Readiness) -> None:
     console.print()
     table = new_table("what", "name", "state", "as it is")
     for found in observed.found:
-        properties = {name: value for name, value in found.properties.items() if _is_shown(name)}
-        words = ", ".join(f"{name} {_shown(name, value)}" for name, value in properties.items() if value is not None)
-        _add(table, found.kind, found.name, str(found.properties.get("state") or ""), words)
-    console.print(table)
+        if found.shown:
+            name = "" if found.about and _NOBODYS.fullmatch(found.name) else found.name
+            _add(table, found.kind, name, str(found.properties.get("state") or ""), _about(found))
+    show_table(console, table)
     if observed.events:
         console.print("\nwhat went wrong of late:")
     for event in observed.events:
@@ -93,7 +96,7 @@ def show_versions(console: Console, observed: Observed) -> None:
         made = version.at.astimezone().strftime("%Y-%m-%d %H:%M")
         row = (str(version.number), mark, version.state, made, version.by, version.artefact[:12], version.image)
         _add(table, *row, style="bold" if version.current else "")
-    console.print(table)
+    show_table(console, table)
 
 
 def show_drift(console: Console, observed: Observed, drift: tuple[Found, ...]) -> None:
@@ -106,7 +109,7 @@ def show_drift(console: Console, observed: Observed, drift: tuple[Found, ...]) -
         for change in found.drift():
             before, after = (_shown(change.property, value) for value in (change.before, change.after))
             _add(table, found.kind, found.name, change.property, before, after)
-    console.print(table)
+    show_table(console, table)
 
 
 def show_list(console: Console, target: str, found: list[Observed]) -> None:
@@ -130,7 +133,7 @@ def show_list(console: Console, target: str, found: list[Observed]) -> None:
             made,
             current.by if current else "",
         )
-    console.print(table)
+    show_table(console, table)
 
 
 def _add(table: Table, *cells: str, style: str = "") -> None:
@@ -138,6 +141,14 @@ def _add(table: Table, *cells: str, style: str = "") -> None:
     from rich.text import Text
 
     table.add_row(*(Text(printable(cell)) for cell in cells), style=style)
+
+
+def _about(found: Found) -> str:
+    """Return what a resource is: in its own words, else as its properties tell."""
+    if found.about is not None:
+        return found.about
+    properties = {name: value for name, value in found.properties.items() if _is_shown(name)}
+    return ", ".join(f"{name} {_shown(name, value)}" for name, value in properties.items() if value is not None)
 
 
 def _is_shown(name: str) -> bool:

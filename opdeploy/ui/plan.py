@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from opdeploy import markdown as md
 from opdeploy.plan import ACTIONS
-from opdeploy.ui import printable
+from opdeploy.ui import hanging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import Console
 
-    from opdeploy.plan import Change, Plan, Step
+    from opdeploy.plan import Change, Plan
 
 _STYLES = {"create": "green", "change": "yellow", "delete": "red", "check": ""}
 _BLOCKS = "✗"
@@ -25,16 +25,16 @@ _WORDS = {"create": "to create", "change": "to change", "delete": "to delete"}
 def show_plan(console: Console, plan: Plan) -> None:
     """Print a plan: what stands in the way, what to know first, what exists and stays, and every step in order."""
     for obstacle in plan.blocked:
-        console.print(f"{_BLOCKS} {printable(obstacle)}", style="red", markup=False)
+        hanging(console, f"{_BLOCKS} ", obstacle, "red")
     for note in plan.notes:
-        console.print(f"! {printable(note)}", style="yellow", markup=False)
+        hanging(console, "! ", note, "yellow")
     console.print(headline(plan), style="bold", markup=False)
     for item in plan.keeps:
-        console.print(f"  = {item.kind} {printable(item.name)}", style="dim", markup=False)
+        hanging(console, "  = ", f"{item.kind} {item.name}", "dim")
     for step in plan.steps:
-        console.print(f"  {_line(step)}", style=_STYLES[step.action], markup=False)
+        hanging(console, f"  {ACTIONS[step.action]} ", step.title, _STYLES[step.action])
         for change in step.changes:
-            console.print(f"      {_change(change)}", markup=False)
+            hanging(console, "      ", _change(change))
     console.print(summary(plan), markup=False)
     if plan.blocked:
         console.print(in_the_way(plan), style="red", markup=False)
@@ -85,10 +85,6 @@ def _markdown(plan: Plan) -> Iterator[str]:
     if plan.blocked:
         yield ""
         yield md.line(in_the_way(plan))
-
-
-def _line(step: Step) -> str:
-    return f"{ACTIONS[step.action]} {printable(step.title)}"
 
 
 def _change(change: Change) -> str:

@@ -25,7 +25,13 @@ NAME = "net"
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 
 
-def wanted(model: str = "a", memory: float = 1.0, keep: int = 3, **chosen: Any) -> Wanted:  # noqa: ANN401 - settings
+def wanted(
+    model: str = "a",
+    memory: float = 1.0,
+    keep: int = 3,
+    ready_s: float = 60.0,
+    **chosen: Any,  # noqa: ANN401 - settings
+) -> Wanted:
     """Return what is wanted: a model, for which a letter stands, and what is chosen of `deploy.webapp`."""
     azure = {"subscription": SUBSCRIPTION, "resource_group": "models", "location": "westeurope"}
     settings = completed(Deploy.model_validate({"target": "webapp", "azure": azure, "webapp": chosen}), NAME)
@@ -42,7 +48,7 @@ def wanted(model: str = "a", memory: float = 1.0, keep: int = 3, **chosen: Any) 
         keyed=True,
         tls=True,
         keep=keep,
-        ready_s=60.0,
+        ready_s=ready_s,
     )
 
 

@@ -397,5 +397,5 @@ def test_sizes_that_exist_are_taken(size: str) -> None:
 
 def test_a_pod_that_fits_on_no_node_is_told() -> None:
     """A size has to be named then."""
-    with pytest.raises(InputError, match="no size has room for 1 processors, 5000 GB and 0 GPUs"):
+    with pytest.raises(InputError, match=r"knows no size with room for 1 CPU, 5000 GB; name one with --set aks.size="):
         bodies.pool(wanted(memory=5000.0, cpus=1.0), {})

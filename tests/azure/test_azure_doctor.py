@@ -69,4 +69,4 @@ def test_nobody_is_signed_in(project: Clouded) -> None:
     (azure,) = (value for what, value in found.items() if what != "builder")
     assert azure[0] == "missing"
     assert "AADSTS7000215" in azure[1]
-    assert azure[2] == "sign in with: az login"
+    assert azure[2].startswith("set the right AZURE_CLIENT_SECRET")

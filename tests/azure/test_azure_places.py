@@ -19,10 +19,12 @@ from opdeploy.clients.azure.vault import Vault
 from opdeploy.deploy_settings import Deploy
 from opdeploy.deployment import Lock, Observed, Version
 from opdeploy.errors import OpdeployError, TransientError
+from opdeploy.targets.azure.about import about
 from opdeploy.targets.azure.compare import KEYS, ref
 from opdeploy.targets.azure.names import Where
 from opdeploy.targets.azure.record import NAME, TARGET, Kept, Made, Record
 from opdeploy.targets.azure.record import VERSION as VERSION_TAG
+from opdeploy.targets.azure.shared import ACR_PULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -230,12 +232,74 @@ def test_of_two_locks_both_are_held_or_none(fails: str, monkeypatch: pytest.Monk
     assert AT.lock not in arm.there
 
 
+# What a person is told
+
+REGISTRY = AT.id("container registry", "me")
+ASSIGNED = f"{REGISTRY}/providers/Microsoft.Authorization/roleAssignments/6b05817c-603c-5856-af1c-f69a64a49d89"
+ROLES = f"/subscriptions/{AT.subscription}/providers/Microsoft.Authorization/roleDefinitions"
+ABOUT: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "role assignment": (
+        {"properties": {"roleDefinitionId": f"{ROLES}/{ACR_PULL}", "principalId": "p"}},
+        {"properties": {"principalId": ref(IDENTITY, "properties.principalId")}},
+        "lets net-pull pull from me",
+    ),
+    "another role assignment": (
+        {"properties": {"roleDefinitionId": f"{ROLES}/other", "principalId": "p"}},
+        {},
+        "lets p have the role other on me",
+    ),
+    "container group": (
+        {"properties": {"containers": [{"properties": {"resources": {"requests": {"cpu": 0.5, "memoryInGB": 2}}}}]}},
+        {},
+        "0.5 CPU, 2 GB",
+    ),
+    "site": ({"properties": {"serverFarmId": AT.id("app service plan", "web")}}, {}, "on the plan web"),
+    "app service plan": ({"sku": {"name": "P0v3", "capacity": 1}}, {}, "P0v3, machines: 1"),
+    "identity": ({"properties": {}}, {}, ""),
+}
+
+
+@pytest.mark.parametrize("case", ABOUT)
+def test_a_resource_is_told_in_a_few_words(case: str) -> None:
+    """Whom a role lets do what, and where; how large something is."""
+    item, body, said = ABOUT[case]
+    resource = ASSIGNED if case.endswith("role assignment") else AT.id(case, "net")
+    assert about(case.removeprefix("another "), {"id": resource, **item}, body) == said
+
+
+@pytest.mark.parametrize(("state", "told"), [("Running", ["later"]), ("Stopped", ["before", "later"])])
+def test_what_went_wrong_before_a_version_was_ready_is_not_told(state: str, told: list[str]) -> None:
+    """While that runs: until it did, its probes failed."""
+    at = {"before": "2026-11-26T00:00:00Z", "later": "2026-11-26T00:02:00.1234567Z"}
+    events = [{"type": "Warning", "name": "x", "message": name, "lastTimestamp": when} for name, when in at.items()]
+    group = {
+        "id": GROUP,
+        "tags": {**OWN, VERSION_TAG: "1"},
+        "properties": {"instanceView": {"state": state, "events": events}},
+    }
+    kept = VERSION.model_copy(update={"ready": datetime(2026, 11, 26, 0, 1, tzinfo=UTC)})
+    record = Record(deployment="net", target="aci", versions=(kept,), current=1)
+    found = seen.observed(AT, "aci", record, {GROUP.lower(): group}, Groups(Cloud()))
+    assert found.events == tuple(f"x: {name}" for name in told)
+
+
+def test_when_a_version_was_ready_is_noted() -> None:
+    """With that it works."""
+    arm = Cloud()
+    found = at_place(arm)
+    found.keep(Record(deployment="net", target="aci", versions=(VERSION.model_copy(update={"proven": False}),)))
+    Making(arm, found, SimpleNamespace(push=None, build=None, remove=None), "me", print).prove(number=1)  # type: ignore[arg-type]
+    (kept,) = found.known().versions
+    assert kept.proven
+    assert kept.ready
+
+
 # API keys
 
 
 def known(given: str | None, *, shows: bool, vault: str | None = None) -> Observed:
     """Return what is known of the key of a deployment that asks for one."""
-    version = Version(**VERSION.model_dump(exclude={"keyed", "body"}), state="running", current=True)
+    version = Version(**VERSION.model_dump(exclude={"keyed", "body", "ready"}), state="running", current=True)
     there = Observed(target="aci", deployment="net", versions=(version,), endpoint="http://net.example:8000")
     record = Record(deployment="net", target="aci", versions=(VERSION,), current=1, vault=vault)
     return Keys(Cloud().session, "aci", given, lambda _at: None).observed(AT, there, record, None, shows=shows)

@@ -13,8 +13,8 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from opdeploy.clients.azure import Arm, blobs, connected, session
 from opdeploy.clients.azure import cloud as clouds
 from opdeploy.clients.azure.blobs import Blobs
-from opdeploy.clients.azure.images import Images
-from opdeploy.clients.azure.refused import RefusedError
+from opdeploy.clients.azure.images import Images, answer
+from opdeploy.clients.azure.refused import RefusedError, explained
 from opdeploy.clients.azure.session import Session
 from opdeploy.clients.azure.signed import signed_in_from
 from opdeploy.deployment import Lock
@@ -81,6 +81,61 @@ def test_a_sign_in_that_fails_is_told_whoever_asks(
         ASKS[asks](Session(CLOUD, ID.format(0), Credential(error)))
 
 
+CHAIN = """DefaultAzureCredential failed to retrieve a token from the included credentials.
+Attempted credentials:
+\tEnvironmentCredential: Authentication failed: {}
+To mitigate this issue, please refer to the troubleshooting guidelines here."""
+UNTRUSTED = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate"
+TUNNEL = "('Unable to connect to proxy', OSError('Tunnel connection failed: 502 No such host here'))"
+UNREACHED: dict[str, tuple[Exception, type[OpdeployError], str]] = {
+    "a wrong client secret": (
+        ClientAuthenticationError(CHAIN.format("AADSTS7000215: Invalid client secret provided.")),
+        RefusedError,
+        "set the right AZURE_CLIENT_SECRET, or unset AZURE_CLIENT_ID and sign in with: az login",
+    ),
+    "an unknown client": (
+        ClientAuthenticationError(CHAIN.format("AADSTS700016: Application was not found.")),
+        RefusedError,
+        "set the right AZURE_CLIENT_ID and what goes with it, or unset AZURE_CLIENT_ID and sign in with: az login",
+    ),
+    "another way to sign in": (
+        ClientAuthenticationError("none\n\tAzureCliCredential: AADSTS700082: The refresh token has expired."),
+        RefusedError,
+        "AzureCliCredential: AADSTS700082: The refresh token has expired; sign in with: az login",
+    ),
+    "an authority that is not known, at the sign-in": (
+        ClientAuthenticationError(CHAIN.format(UNTRUSTED)),
+        RefusedError,
+        "REQUESTS_CA_BUNDLE=FILE and SSL_CERT_FILE=FILE",
+    ),
+    "an authority that is not known": (ServiceRequestError(UNTRUSTED), RefusedError, "REQUESTS_CA_BUNDLE=FILE"),
+    "a name that nobody knows": (
+        ServiceRequestError("HTTPSConnection(host='x.vault.azure.net', port=443): Failed to resolve 'x'"),
+        TransientError,
+        "it: there is no Key Vault x whose name is known here; name one that is there",
+    ),
+    "a name that a proxy did not reach": (ServiceRequestError(TUNNEL), TransientError, "there is no Key Vault x"),
+}
+
+
+@pytest.mark.parametrize("case", UNREACHED)
+def test_why_nothing_was_reached_is_told_with_what_to_do(case: str) -> None:
+    """The cause, and not what it looks like: TLS is no sign-in, and a wrong secret is not mended by az login alone."""
+    error, kind, said = UNREACHED[case]
+    with pytest.raises(kind) as raised, explained("it", "Key Vault x"):
+        raise error
+    assert said in str(raised.value)
+    assert ("nobody is signed in" in str(raised.value)) == ("AADSTS" in str(error))
+
+
+def test_a_registry_whose_name_is_unknown_is_told() -> None:
+    """Without the address that was asked, which may hold a secret."""
+    with pytest.raises(TransientError) as raised, answer("GET", "https://nosuch.invalid/v2/?sig=secret"):
+        pass
+    assert "there is no host nosuch.invalid (see deploy.registry) whose name is known here" in str(raised.value)
+    assert "sig=" not in str(raised.value)
+
+
 def test_who_signed_in_is_closed_once(credential: Credential) -> None:
     """In the end, and where no subscription is found; who was given is not closed."""
     with connected(None, ID.format(0)) as found:
@@ -108,6 +163,25 @@ def test_a_subscription_is_found_by_its_name(
         with pytest.raises(InputError, match="nobody has given you a subscription"), connected(None, "team"):
             pass
     assert credential.closed == 1
+
+
+@pytest.mark.parametrize("names", [["team"], ["foo", "foo"]])
+@pytest.mark.parametrize("option", [None, "foo"])
+@pytest.mark.usefixtures("credential")
+def test_a_name_that_is_not_that_of_one_subscription_is_told(
+    option: str | None, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what gave it."""
+    monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "foo")
+    items = [
+        {"subscriptionId": ID.format(place), "displayName": name, "state": "Enabled"}
+        for place, name in enumerate(names)
+    ]
+    monkeypatch.setattr(Arm, "every", lambda *_: iter(items))
+    given = "--subscription" if option else "AZURE_SUBSCRIPTION_ID"
+    said = "several subscriptions have that name" if names[0] == "foo" else "no subscription has that name"
+    with pytest.raises(InputError, match=f"^{given} foo: {said}"), connected(None, option):
+        pass
 
 
 @pytest.mark.parametrize(("cloud", "number"), [("AzureCloud", 1), ("AzureChinaCloud", 3), ("AzureUSGovernment", 9)])

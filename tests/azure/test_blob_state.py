@@ -12,7 +12,7 @@ import pytest
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobLeaseClient, ContainerClient
 
-from opdeploy.cli.settings import Chosen, settings
+from opdeploy.cli.settings import Chosen, InAzure, settings
 from opdeploy.clients.azure import blobs
 from opdeploy.clients.azure import cloud as clouds
 from opdeploy.clients.azure.blobs import Blobs, parsed
@@ -101,6 +101,30 @@ def test_journals_stay_here_and_other_commands_are_told_where(tmp_path: Path, mo
     assert found.state == Path(".opdeploy")
     assert found.options == f" --state {STATE}/team"
     assert settings(None, Chosen(state="kept")).state == Path("kept")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("aci.gpu", "there is no GPU on aci; take container-apps or aks-gpu"),
+        ("webapp.gpus", "there is no GPU on webapp; take container-apps or aks-gpu"),
+        ("aci.cpu", 'did you mean "aci.cpus"?'),
+        ("foo", "there is no such setting of deploy; docs/workload.md and opdeploy schema workload have them all"),
+    ],
+)
+def test_a_setting_that_is_none_is_told_in_a_line(path: str, said: str) -> None:
+    """What is nearest, where to find all, or that there is no such thing on a platform."""
+    with pytest.raises(InputError) as raised:
+        settings(None, Chosen(more=(f"{path}=1",)))
+    assert str(raised.value).endswith(said)
+
+
+def test_other_commands_are_told_where_in_azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the options that every command has; what has none is a setting."""
+    monkeypatch.chdir(tmp_path)
+    place = InAzure("models", "my team", "AzureChinaCloud")
+    found = settings(None, Chosen(target="aks-cpu", azure=place, context="one"))
+    assert found.options == " --set kubernetes.context=one --subscription 'my team' -g models --cloud AzureChinaCloud"
 
 
 def test_one_has_the_lock_and_writes_the_record(kept: Callable[[], Blobs]) -> None:

@@ -116,10 +116,11 @@ def test_a_group_is_made_again_for_what_it_has_for_good(case: str) -> None:
     ids=["a name", "other capitals"],
 )
 def test_a_group_is_changed_in_place_where_it_can_be(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """It is not removed first."""
+    """It is not removed first; when it was ready again is noted."""
     plan = to_deploy(TARGET, on_aci(after), deployed(on_aci(before), {"kept": True, "fits": True}), ())
     made = [step.call for step in plan.steps if step.name == "m" and step.kind == "container group"]
     assert made == ["azure.put", "check.server", "check.endpoint"]
+    assert "azure.prove" in calls(plan)
     (changed,) = (step for step in plan.steps if step.call == "azure.put" and step.name == "m")
     moves = "" if "dns_label" in after else ", and its address may be another then"
     assert changed.title == f"run version 2 in m; nothing answers until it has started{moves}"
@@ -150,12 +151,12 @@ def on_aci(chosen: dict[str, Any]) -> Wanted:
     [
         ({"known": True, "fits": True, "kept": False}, None, []),
         ({"known": True, "fits": None, "kept": False}, None, []),
-        ({"known": True, "fits": False, "kept": False}, None, ["azure.put"]),
-        ({"known": False, "fits": False, "kept": False}, None, ["azure.put"]),
+        ({"known": True, "fits": False, "kept": False}, None, ["azure.put", "azure.prove"]),
+        ({"known": False, "fits": False, "kept": False}, None, ["azure.put", "azure.prove"]),
         ({"known": True, "fits": True, "kept": True}, "keys", []),
         ({"known": True, "fits": True, "kept": False}, "keys", ["azure.keep_key"]),
-        ({"known": True, "fits": False, "kept": True}, "keys", ["azure.put"]),
-        ({"known": True, "fits": False, "kept": False}, "keys", ["azure.keep_key", "azure.put"]),
+        ({"known": True, "fits": False, "kept": True}, "keys", ["azure.put", "azure.prove"]),
+        ({"known": True, "fits": False, "kept": False}, "keys", ["azure.keep_key", "azure.put", "azure.prove"]),
     ],
 )
 def test_an_unchanged_deployment_is_made_again_for_its_key_alone(

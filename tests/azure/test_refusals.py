@@ -90,7 +90,9 @@ def test_a_refused_sign_in_is_said_clearly(arm: Arm, monkeypatch: pytest.MonkeyP
     with azure.connected(str(arm.cloud_file()), arm.subscription) as session, pytest.raises(RefusedError) as raised:
         azure.Arm(session).find(f"{arm.scope}/resourceGroups/models")
     assert "AADSTS7000222" in str(raised.value)
-    assert str(raised.value).endswith("; sign in with: az login")
+    assert str(raised.value).endswith(
+        "; set the right AZURE_CLIENT_SECRET, or unset AZURE_CLIENT_ID and sign in with: az login"
+    )
 
 
 @pytest.mark.parametrize("refusal", BEFORE, ids=lambda each: each["caught"])

@@ -252,6 +252,20 @@ def test_a_size_is_looked_at_before_a_machine_gets_it(case: str) -> None:
     assert all(part in text for part, text in zip(expected, problems, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("ssh_from", "says"),
+    [
+        ("203.0.113.7", "SSH is let in from 203.0.113.7 alone"),
+        ("0.0.0.0/0", "SSH is open to the whole internet"),
+    ],
+)
+def test_who_may_log_in_is_said(ssh_from: str, says: str) -> None:
+    """Everybody is not one address alone."""
+    of = asked(ssh_from=ssh_from)
+    before = Before(of, where(of.settings, NAME), (), there(asked()))
+    assert [item.text for item in answered(questions(before)) if item.text.startswith(says)]
+
+
 def answered(found: Iterable[Question | Said]) -> Iterator[Said]:
     """Yield what is said once everything is asked: of sizes, quotas and images."""
     for each in found:

@@ -9,8 +9,9 @@ import pytest
 
 from opdeploy import targets
 from opdeploy.clients.azure.sites import ended
-from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
-from opdeploy.errors import InputError
+from opdeploy.deploy.operate import require
+from opdeploy.deploy.planning import mark, to_deploy, to_remove, to_roll_back
+from opdeploy.errors import InputError, NotFoundError
 from opdeploy.targets.azure import web
 from opdeploy.targets.azure.planned import resources
 from opdeploy.targets.azure.template import template
@@ -54,6 +55,7 @@ def differing(plan: Plan, name: str) -> dict[str, tuple[object, object]]:
 
 CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
     "nothing has changed": ([{}], {}, [CHECK]),
+    "a longer time-out alone": ([{}], {"ready_s": 900.0}, [CHECK]),
     "another model": ([{}], {"model": "b"}, [*BEGUN, "create put-slot-next", *TRIED, CHECK, PROVE, CLEAR]),
     "a third model takes the slot": (
         [{}, {"model": "b"}],
@@ -103,6 +105,41 @@ def test_steps_of_a_plan(case: str) -> None:
     made.carry_out(found.steps)
     assert not planned(made, want).changes
     assert [item.name for item in TARGET.drift(made.observe())] == []
+
+
+def test_what_never_worked_gets_a_longer_time_out() -> None:
+    """It is the same version, as all that decides how it runs is the same; the plan says how long is waited."""
+    made = Imagined()
+    first = planned(made, {})
+    made.carry_out(step for step in first.steps if step.call != "azure.prove")
+    steps = planned(made, {"ready_s": 900.0}).steps
+    (title,) = (step.title for step in steps if step.id == "check-net")
+    assert title == "wait up to 25 minutes until version 1 is ready, and ask it for the golden answers"
+    body: Any = next(step for step in steps if step.id.startswith("put-site")).args["body"]
+    assert web.start_s(body) == 900
+
+
+def test_what_a_person_is_told_makes_no_plan_stale() -> None:
+    """How many nodes there are, as a person is told it, moves by itself."""
+    there = deployed({}).observe()
+    told = tuple(item.model_copy(update={"about": "nodes: 3"}) for item in there.found)
+    assert mark(there.model_copy(update={"found": told})) == mark(there)
+
+
+def test_who_has_the_requests_is_no_change_where_it_is_the_same() -> None:
+    """A version that never worked, and has them, is noted to work."""
+    made = Imagined()
+    made.carry_out(step for step in planned(made, {}).steps if step.call != "azure.prove")
+    (step,) = (item for item in planned(made, {}).steps if item.id == "prove")
+    assert step.changes == ()
+
+
+def test_the_hint_of_an_error_finds_the_deployment() -> None:
+    """It has the options that lead there, as every hint."""
+    with pytest.raises(NotFoundError, match=r"see opdeploy history net --target webapp -g models$"):
+        to_roll_back(TARGET, deployed({}).observe(), None, " -g models")
+    with pytest.raises(NotFoundError, match=r"see opdeploy list --target webapp -g models$"):
+        require(Imagined().observe(), " -g models")
 
 
 def test_a_first_plan_makes_everything_in_order() -> None:

@@ -12,6 +12,7 @@ from opdeploy.catalogue import load_catalogue
 from opdeploy.deploy.journal import Unfinished
 from opdeploy.deploy.notes import Facts, notes, refuse, require_allowed
 from opdeploy.errors import InputError, NoPlatformError
+from opdeploy.platform import NameRule
 from opdeploy.recommendation import Reason
 from opdeploy.workload import Workload
 from tests.deploy.imagined import NAME, wanted
@@ -56,6 +57,10 @@ def test_nothing_is_said_where_nothing_need_be() -> None:
         ({"unfinished": Unfinished("deploy", 2, "2026-11-25T08:00:01.234+00:00", "start version 2")}, UNFINISHED),
         ({"busy": "ann is at work on it", "unfinished": Unfinished("deploy", 2, "", None)}, "ann is at work on it"),
         ({"workload": {"lifetime": "2h"}}, "lives for 2h: nothing removes it then by itself; remove it with: opdeploy"),
+        (
+            {"workload": {"name": "n" * 9}, "rule": NameRule(min_length=2, max_length=8, pattern=".*")},
+            "does not fit the rules for names of local (2 to 8 characters), and so it is called m",
+        ),
         ({"workload": {"name": "other"}}, "other does not fit the rules for names of local, and so it is called m"),
     ],
 )
@@ -103,6 +108,14 @@ def test_a_gpu_that_is_required_is_not_here(gpu: str, *, is_refused: bool) -> No
     workload = facts(workload={"hardware": {"gpu": gpu}}).workload
     with pytest.raises(NoPlatformError, match=r"^hardware\.gpu: ") if is_refused else nullcontext():
         refuse(wanted(), workload, ())
+
+
+def test_how_the_catalogue_knows_that_there_is_no_gpu_is_left_out() -> None:
+    """A refusal is no place for what its source is."""
+    none = Reason("gpu", "needs a GPU, and it has none: plans have none; from memory, to be verified.", "")
+    workload = facts(workload={"hardware": {"gpu": "required"}}).workload
+    with pytest.raises(NoPlatformError, match="it has none: plans have none; say preferred"):
+        refuse(wanted(), workload, (none,))
 
 
 def test_a_gpu_that_a_platform_has_no_more_is_refused_with_the_reason() -> None:

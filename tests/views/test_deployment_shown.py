@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from opdeploy.deploy.checks import Readiness
+from opdeploy.deploy.checks import Readiness, readiness
 from opdeploy.deployment import Found, Observed, Version
+from opdeploy.plan import Plan, Step
 from opdeploy.ui.deployment import show_drift, show_list, show_status, show_versions
+from opdeploy.ui.plan import show_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +46,31 @@ VIEWS: dict[str, Callable[[Console], None]] = {
 }
 
 
+def test_a_resource_is_shown_in_its_own_words() -> None:
+    """Where it has some: then its properties are for programs, and so are what keeps a version, and an id as a name."""
+    right = "6b05817c-603c-5856-af1c-f69a64a49d89"
+    found = (
+        Found(kind="role assignment", name=right, about="lets a pull from b", properties={"principalType": "x"}),
+        Found(kind="version", name="m.v1", properties={"keyed": True}, shown=False),
+    )
+    written = io.StringIO()
+    console = Console(file=written, width=110, force_terminal=False)
+    show_status(console, OBSERVED.model_copy(update={"found": found}), Readiness(is_ready=True, said="ready"))
+    text = written.getvalue()
+    assert "lets a pull from b" in text
+    assert not [word for word in (right, "principalType", "m.v1", "keyed") if word in text]
+
+
+def test_a_deployment_that_was_stopped_is_told_as_that() -> None:
+    """Nobody asks what is not there to answer."""
+    stopped = VERSION.model_copy(update={"state": "stopped", "resource": "m"})
+    group = Found(kind="container group", name="m")
+    observed = OBSERVED.model_copy(update={"versions": (stopped,), "found": (group,), "front": "m"})
+    found = readiness(None, observed)  # type: ignore[arg-type]
+    assert not found.is_ready
+    assert found.said == "the container group m is stopped; deploy again to start it"
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_words_of_others_are_shown_as_they_stand(view: str) -> None:
     """Square brackets and escapes are no instructions to the terminal."""
@@ -57,3 +84,30 @@ def test_words_of_others_are_shown_as_they_stand(view: str) -> None:
     assert "8,000" not in text
     if view in {"status", "not ready"}:
         assert f"what went wrong of late:\n  Pod m: {SHOWN}" in text
+
+
+@pytest.mark.parametrize("width", [60, 110])
+def test_a_narrow_terminal_cuts_no_words(width: int) -> None:
+    """There, each deployment has lines of its own; elsewhere one."""
+    there = OBSERVED.model_copy(update={"group": "opdeploy-m-local", "endpoint": "http://" + "a" * 36 + ":8000"})
+    written = io.StringIO()
+    show_list(Console(file=written, width=width, force_terminal=False), "local", [there, there])
+    lines = [line.rstrip() for line in written.getvalue().splitlines()]
+    if width == 60:
+        assert lines.count(f"endpoint  {there.endpoint}") == 2
+        assert lines.count("state     running") == 2
+        assert lines.count("") == 1
+    else:
+        assert lines[0].split() == ["name", "group", "version", "state", "endpoint", "made", "by"]
+
+
+def test_long_lines_of_a_plan_go_on_where_they_began() -> None:
+    """Behind the sign that tells what is done."""
+    title = f"build the image {'x' * 30} in the registry"
+    step = Step(id="a", title=title, action="create", kind="i", name="i", call="c")
+    about = {"operation": "deploy", "target": "aci", "deployment": "m", "version": 1, "before": None, "observed": ""}
+    plan = Plan.model_validate({**about, "steps": (step,)})
+    written = io.StringIO()
+    show_plan(Console(file=written, width=40, force_terminal=False), plan)
+    text = written.getvalue()
+    assert f"  + build the image\n    {'x' * 30} in\n    the registry\n" in text

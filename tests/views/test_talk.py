@@ -8,16 +8,20 @@ import subprocess
 import sys
 
 SAYS = """
+import time
 from types import SimpleNamespace
 from opdeploy import ui
 from opdeploy.deploy.execute import Progress
-step = SimpleNamespace(title="start it")
+ui._TICK_S = 0.05
+step = SimpleNamespace(title="start it", action="change")
+check = SimpleNamespace(title="wait for it", action="check")
 with ui.steps() as watch, ui.progress("build") as build:
     watch(Progress(1, 2, step, None))
     build("fetch")
     ui.say("a word")
     watch(Progress(1, 2, step, 1.0))
-    watch(Progress(2, 2, step, None))
+    watch(Progress(2, 2, check, None))
+    time.sleep(0.3)
 ui.error("no room")
 """
 
@@ -31,7 +35,9 @@ def test_talk_takes_the_place_of_the_line() -> None:
     os.close(ours)
     seen = [line.rpartition("\r\x1b[K")[2] for line in text.split("\r\n")]
     assert seen == ["a word", "[1/2] start it: 1.0 s", "error: no room", ""]
-    assert "[1/2] start it …" in text
+    assert "[1/2] start it …\r" in text
+    assert "[2/2] wait for it … 0 s" in text
+    assert "start it … 0 s" not in text
 
 
 def test_elsewhere_only_what_stays_is_written() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from opdeploy.clients.azure import environments, revisions
 from opdeploy.clients.azure.refused import RefusedError
-from opdeploy.clients.azure.runs import Running, Runs
+from opdeploy.clients.azure.runs import Event, Running, Runs
 from opdeploy.clients.azure.streams import lines
 from opdeploy.errors import NotFoundError, OpdeployError
 from opdeploy.targets.azure.kinds import KINDS
@@ -66,7 +66,7 @@ class Apps(Runs):
             revisions.number(first) if first else None,
             servers,
             f"https://{host}" if host else None,
-            tuple(self._events(at, made)),
+            tuple(map(Event, self._events(at, made))),
             tuple(revisions.found(item, shares) for item in made),
         )
 

@@ -22,6 +22,7 @@ from opdeploy.errors import InputError, OpdeployError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from opdeploy.clients.azure.session import Session
     from opdeploy.targets.azure.names import Where
@@ -71,7 +72,7 @@ class Blobs:
         """Return the record; None where there is none."""
         with self._of(at) as blob:
             try:
-                with explained(self._what(at, "read")):
+                with self._explained(at, "read"):
                     text = blob.download_blob().readall().decode()
             except RefusedError as error:
                 if _is_missing(error):
@@ -86,7 +87,7 @@ class Blobs:
             raise OpdeployError(f"{at.deployment}: is not locked by this command; run it again")
         with self._of(at) as blob:
             try:
-                with explained(self._what(at, "written")):
+                with self._explained(at, "written"):
                     blob.upload_blob(text.encode(), overwrite=True, lease=held.lease, metadata=_metadata(held.lock))
             except RefusedError as error:
                 if error.status in _LOST:
@@ -119,7 +120,7 @@ class Blobs:
             self._make(at, blob)
             lease = _lease(blob)
             try:
-                with explained(self._what(at, "locked")):
+                with self._explained(at, "locked"):
                     lease.acquire(lease_duration=_LEASE_S)
                     # Whoever takes it for that of a command which is gone breaks it only before this is written.
                     blob.set_blob_metadata(_metadata(lock), lease=lease)
@@ -144,7 +145,7 @@ class Blobs:
         held.ended.set()
         with held.blob as blob:
             try:
-                with explained(self._what(at, "unlocked")):
+                with self._explained(at, "unlocked"):
                     found = self._properties(at, blob)
                     if found and found.size:
                         blob.set_blob_metadata({}, lease=held.lease)
@@ -164,7 +165,7 @@ class Blobs:
         if told is None or told.process != lock.process:
             return
         try:
-            with explained(self._what(at, "unlocked")):
+            with self._explained(at, "unlocked"):
                 _lease(blob).break_lease(0, etag=found.etag, match_condition=MatchConditions.IfNotModified)
         except RefusedError as error:
             if error.status not in _LOST:
@@ -173,7 +174,7 @@ class Blobs:
     def _make(self, at: Where, blob: Any) -> None:  # noqa: ANN401 - of an SDK
         """Have a blob that a lease can be on."""
         try:
-            with explained(self._what(at, "made")):
+            with self._explained(at, "made"):
                 blob.upload_blob(b"", overwrite=False)
         except RefusedError as error:
             if error.status not in _LOST - {HTTPStatus.NOT_FOUND}:
@@ -182,7 +183,7 @@ class Blobs:
     def _properties(self, at: Where, blob: Any) -> Any:  # noqa: ANN401 - of an SDK
         """Return what is told of a blob; None where there is none."""
         try:
-            with explained(self._what(at, "looked at")):
+            with self._explained(at, "looked at"):
                 return blob.get_blob_properties()
         except RefusedError as error:
             if _is_missing(error):
@@ -193,8 +194,10 @@ class Blobs:
         parts = (at.subscription, at.group, at.deployment)
         return "/".join(filter(None, (self._address.prefix, *(part.lower() for part in parts)))) + ".json"
 
-    def _what(self, at: Where, done: str) -> str:
-        return f"{self._address.account}/{self._address.container}/{self._name(at)}: was not {done}"
+    def _explained(self, at: Where, done: str) -> AbstractContextManager[None]:
+        account = self._address.account
+        what = f"{account}/{self._address.container}/{self._name(at)}: was not {done}"
+        return explained(what, f"storage account {account.removeprefix('https://').partition('.')[0]} (deploy.state)")
 
     def _of(self, at: Where) -> Any:  # noqa: ANN401 - an SDK's client
         """Return the client of a deployment's blob."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.clients.azure.following import followed
 from opdeploy.clients.azure.refused import RefusedError
-from opdeploy.clients.azure.runs import Running, Runs
+from opdeploy.clients.azure.runs import Event, Running, Runs
 from opdeploy.errors import NotFoundError, OpdeployError
 from opdeploy.targets.aci import KIND, SERVER
 from opdeploy.targets.azure.kinds import KINDS, kind_of
@@ -134,11 +136,21 @@ def _address(found: Mapping[str, Any]) -> tuple[str, int] | None:
     return (str(host), int(ports[0]["port"])) if host and ports else None
 
 
-def _events(found: Mapping[str, Any]) -> tuple[str, ...]:
+def _events(found: Mapping[str, Any]) -> tuple[Event, ...]:
     """Return what Azure says of late that went wrong, the newest last."""
     said = [*_view(found).get("events", ()), *(found.get("properties", {}).get("instanceView") or {}).get("events", ())]
     wrong = [item for item in said if item.get("type") == "Warning"]
-    return tuple(f"{item.get('name')}: {' '.join(str(item.get('message')).split())}" for item in wrong)
+    return tuple(
+        Event(f"{item.get('name')}: {' '.join(str(item.get('message')).split())}", _time(item.get("lastTimestamp")))
+        for item in wrong
+    )
+
+
+def _time(text: object) -> datetime | None:
+    with suppress(ValueError):
+        found = datetime.fromisoformat(str(text))
+        return found if found.tzinfo else None
+    return None
 
 
 def _view(found: Mapping[str, Any]) -> dict[str, Any]:

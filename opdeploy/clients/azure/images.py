@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.clients.azure.refused import RefusedError
+from opdeploy.clients.azure.refused import RefusedError, unreached
 from opdeploy.clients.docker.archive import extract
 from opdeploy.clients.docker.registry import HUB, host_of
-from opdeploy.errors import OpdeployError, TransientError
+from opdeploy.errors import OpdeployError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +127,7 @@ def _anybody(server: str, repository: str) -> dict[str, str]:
 
 @contextmanager
 def answer(method: str, url: str, **more: Any) -> Iterator[Response]:  # noqa: ANN401 - what requests takes
-    """Give the answer to a request; raises RefusedError where it is refused, TransientError where none comes."""
+    """Give the answer to a request; raises RefusedError where it is refused, else what `unreached` returns."""
     with _reply(method, url, **more) as told:
         if not told.ok:
             said = " ".join(told.text.split())[:200]
@@ -141,7 +141,7 @@ def answer(method: str, url: str, **more: Any) -> Iterator[Response]:  # noqa: A
 
 @contextmanager
 def _reply(method: str, url: str, **more: Any) -> Iterator[Response]:  # noqa: ANN401 - what requests takes
-    """Give what comes of a request, also where it is refused; raises TransientError where nothing comes."""
+    """Give what comes of a request, also where it is refused; raises what `unreached` returns."""
     import requests
 
     where = url.partition("?")[0]  # what follows may be a secret
@@ -149,4 +149,6 @@ def _reply(method: str, url: str, **more: Any) -> Iterator[Response]:  # noqa: A
         with requests.request(method, url, timeout=_SECONDS, **more) as told:
             yield told
     except requests.RequestException as error:
-        raise TransientError(f"{method} {where}: got no answer: {type(error).__name__}; check the network") from None
+        cause = getattr(error.args[0] if error.args else None, "reason", None)  # which tells no address
+        host = f"host {where.split('/')[2]} (see deploy.registry)"
+        raise unreached(f"{method} {where}", str(cause or type(error).__name__), host) from None

@@ -115,7 +115,7 @@ class Keys:
         if kept is None or any(kept.tags.get(tag) != value for tag, value in self._tags(at).items()):
             return None
         name = secret_name(at, self._target)
-        return Found(kind=KIND, name=name, made={"id": f"{where}/secrets/{name}", "vault": where})
+        return Found(kind=KIND, name=name, about=f"in {where}", made={"id": f"{where}/secrets/{name}", "vault": where})
 
 
 def _asks(seen: Observed, record: Record | None) -> bool:

@@ -164,7 +164,7 @@ class MachinePlace(Place):
         """Yield the machine's disk, which Azure made with it, and which has no tag."""
         disk = names(at)[DISK]
         if not found.of(DISK, name_of(disk)) and self._arm.find(disk):
-            yield Found(kind=DISK, name=name_of(disk), made={"id": disk})
+            yield Found(kind=DISK, name=name_of(disk), about="of the machine", made={"id": disk})
 
     def _with_state(self, found: Observed) -> Iterator[Found]:
         for item in found.found:

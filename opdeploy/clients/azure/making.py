@@ -91,7 +91,7 @@ class Making:
         record = self._record()
         kept = record.version(number)
         if kept:
-            record = record.with_version(kept.model_copy(update={"proven": True}))
+            record = record.with_version(kept.model_copy(update={"proven": True, "ready": datetime.now(UTC)}))
         self._place.keep(record.model_copy(update={"current": number}))
 
     def forget(self, *, numbers: list[int], images: list[str] | None = None) -> None:

@@ -20,6 +20,16 @@ _BUSY = {408, 429, 500, 502, 503, 504}
 for (azure.core.pipeline.policies.RetryPolicy, read 2026-11-26)."""
 _ENTRA = "AADSTS"
 """What the codes of Entra begin with."""
+_BY_VARIABLES = "EnvironmentCredential: Authentication failed: "
+"""How DefaultAzureCredential tells that the variables AZURE_… name somebody who was refused (azure-identity 1.27.0,
+read 2026-11-26)."""
+_SECRET = ("AADSTS7000215", "AADSTS7000222")
+"""Codes of a client secret that is wrong, or has expired (aztokenwatch.com/blog/
+fix-aadsts7000215-invalid-client-secret, of 2026-06-11, read 2026-11-26)."""
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+"""What OpenSSL says of a certificate of an authority that is not known."""
+_UNKNOWN = ("Failed to resolve", "Tunnel connection failed: 50")
+"""What urllib3 2.8.0 says of a host that nobody knows, and http.client of one that a proxy did not reach."""
 
 
 class RefusedError(OpdeployError):
@@ -50,8 +60,11 @@ class Refusal(NamedTuple):
 
 
 @contextmanager
-def explained(what: str) -> Iterator[None]:
-    """Raise what an SDK of Azure raises in the block as RefusedError, or as TransientError where no answer came."""
+def explained(what: str, named: str = "") -> Iterator[None]:
+    """Raise what an SDK of Azure raises in the block as RefusedError, or as TransientError where no answer came.
+
+    `named` is what is asked that a setting names, with that, such as `Key Vault keys (deploy.azure.key_vault)`.
+    """
     from azure.core.exceptions import (
         AzureError,
         ClientAuthenticationError,
@@ -64,21 +77,45 @@ def explained(what: str) -> Iterator[None]:
     try:
         yield
     except (ServiceRequestError, ServiceResponseError) as error:
-        said = _line(str(error))
-        raise TransientError(f"{what}: Azure was not reached: {said}; check the network, and try again") from None
+        raise unreached(what, str(error), named) from None
     except IncompleteReadError as error:
         said = _line(str(error))
         raise BrokenOffError(f"{what}: the answer broke off: {said}; check the network, and try again") from None
     except ClientAuthenticationError as error:
         if error.response is None:
-            lines = str(error).splitlines()  # one for each way to sign in; a refusal of Entra tells most
-            said = _line(next((line for line in lines if _ENTRA in line), lines[0] if lines else ""))
-            raise RefusedError(f"{what}: nobody is signed in to Azure: {said}; sign in with: az login") from None
+            raise _unsigned(what, str(error)) from None
         raise _worded(what, error) from None
     except HttpResponseError as error:
         raise _worded(what, error) from None
     except AzureError as error:
         raise RefusedError(f"{what}: {_line(str(error))}; {ELSE}") from None
+
+
+def unreached(what: str, said: str, named: str = "") -> OpdeployError:
+    """Return the error that tells why no answer came: RefusedError where the same cannot succeed a little later."""
+    if _UNTRUSTED in said:
+        return RefusedError(
+            f"{what}: the certificate that was shown is of no authority that is trusted here ({_UNTRUSTED}); name the "
+            "file with those of your network: REQUESTS_CA_BUNDLE=FILE and SSL_CERT_FILE=FILE"
+        )
+    if named and any(words in said for words in _UNKNOWN):
+        return TransientError(f"{what}: there is no {named} whose name is known here; name one that is there")
+    who = named or "Azure"
+    return TransientError(f"{what}: {who} was not reached: {_line(said)}; check the network, and try again")
+
+
+def _unsigned(what: str, said: str) -> OpdeployError:
+    """Return the error that tells why nobody is signed in, of lines each of which tells of a way to do so."""
+    if _UNTRUSTED in said:
+        return unreached(what, said)
+    lines = said.splitlines() or [""]
+    told = next((line for word in (_ENTRA, _BY_VARIABLES) for line in lines if word in line), lines[0])
+    todo = "sign in with: az login"
+    if _BY_VARIABLES in told:
+        is_secret = any(code in told for code in _SECRET)
+        wrong = "AZURE_CLIENT_SECRET" if is_secret else "AZURE_CLIENT_ID and what goes with it"
+        todo = f"set the right {wrong}, or unset AZURE_CLIENT_ID and {todo}"
+    return RefusedError(f"{what}: nobody is signed in to Azure: {_line(told)}; {todo}")
 
 
 @contextmanager

@@ -90,7 +90,8 @@ def found(item: Mapping[str, Any], shares: Mapping[str, int]) -> Found:
     if state(item) == "failed":
         properties["failed"] = True
     # What an interrupted command began makes one by itself, and a plan that makes it, too, is as right then.
-    return Found(kind=REVISION, name=str(item["name"]), properties=properties, passing=True)
+    about = f"{properties['traffic']}% of the requests" if properties["active"] else "is not active"
+    return Found(kind=REVISION, name=str(item["name"]), about=about, properties=properties, passing=True)
 
 
 def exit_code(revision: Mapping[str, Any], servers: Iterable[Mapping[str, Any]]) -> int | None:

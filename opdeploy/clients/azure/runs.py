@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from pydantic import JsonValue
 
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from opdeploy.deploy_settings import Deploy
     from opdeploy.deployment import Found, State
     from opdeploy.targets.azure.names import Where
+
+
+class Event(NamedTuple):
+    """Something that went wrong."""
+
+    text: str
+    at: datetime | None = None
+    """When it did so last, where that is told."""
 
 
 class Running(NamedTuple):
@@ -24,7 +33,7 @@ class Running(NamedTuple):
     """Of each version that is there: the name of what runs it, and how it stands; any other is in the record alone."""
     endpoint: str | None
     """Where requests go, such as https://net.azurewebsites.net."""
-    events: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
     """What went wrong of late, the newest last."""
     more: tuple[Found, ...] = ()
     """What belongs to the resource that runs it and is none of its own, such as a revision."""

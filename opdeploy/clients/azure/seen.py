@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from opdeploy.deployment import Found, Observed, Version
+from opdeploy.targets.azure.about import about
 from opdeploy.targets.azure.compare import flat, told
 from opdeploy.targets.azure.kinds import GROUP, KINDS, kind_of, name_of
 from opdeploy.targets.azure.record import NAME, ROLE, TARGET
@@ -14,7 +15,7 @@ from opdeploy.targets.azure.target import kept
 from opdeploy.targets.azure.web import SITE, SLOT, as_made
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic import JsonValue
 
@@ -76,12 +77,20 @@ def observed(
         found=(*_found(there, record, runs), *running.more, *kept_ones),
         versions=tuple(versions),
         endpoint=running.endpoint,
-        events=running.events,
+        events=tuple(_of_late(running, record)),
         facts={"missing": missing, "swapping": record.swapping if record else None, "unrecorded": lost},
         front=where.deployment if running.endpoint else None,
         upstream=running.current,
         rolls=True,  # what was begun goes on, whoever began it
     )
+
+
+def _of_late(running: Running, record: Record | None) -> Iterator[str]:
+    """Yield what went wrong, without what did so before the current version was ready, while that runs."""
+    kept = record.version(running.current) if record and running.current else None
+    _, state = running.servers.get(running.current or 0, ("", ""))
+    since = kept.ready if kept and state == "running" else None
+    return (item.text for item in running.events if not (since and item.at and item.at < since))
 
 
 def _version(item: Kept, deployment: str, running: Running) -> Version:
@@ -104,6 +113,7 @@ def _kept(item: Kept, deployment: str) -> Found:
     return Found(
         kind=KEPT,
         name=kept(deployment, item.number),
+        shown=False,
         properties={"image": item.image, "keyed": item.keyed},
         made={"id": item.resource, "body": item.body},
     )
@@ -135,6 +145,7 @@ def _one(item: dict[str, Any], record: Record | None, runs: Runs) -> Found:
     return Found(
         kind=name,
         name=name_of(item["id"]),
+        about=about(name, item, body or {}),
         properties=properties,
         wanted=wanted,
         # A group without a record was made for a lock alone.

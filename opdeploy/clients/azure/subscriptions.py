@@ -34,15 +34,16 @@ def connected(cloud: str | None, subscription: str | None) -> Iterator[Session]:
     """
     file = Path(cloud) if cloud and cloud not in clouds.CLOUDS else None
     chosen = clouds.read(file) if file and file.exists() else clouds.cloud(cloud or "AzureCloud")
+    given = "--subscription" if subscription else "AZURE_SUBSCRIPTION_ID"
     wanted = subscription or os.environ.get("AZURE_SUBSCRIPTION_ID") or _of_az(chosen.name)
     with (
         closing(Session(chosen, NO_SUBSCRIPTION)) as first,
-        closing(Session(chosen, _named(Arm(first), wanted), first.credential)) as session,
+        closing(Session(chosen, _named(Arm(first), wanted, given), first.credential)) as session,
     ):
         yield session
 
 
-def _named(arm: Arm, wanted: str | None) -> str:
+def _named(arm: Arm, wanted: str | None, given: str) -> str:
     if wanted and _ID.fullmatch(wanted):
         return wanted
     known = {str(item["subscriptionId"]): str(item.get("displayName")) for item in _enabled(arm)}
@@ -53,7 +54,8 @@ def _named(arm: Arm, wanted: str | None) -> str:
         return named[0]
     shown = ", ".join(sorted(f"{name} ({key})" for key, name in known.items())[:5])
     if wanted:
-        raise InputError(f"--subscription {wanted}: there is no one subscription of that name; there are: {shown}")
+        has = "several subscriptions have that name; say which by its id" if named else "no subscription has that name"
+        raise InputError(f"{given} {wanted}: {has}; there are: {shown}")
     raise InputError(f"several subscriptions are yours: {shown}; say which with --subscription")
 
 

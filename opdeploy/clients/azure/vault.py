@@ -10,6 +10,7 @@ from opdeploy.errors import OpdeployError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from opdeploy.clients.azure.session import Session
 
@@ -36,7 +37,7 @@ class Vault:
     def get(self, name: str) -> Kept | None:
         """Return a secret; None where there is none."""
         try:
-            with self._client() as client, explained(f"secret {name} of {self._address} was not read"):
+            with self._client() as client, self._explained(name, "read"):
                 found = client.get_secret(name)
         except RefusedError as error:
             if error.status == HTTPStatus.NOT_FOUND:
@@ -46,7 +47,7 @@ class Vault:
 
     def set(self, name: str, value: str, tags: Mapping[str, str]) -> None:
         """Keep a secret, in the place of what was there; one that was deleted is recovered first."""
-        with self._client() as client, explained(f"secret {name} of {self._address} was not kept"):
+        with self._client() as client, self._explained(name, "kept"):
             try:
                 client.set_secret(name, value, tags=dict(tags))
             except Exception as error:
@@ -58,11 +59,17 @@ class Vault:
     def drop(self, name: str) -> None:
         """Delete a secret, which can be recovered as long as the vault says; none is no error."""
         try:
-            with self._client() as client, explained(f"secret {name} of {self._address} was not deleted"):
+            with self._client() as client, self._explained(name, "deleted"):
                 finished(client.begin_delete_secret(name), f"deletion of secret {name}", _ENDS_S)
         except RefusedError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
+
+    def _explained(self, name: str, done: str) -> AbstractContextManager[None]:
+        vault = self._address.removeprefix("https://").partition(".")[0]
+        return explained(
+            f"secret {name} of {self._address} was not {done}", f"Key Vault {vault} (deploy.azure.key_vault)"
+        )
 
     def _client(self) -> Any:  # noqa: ANN401 - an SDK's client
         try:

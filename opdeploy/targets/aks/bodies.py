@@ -182,8 +182,10 @@ def _size(wanted: Wanted) -> str:
     limits = deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
     found = sizes.fitting(amount(str(limits["cpu"])), wanted.memory_gb, gpus(deployment))
     if found is None:
-        asked = f"{limits['cpu']} processors, {wanted.memory_gb:g} GB and {gpus(deployment)} GPUs"
-        raise InputError(f"deploy.aks.size: no size has room for {asked} that opdeploy knows of; name one")
+        needs = [f"{limits['cpu']} CPU", f"{wanted.memory_gb:g} GB"]
+        needs += [f"{gpus(deployment)} GPU"] if gpus(deployment) else []
+        said = f"opdeploy knows no size with room for {', '.join(needs)}"
+        raise InputError(f"deploy.aks.size: {said}; name one with --set aks.size=SIZE")
     return found
 
 

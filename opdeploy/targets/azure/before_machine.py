@@ -24,6 +24,8 @@ _SYSTEM_GB = 1.0
 """Memory that the system and the engine have for themselves: a choice, as neither Ubuntu nor Docker says what it needs.
 It keeps a machine from being taken whose memory the model would have to share with them to the last byte."""
 _SIZE = "deploy.vm.size"
+_ANYWHERE = {"0.0.0.0/0", "::/0"}
+"""Ranges of all addresses."""
 
 
 def questions(before: Before) -> Iterator[Question | Said]:
@@ -35,7 +37,8 @@ def questions(before: Before) -> Iterator[Question | Said]:
             "--set vm.ssh_from=ADDRESS"
         )
     elif vm.ssh_from:
-        yield note(f"SSH is let in from {vm.ssh_from} alone: another address with --set vm.ssh_from=ADDRESS")
+        open_to = "open to the whole internet" if vm.ssh_from in _ANYWHERE else f"let in from {vm.ssh_from} alone"
+        yield note(f"SSH is {open_to}: another address with --set vm.ssh_from=ADDRESS")
     if vm.subnet and any(item.kind == INTERFACE for item in before.makes):
         yield subnet(vm.subnet, "deploy.vm.subnet")
     if vm.size is None:

@@ -39,6 +39,8 @@ class Kept(Frozen):
     by: str
     keyed: bool
     proven: bool = False
+    ready: AwareDatetime | None = None
+    """When it was last found to be ready and right."""
     resource: str
     """Id of what runs it, or ran it."""
     body: dict[str, Any] = Field(default_factory=dict)

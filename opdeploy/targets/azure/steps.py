@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from opdeploy.plan import Change, Secret, Step
@@ -120,7 +121,7 @@ def proven(deployment: str, number: int, before: int | None) -> Step:
         name=deployment,
         call="azure.prove",
         args={"number": number},
-        changes=(Change(property="current", before=before, after=number),),
+        changes=(Change(property="current", before=before, after=number),) if before != number else (),
     )
 
 
@@ -139,9 +140,10 @@ def check_server(kind: str, name: str, number: int, ready_s: float, *, is_awaite
 
     `is_awaited` tells whether another version may answer there until then.
     """
+    minutes = math.ceil(ready_s / 60)
     return Step(
         id=f"check-{name}",
-        title=f"wait until version {number} is ready, and ask it for the golden answers",
+        title=f"wait up to {minutes} minutes until version {number} is ready, and ask it for the golden answers",
         action="check",
         kind=kind,
         name=name,

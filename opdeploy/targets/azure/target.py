@@ -238,7 +238,7 @@ def image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Itera
     """Yield the steps that build the image and bring it to its registry."""
     name = wanted.image
     if facts.get("builds") == "registry":
-        title = f"have {at.server} build the image {name}"
+        title = f"build the image {name.partition('/')[2]} in {at.server}"
         args: dict[str, JsonValue] = {"name": name, "registry": at.id, "platform": wanted.platform}
         yield steps.act(("image", name), "azure.build", title, args, action="create", timeout_s=steps.BUILT_S)
         return

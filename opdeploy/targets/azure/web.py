@@ -36,6 +36,7 @@ _SWAPPED = ("linuxFxVersion", "appSettings")
 _WARM_S, _LONGEST_WARM_S = 230, 1800
 """Seconds that a container is waited for by itself, and at most
 (learn.microsoft.com/azure/app-service/faq-app-service-linux, read 2026-11-26)."""
+_START_LIMIT = "WEBSITES_CONTAINER_START_TIME_LIMIT"
 _LOG_MB = 35
 """Of logs that are kept: what Azure itself begins with."""
 
@@ -190,7 +191,7 @@ def _ours(wanted: Wanted, number: int | None) -> dict[str, str]:
     return {
         "WEBSITES_PORT": str(wanted.port),
         "WEBSITES_ENABLE_APP_SERVICE_STORAGE": "false",
-        "WEBSITES_CONTAINER_START_TIME_LIMIT": str(warm_s),
+        _START_LIMIT: str(warm_s),
         "WEBSITE_SWAP_WARMUP_PING_PATH": READY,
         "WEBSITE_SWAP_WARMUP_PING_STATUSES": "200",
         "OPDEPLOY_NAME": wanted.deployment,
@@ -253,6 +254,12 @@ def _too_small(wanted: Wanted, of: Offer) -> Iterator[str]:
             f"the model needs {wanted.memory_gb:g} GB, twice as a new version is tried in a slot, and an instance of "
             f"{of.size} has {has_gb:g}; {todo}, or do without that: --set webapp.slots=false"
         )
+
+
+def start_s(body: Mapping[str, Any]) -> float | None:
+    """Return how many seconds a site gives its container to start, by the body it was made of."""
+    listed = body["properties"]["siteConfig"].get("appSettings") or ()
+    return next((float(item["value"]) for item in listed if item["name"] == _START_LIMIT), None)
 
 
 def slot(of: Resource) -> Resource:
