@@ -22,6 +22,7 @@ from opdeploy.targets.azure.target import (
     forgotten,
     is_keyed,
     kept_as,
+    keys,
     old,
     rekeyed,
     returned,
@@ -129,6 +130,7 @@ class Aci(AzureTarget):
     def back(self, observed: Observed, to: int, undone: Plan | None = None) -> Iterator[Step]:
         """Yield the steps that make a kept version current again, after a plan that failed or on demand."""
         yield from _left(observed)
+        yield from keys(observed, to, undone)
         yield from self._taken_over(observed, kept_as(observed, KIND, to), to, _READY_S)
         yield steps.check_endpoint(KIND, observed.deployment, to, auth=is_keyed(observed, to))
         yield from returned(observed, to, undone)

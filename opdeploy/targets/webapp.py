@@ -20,6 +20,7 @@ from opdeploy.targets.azure.target import (
     forgotten,
     is_keyed,
     kept_as,
+    keys,
     old,
     rekeyed,
     returned,
@@ -102,6 +103,7 @@ class WebApp(AzureTarget):
             undone is None and web.is_tried(web.size_of(observed.facts) or "B", None)
         )
         why = None if is_tried else ""
+        yield from keys(observed, to, undone)
         yield from _taken_over(observed, kept_as(observed, SITE, to), to, _READY_S, why=why)
         yield steps.check_endpoint(SITE, name, to, auth=is_keyed(observed, to))
         tried = observed.of(SLOT, NEXT) if failed(undone, to) else None  # it has what failed, now if not before

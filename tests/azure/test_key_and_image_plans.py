@@ -152,6 +152,31 @@ def test_an_unchanged_deployment_is_made_again_for_its_key_alone(
     assert changes == (["key of clients"] if "azure.put" in steps else [])
 
 
+KNOWN = {"vault": VAULT, "secret": SECRET.name, "known": True, "fits": False}
+"""What is known of the key of a deployment whose record has a vault, where the environment has another key."""
+
+
+@pytest.mark.parametrize(("kept", "steps"), [(False, ["azure.keep_key", "azure.put"]), (True, ["azure.put"])])
+def test_the_vault_of_the_record_counts_where_none_is_named(kept: bool, steps: list[str]) -> None:  # noqa: FBT001
+    """Another key goes there in the plan that gives it to the server, of a rollback too; the vault keeps no old one."""
+    want = wanted()
+    there = deployed(want, {**KNOWN, "kept": kept}, SECRET)
+    plans = (to_deploy(TARGET, want, there, ()), to_roll_back(TARGET, there, 1))
+    assert [calls(plan) for plan in plans] == [steps, steps]
+    args = [step.args for plan in plans for step in plan.steps if step.call == "azure.keep_key"]
+    assert [(item["vault"], "before" in item) for item in args] == [(VAULT, False)] * len(args)
+
+
+def test_a_rollback_writes_to_no_vault_that_is_not_read() -> None:
+    """Nor does a return from a version that failed, nor one to a version that asks for no key."""
+    unread = {key: value for key, value in KNOWN.items() if key != "kept"}
+    for want, key in ((wanted(), unread), (wanted(keyed=False), {**KNOWN, "kept": False})):
+        assert "azure.keep_key" not in calls(to_roll_back(TARGET, deployed(want, key, SECRET), 1))
+    there = deployed(wanted(), {**KNOWN, "kept": False}, SECRET)
+    failed = to_deploy(TARGET, wanted(), there, ())
+    assert "azure.keep_key" not in {step.call for step in TARGET.back(there, 1, failed)}
+
+
 def test_what_asks_for_no_key_has_none_kept() -> None:
     """A vault that is named gets nothing."""
     want = wanted(keyed=False, key_vault="keys")

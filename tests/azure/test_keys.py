@@ -152,6 +152,14 @@ def test_a_key_of_the_environment_is_kept_in_the_vault(project: Clouded, vault: 
     done = project.deploy()
     assert done.code == 0, done.err
     assert vault.secrets[secret(project)]["value"] == NEW
+    project.workload()  # names no vault any more: the record knows it
+    project.key = "a-third-key-of-the-owner"
+    assert project.deploy().code == 0
+    assert vault.secrets[secret(project)]["value"] == project.key
+    assert project.takes(project.key)
+    project.key = NEW
+    assert project.run("rollback", "--to", "1", "--yes").code == 0
+    assert vault.secrets[secret(project)]["value"] == NEW
     project.key = None
     assert project.since(project.deploy) == []
     assert project.takes(NEW)

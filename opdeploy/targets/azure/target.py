@@ -172,8 +172,7 @@ def kept_as(observed: Observed, kind: str, number: int) -> Resource:
 
 def rekeyed(observed: Observed) -> bool:
     """Tell whether what has the requests asks for another API key than the one that is known."""
-    key = observed.facts.get("key")
-    return isinstance(key, dict) and key.get("fits") is False
+    return _told(observed).get("fits") is False
 
 
 def is_keyed(observed: Observed, number: int) -> bool:
@@ -210,21 +209,42 @@ def _put(needed: list[Resource], observed: Observed, *, is_group: bool) -> Itera
 
 
 def _key(wanted: Wanted, observed: Observed, target: str) -> Iterator[Step]:
-    """Yield the steps after which the Key Vault that is named has the API key, and the one before has it no more."""
-    vault = wanted.settings.azure.key_vault
+    """Yield the steps after which the Key Vault has the API key, and the one before has it no more.
+
+    It is the vault that is named, else the one that the record knows: what asks for a key, and where that is kept, are
+    of one mind.
+    """
+    told = _told(observed)
+    vault = wanted.settings.azure.key_vault or told.get("vault")
     if not (vault and wanted.keyed):
         return
-    told = observed.facts.get("key")
-    is_kept = isinstance(told, dict) and told.get("kept") is True
     before = [item for item in observed.found if item.kind == SECRET and item.made["vault"] != vault]
-    if before or not is_kept:
+    if before or told.get("kept") is not True:
         name = secret_name(where(wanted.settings, observed.deployment), target)
-        title = f"keep the API key in {vault}, as {name}"
-        args: dict[str, JsonValue] = {"vault": vault, "name": name}
-        if before:
-            args["before"] = before[0].made["vault"]
-        yield steps.act((SECRET, name), "azure.keep_key", title, args, action="create")
+        yield _kept_in(str(vault), name, before=before[0].made["vault"] if before else None)
     yield from map(_dropped, before)
+
+
+def keys(observed: Observed, to: int, undone: Plan | None) -> Iterator[Step]:
+    """Yield the step after which the Key Vault has the API key that a version is rolled back with.
+
+    In a return from what failed it has the key: what failed was made with it, if anything was.
+    """
+    told = _told(observed)
+    if undone is None and told.get("vault") and told.get("kept") is False and is_keyed(observed, to):
+        yield _kept_in(str(told["vault"]), str(told["secret"]))
+
+
+def _told(observed: Observed) -> Mapping[str, JsonValue]:
+    """Return what is known of the API key."""
+    found = observed.facts.get("key")
+    return found if isinstance(found, dict) else {}
+
+
+def _kept_in(vault: str, name: str, *, before: JsonValue = None) -> Step:
+    args: dict[str, JsonValue] = {"vault": vault, "name": name, **({"before": before} if before else {})}
+    title = f"keep the API key in {vault}, as {name}"
+    return steps.act((SECRET, name), "azure.keep_key", title, args, action="create")
 
 
 def _dropped(secret: Found) -> Step:
