@@ -81,7 +81,7 @@ def test_another_key_takes_the_place_of_the_one_before(project: Clouded) -> None
     assert shown
     done = project.deploy()
     assert done.code == 0, done.err
-    assert "it takes the place of that, and clients need it" in done.err
+    assert "OPDEPLOY_API_KEY differs from the server's key and replaces it; clients need the new one" in done.err
     assert not project.takes(shown)
     assert project.takes(NEW)
     assert project.since(project.deploy) == []

@@ -46,6 +46,11 @@ class Keys:
         self._given = given
         self._read: dict[tuple[str, str], Kept | None] = {}
 
+    @property
+    def source(self) -> str:
+        """What the key that is known comes from, in words."""
+        return "OPDEPLOY_API_KEY" if self._given else "the API key in the Key Vault"
+
     def find(self, at: Where, *vaults: str | None) -> str | None:
         """Return the key: of the environment, else of the first vault that has it, else of what runs."""
         found = (self._kept(at, vault) for vault in vaults if vault)
