@@ -28,6 +28,7 @@ from opdeploy.targets.azure.target import (
     returned,
     running,
     version_of,
+    worked,
 )
 from opdeploy.targets.base import Reach
 from opdeploy.targets.engine.steps import clear_here
@@ -106,8 +107,7 @@ class Aci(AzureTarget):
         yield from self._taken_over(observed, Resource(KIND, resource, body), number, wanted.ready_s)
         yield steps.check_endpoint(KIND, name, number, auth=wanted.keyed)
         if not (is_current and is_proven):
-            before = observed.current.number if observed.current else None
-            yield steps.proven(name, number, before)
+            yield steps.proven(name, number, worked(observed))
         yield from forgotten(observed, old(observed, number, wanted.keep), wanted.image)
         if version is None and observed.versions:
             yield clear_here(name, wanted.image)

@@ -26,6 +26,7 @@ from opdeploy.targets.azure.target import (
     returned,
     running,
     version_of,
+    worked,
 )
 from opdeploy.targets.azure.web import NEXT, PLAN, SITE, SLOT
 from opdeploy.targets.base import Reach
@@ -86,8 +87,7 @@ class WebApp(AzureTarget):
         yield from _taken_over(observed, site, number, wanted.ready_s, why=None if is_tried else why)
         yield steps.check_endpoint(SITE, name, number, auth=wanted.keyed)
         if not (version and version.current and is_kept):
-            before = observed.current.number if observed.current else None
-            yield steps.proven(name, number, before)
+            yield steps.proven(name, number, worked(observed))
         gone = old(observed, number, wanted.keep)
         if is_tried and observed.current and observed.current.number in gone:  # it went there by the swap
             made: dict[str, Any] = {"id": web.slot(site).id}

@@ -150,6 +150,7 @@ def test_an_unchanged_deployment_is_made_again_for_its_key_alone(
     assert calls(plan) == steps
     changes = [change.property for step in plan.steps for change in step.changes]
     assert changes == (["key of clients"] if "azure.put" in steps else [])
+    assert {change.after for step in plan.steps for change in step.changes} <= {"replaced"}
 
 
 KNOWN = {"vault": VAULT, "secret": SECRET.name, "known": True, "fits": False}
@@ -157,7 +158,7 @@ KNOWN = {"vault": VAULT, "secret": SECRET.name, "known": True, "fits": False}
 
 
 @pytest.mark.parametrize(("kept", "steps"), [(False, ["azure.keep_key", "azure.put"]), (True, ["azure.put"])])
-def test_the_vault_of_the_record_counts_where_none_is_named(kept: bool, steps: list[str]) -> None:  # noqa: FBT001
+def test_the_vault_of_the_record_counts_where_none_is_named(*, kept: bool, steps: list[str]) -> None:
     """Another key goes there in the plan that gives it to the server, of a rollback too; the vault keeps no old one."""
     want = wanted()
     there = deployed(want, {**KNOWN, "kept": kept}, SECRET)
@@ -265,6 +266,20 @@ def test_a_rollback_needs_the_key_that_is_asked_for(*, keyed: bool, key: str | N
         return
     with pytest.raises(InputError, match="set OPDEPLOY_API_KEY to the one that was shown"):
         require_key(plan, Knowing(key))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("proven", "registry", "builds"), [(True, True, False), (False, True, True), (True, False, True)]
+)
+def test_an_image_that_a_version_has_is_not_built_again(*, proven: bool, registry: bool, builds: bool) -> None:
+    """Where that worked, and so the image is known to be there; a registry that is gone took it along."""
+    there = deployed(on_aci({}), {"known": True, "fits": True})
+    (version,) = there.versions
+    found = tuple(item for item in there.found if registry or item.kind != "container registry")
+    versions = (version.model_copy(update={"proven": proven}),)
+    plan = to_deploy(TARGET, on_aci({"cpus": 2.0}), there.model_copy(update={"found": found, "versions": versions}), ())
+    assert plan.version == 2
+    assert ("image.build" in calls(plan)) == builds
 
 
 @pytest.mark.parametrize(

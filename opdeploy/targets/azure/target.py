@@ -68,7 +68,7 @@ class AzureTarget(ABC):
         yield from _key(wanted, observed, target)
         yield from _put(needed, observed, is_group=False)
         if version:
-            yield from image(wanted, registry(wanted, facts), facts)
+            yield from image(wanted, registry(wanted, facts), observed)
 
     def asks(self, before: Before) -> Iterator[Question | Said]:  # noqa: ARG002 - of subclasses
         """Yield what is asked of Azure before anything is made, beside what is asked for every platform."""
@@ -140,7 +140,7 @@ def returned(observed: Observed, to: int, undone: Plan | None, freed: Iterable[S
     """
     current = observed.current
     if undone or not (current and current.number == to):
-        yield steps.proven(observed.deployment, to, current.number if current else None)
+        yield steps.proven(observed.deployment, to, worked(observed))
     yield from freed
     yield from forgotten(observed, failed(undone, to))
 
@@ -168,6 +168,12 @@ def kept_as(observed: Observed, kind: str, number: int) -> Resource:
         raise NotFoundError(f"{observed.deployment}: the record has nothing of version {number} any more; deploy again")
     made: dict[str, Any] = found.made
     return Resource(kind, made["id"], made["body"])
+
+
+def worked(observed: Observed) -> int | None:
+    """Return the number of the version that has the requests; None where none has, or that never worked."""
+    current = observed.current
+    return current.number if current and current.proven else None
 
 
 def rekeyed(observed: Observed) -> bool:
@@ -254,10 +260,14 @@ def _dropped(secret: Found) -> Step:
     return steps.act((SECRET, secret.name), "azure.drop_key", title, args, action="delete", timeout_s=steps.GONE_S)
 
 
-def image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Iterator[Step]:
-    """Yield the steps that build the image and bring it to its registry."""
+def image(wanted: Wanted, at: Registry, observed: Observed) -> Iterator[Step]:
+    """Yield the steps that build the image and bring it to its registry, unless a version that worked has it there."""
     name = wanted.image
-    if facts.get("builds") == "registry":
+    registries = [item for item in observed.found if item.kind == "container registry"]
+    is_there = not at.is_own or any(item.properties.get("state") != steps.GOING for item in registries)
+    if is_there and any(item.proven and item.image == name for item in observed.versions):
+        return
+    if observed.facts.get("builds") == "registry":
         title = f"have {at.server} build the image {name}"
         args: dict[str, JsonValue] = {"name": name, "registry": at.id, "platform": wanted.platform}
         yield steps.act(("image", name), "azure.build", title, args, action="create", timeout_s=steps.BUILT_S)
