@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,7 +143,16 @@ def notes_of(
     unfinished = Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
     synthetic = ready.package.manifest.golden.synthetic
     busy = at_work(observed.lock) if observed.lock and not gone(observed.lock) else None
-    return notes(Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy))
+    shows = _shows_key(ready, observed)
+    return notes(Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy, shows))
+
+
+def _shows_key(ready: Prepared, observed: Observed) -> bool:
+    """Tell whether a deployment makes an API key that is shown: none is known, and no Key Vault is to have it."""
+    told = observed.facts.get("key")
+    known = isinstance(told, dict) and (told.get("known") or told.get("vault"))
+    vault = ready.wanted.settings.azure.key_vault
+    return ready.wanted.keyed and not (known or vault or any(version.proven for version in observed.versions))
 
 
 def _exposed(found: Settings, deploy: Deploy) -> tuple[str, str]:
@@ -200,7 +210,7 @@ def working(found: Settings, there: There, deployment: str, artefact: Path | Non
     profile, target = target_of(found)
     journal = Journal(found.state, profile.id, deployment)
     with ui.steps() as watch:
-        yield Work(target, there.place, there.clients, journal, watch, ui.say, artefact)
+        yield Work(target, there.place, there.clients, journal, watch, ui.say, artefact, found.options)
 
 
 def planned(inputs: Inputs, ready: Prepared, observed: Observed, said: tuple[str, ...]) -> Plan:
@@ -270,13 +280,16 @@ def require_buildable(made: Plan, asked: Asked, there: There) -> None:
 def carry_out(made: Plan, found: Settings, there: There, artefact: Path | None, *, broken: bool) -> Observed:
     """Carry out a plan, show what came of it, and return what is there now; raises what `perform` raises."""
     from opdeploy import ui
+    from opdeploy.cli.places import API_KEY
     from opdeploy.deploy.operate import perform
     from opdeploy.ui.deployment import show_done
 
     with working(found, there, made.deployment, artefact) as work:
         after = perform(made, work, broken=broken)
     if made.operation != "remove":
-        ui.tables(lambda console: show_done(console, after, work.checks, found.options))
+        given = os.environ.get(API_KEY)
+        has_key = bool(given) and there.place.api_key(made.deployment) == given
+        ui.tables(lambda console: show_done(console, after, work.checks, found.options, has_key=has_key))
     return after
 
 

@@ -40,6 +40,8 @@ class Facts:
     unfinished: Unfinished | None
     busy: str | None = None
     """Who is at work on it."""
+    shows_key: bool = False
+    """Whether an API key is made, and shown."""
 
 
 def notes(facts: Facts) -> tuple[str, ...]:
@@ -53,7 +55,7 @@ def _notes(facts: Facts) -> Iterator[str]:
         if reason.constraint not in _ASKED:
             text = f"{reason.text.rstrip('.')}; it would take {reason.would_need}"
             yield f"{facts.profile.id} is not recommended for this workload: {text}"
-    yield from of_reach(Reach(wanted.public, wanted.keyed, wanted.tls))
+    yield from of_reach(Reach(wanted.public, wanted.keyed, wanted.tls), shows_key=facts.shows_key)
     asked = wanted.settings.name or workload.name
     if name != asked:
         yield f"{asked} does not fit the rules for names of {facts.profile.id}, and so it is called {name}"
@@ -62,9 +64,7 @@ def _notes(facts: Facts) -> Iterator[str]:
     if facts.busy:
         yield facts.busy
     elif facts.unfinished:
-        at = f", at: {facts.unfinished.step}" if facts.unfinished.step else ""
-        when = facts.unfinished.at[:16].replace("T", " ")
-        yield f"goes on with what was interrupted ({facts.unfinished.operation}, {when} UTC{at})"
+        yield _continued(facts.unfinished)
     if workload.lifetime:
         yield (
             f"the workload says that it lives for {workload.lifetime}: nothing removes it then by itself; "
@@ -72,12 +72,25 @@ def _notes(facts: Facts) -> Iterator[str]:
         )
 
 
-def of_reach(reach: Reach) -> Iterator[str]:
-    """Yield what is to be known of who reaches a version."""
+def _continued(unfinished: Unfinished) -> str:
+    """Say what was interrupted, when and at which step: only a deployment is gone on with."""
+    when = f"{unfinished.at[:16].replace('T', ' ')} UTC"
+    at = f", at the step: {unfinished.step}" if unfinished.step else ""
+    if unfinished.operation == "deploy":
+        return f"continues the deployment that was interrupted at {when}{at}"
+    what = "rollback" if unfinished.operation == "rollback" else "removal"
+    return f"a {what} was interrupted at {when}{at}: this takes its place"
+
+
+def of_reach(reach: Reach, *, shows_key: bool = False) -> Iterator[str]:
+    """Yield what is to be known of who reaches a version; `shows_key` tells whether its API key is made and shown."""
     if reach.public:
         if not reach.tls:
             yield _PLAIN
-        yield "it asks for an API key" if reach.keyed else "it asks for no API key: anyone who reaches it may use it"
+        if reach.keyed:
+            yield f"clients need an API key{', which is made, and shown once' if shows_key else ''}"
+        else:
+            yield "it asks for no API key: anyone who reaches it may use it"
 
 
 def refuse(

@@ -131,7 +131,8 @@ def steps() -> Iterator[Callable[[Progress], None]]:
         if progress.seconds is None:
             _LIVE.show(line)
         else:
-            say(f"{line}: {'failed after ' if progress.failed else ''}{progress.seconds:.1f} s")
+            how = "interrupted after " if progress.interrupted else "failed after " if progress.failed else ""
+            say(f"{line}: {how}{progress.seconds:.1f} s")
 
     try:
         yield watch
