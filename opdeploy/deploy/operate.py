@@ -234,8 +234,8 @@ def unfinished(observed: Observed, more: str) -> str | None:
     """
     if observed.unreached or any(version.proven for version in observed.versions):
         return None
-    name = observed.deployment
+    said = f"{observed.deployment}: no version of it is known to work"
     if observed.lock and not gone(observed.lock):
-        return f"{name}: no version of it is known to work yet: {at_work(observed.lock)}"
-    removes = _removes(name, observed.target, more)
-    return f"{name}: no version of it is known to work, as after an interruption; deploy it again, or {removes}"
+        return f"{said} yet: {at_work(observed.lock)}"
+    removes = _removes(observed.deployment, observed.target, more)
+    return f"{said}, as after an interruption; run opdeploy deploy again, or {removes}"

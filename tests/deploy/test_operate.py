@@ -330,7 +330,7 @@ def test_what_was_interrupted_first_is_told() -> None:
     said = "m: no version of it is known to work"
     begun = observed(Unproven(2))
     assert unfinished(begun, " -g x") == (
-        f"{said}, as after an interruption; deploy it again, or opdeploy remove m --target remembered -g x"
+        f"{said}, as after an interruption; run opdeploy deploy again, or opdeploy remove m --target remembered -g x"
     )
     held = Lock(owner="ann@desk", since=AT, doing="deploy of m", process="1")
     assert str(unfinished(begun.model_copy(update={"lock": held}), "")).startswith(f"{said} yet: ann@desk is at work")
