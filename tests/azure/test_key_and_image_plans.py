@@ -282,6 +282,16 @@ def test_an_image_that_a_version_has_is_not_built_again(*, proven: bool, registr
     assert ("image.build" in calls(plan)) == builds
 
 
+@pytest.mark.parametrize(("proven", "before"), [(True, 1), (False, None)])
+def test_a_version_that_never_worked_is_not_what_another_replaces(*, proven: bool, before: int | None) -> None:
+    """Though its group is there, as where a command was interrupted that waited for it."""
+    there = deployed(on_aci({}), {"known": True, "fits": True})
+    versions = tuple(item.model_copy(update={"proven": proven}) for item in there.versions)
+    plan = to_deploy(TARGET, on_aci({"cpus": 2.0}), there.model_copy(update={"versions": versions}), ())
+    (change,) = (change for step in plan.steps if step.call == "azure.prove" for change in step.changes)
+    assert (change.before, change.after) == (before, 2)
+
+
 @pytest.mark.parametrize(
     ("images", "gone", "new", "removed"),
     [
