@@ -165,6 +165,7 @@ def rollback(
 
     Where none is named it is the next older one that worked. After an interruption the same command goes on.
     """
+    from opdeploy import ui
     from opdeploy.deploy.journal import Journal
     from opdeploy.deploy.locking import require_free
     from opdeploy.deploy.operate import require, require_key
@@ -190,6 +191,8 @@ def rollback(
         show(made, "table", err=True)
         if made.changes:
             confirm(f"Let version {made.version} of {made.deployment} answer again?", yes=yes)
+        else:
+            ui.say(f"version {made.version} answers already; what is asked now is whether it still answers rightly")
         carry_out(made, found, there, None, broken=break_lock)
 
 
@@ -230,4 +233,5 @@ def remove(
     if after.found:
         left = ", ".join(f"{item.kind} {item.name}" for item in after.found)
         raise OpdeployError(f"{made.deployment}: this is still there: {left}; remove it again")
-    ui.say(f"{made.deployment} is gone from {made.target}: nothing of it is left there")
+    group = f", resource group {observed.group}" if observed.group else ""
+    ui.say(f"{made.deployment} is gone from {made.target}{group}: nothing of it is left there")

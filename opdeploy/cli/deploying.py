@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,9 +143,19 @@ def notes_of(
     unfinished = None if held else Journal(found.state, asked.profile.id, ready.wanted.deployment).unfinished()
     synthetic = ready.package.manifest.golden.synthetic
     busy = at_work(held) if held and broken else None
-    rule = rule_of(found, asked.profile)
     return notes(
-        Facts(ready.wanted, asked.workload, asked.profile, reasons, synthetic, unfinished, busy, found.useless, rule)
+        Facts(
+            ready.wanted,
+            asked.workload,
+            asked.profile,
+            reasons,
+            synthetic,
+            unfinished,
+            busy,
+            useless=found.useless,
+            rule=rule_of(found, asked.profile),
+            shows_key=_shows_key(ready, observed),
+        )
     )
 
 
@@ -155,6 +166,14 @@ def require_allowed(made: Plan, found: Settings, ready: Prepared, *, allow_plain
     if made.changes and not allow_plain_http:
         host, instead = _exposed(found, ready.wanted.settings)
         notes.require_allowed(ready.wanted, host=host, instead=instead)
+
+
+def _shows_key(ready: Prepared, observed: Observed) -> bool:
+    """Tell whether a deployment makes an API key that is shown: none is known, and no Key Vault is to have it."""
+    told = observed.facts.get("key")
+    known = isinstance(told, dict) and (told.get("known") or told.get("vault"))
+    vault = ready.wanted.settings.azure.key_vault
+    return ready.wanted.keyed and not (known or vault or any(version.proven for version in observed.versions))
 
 
 def _exposed(found: Settings, deploy: Deploy) -> tuple[str, str]:
@@ -292,13 +311,16 @@ def unbuildable(made: Plan, asked: Asked, there: There) -> Iterator[str]:
 def carry_out(made: Plan, found: Settings, there: There, artefact: Path | None, *, broken: bool) -> Observed:
     """Carry out a plan, show what came of it, and return what is there now; raises what `perform` raises."""
     from opdeploy import ui
+    from opdeploy.cli.places import API_KEY
     from opdeploy.deploy.operate import perform
     from opdeploy.ui.deployment import show_done
 
     with working(found, there, made.deployment, artefact) as work:
         after = perform(made, work, broken=broken)
     if made.operation != "remove":
-        ui.tables(lambda console: show_done(console, after, work.checks, found.options))
+        given = os.environ.get(API_KEY)
+        has_key = bool(given) and there.place.api_key(made.deployment) == given
+        ui.tables(lambda console: show_done(console, after, work.checks, found.options, has_key=has_key))
     return after
 
 

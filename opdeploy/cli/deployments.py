@@ -53,6 +53,7 @@ def status(
     """
     from opdeploy import ui
     from opdeploy.deploy.checks import readiness
+    from opdeploy.deploy.operate import unfinished
     from opdeploy.errors import OpdeployError
     from opdeploy.ui.deployment import show_status
 
@@ -69,7 +70,7 @@ def status(
     if not ready.is_ready:
         where = f"{observed.deployment} -t {observed.target}{found.options}"
         see = " and ".join(f"opdeploy {what} {where}" for what in ("diff", "logs"))
-        raise OpdeployError(f"{observed.deployment}: {ready.said}; see {see}")
+        raise OpdeployError(unfinished(observed, found.options) or f"{observed.deployment}: {ready.said}; see {see}")
 
 
 def logs(
@@ -91,18 +92,20 @@ def logs(
     """Show the log of a deployment's server, as it wrote it."""
     import sys
 
+    from opdeploy.deploy.operate import unfinished
     from opdeploy.errors import NotFoundError
 
     with _there(
         Chosen.there(target, resource_group, subscription, cloud, state, more),
         workload,
         name,
-    ) as (_, there, observed):
+    ) as (chosen, there, observed):
         found = observed.current if version is None else observed.version(version)
         if found is None:
             kept = ", ".join(str(item.number) for item in observed.versions) or "none"
             which = "no version is current" if version is None else f"version {version} is not kept"
-            raise NotFoundError(f"{observed.deployment}: {which}; there are: {kept}")
+            why = unfinished(observed, chosen.options) if version is None else None
+            raise NotFoundError(why or f"{observed.deployment}: {which}; there are: {kept}")
         lines = there.follow(found.resource, tail) if follow else there.logs(found.resource, tail)
         try:
             for line in lines:
@@ -154,9 +157,11 @@ def diff(
 ) -> None:
     """Show what is not as it was made: what was changed, stopped or deleted by other hands.
 
-    Exits with 6 when something is; opdeploy deploy mends it.
+    Exits with 6 when something is, and opdeploy deploy mends it; with 1 when no version of it is known to work.
     """
     from opdeploy import ui
+    from opdeploy.deploy.operate import unfinished
+    from opdeploy.errors import OpdeployError
     from opdeploy.ui.deployment import show_drift
 
     with _there(
@@ -166,6 +171,8 @@ def diff(
     ) as (found, _place, observed):
         _, how = target_of(found)
         drift = tuple(how.drift(observed))
+    if not drift and (why := unfinished(observed, found.options)):
+        raise OpdeployError(why)
     if output == "json":
         _deliver([item.model_dump(mode="json") for item in drift])
     else:

@@ -47,7 +47,7 @@ class There(NamedTuple):
     """What returns the settings of a deployment of a name with what the place adds to them."""
 
 
-_API_KEY = "OPDEPLOY_API_KEY"
+API_KEY = "OPDEPLOY_API_KEY"
 """The variable with the key of a deployment in Azure, which tells no secret of what runs."""
 
 
@@ -269,12 +269,12 @@ def _key() -> str | None:
     from opdeploy.errors import InputError
     from opdeploy.serving.settings import check_key
 
-    key = os.environ.get(_API_KEY)
+    key = os.environ.get(API_KEY)
     if not key:
         return None
-    check_key(key, _API_KEY)
+    check_key(key, API_KEY)
     if "," in key:  # which stands between two of them
-        raise InputError(f"{_API_KEY} has a comma; take another key")
+        raise InputError(f"{API_KEY} has a comma; take another key")
     return key
 
 

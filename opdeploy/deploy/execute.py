@@ -32,6 +32,7 @@ class Progress(NamedTuple):
     seconds: float | None
     """How long it took; None while it goes on."""
     failed: bool = False
+    interrupted: bool = False
 
 
 def execute(
@@ -55,7 +56,8 @@ def execute(
         try:
             outputs[step.id] = _tried(step, _bound(step, clients, outputs, secrets), sleep)
         except BaseException as error:
-            watch(Progress(number, len(plan.steps), step, time.monotonic() - started, failed=True))
+            seconds, stopped = time.monotonic() - started, not isinstance(error, Exception)
+            watch(Progress(number, len(plan.steps), step, seconds, failed=not stopped, interrupted=stopped))
             journal.step(step.id, step.title, "failed", why=str(error) or type(error).__name__)
             if not (step.cleanup and isinstance(error, OpdeployError)):
                 raise

@@ -47,6 +47,8 @@ class Facts:
     """Options that mean nothing on the platform."""
     rule: NameRule | None = None
     """What it may be called."""
+    shows_key: bool = False
+    """Whether an API key is made, and shown."""
 
 
 def notes(facts: Facts) -> tuple[str, ...]:
@@ -60,7 +62,7 @@ def _notes(facts: Facts) -> Iterator[str]:
         if reason.constraint not in _ASKED:
             text = f"{reason.text.rstrip('.')}; it would take {reason.would_need}"
             yield f"{facts.profile.id} is not recommended for this workload: {text}"
-    yield from of_reach(Reach(wanted.public, wanted.keyed, wanted.tls), _ALLOW)
+    yield from of_reach(Reach(wanted.public, wanted.keyed, wanted.tls), _ALLOW, shows_key=facts.shows_key)
     if facts.useless:
         yield f"{facts.profile.id} has no use for {', '.join(facts.useless)}"
     asked = wanted.settings.name or workload.name
@@ -72,9 +74,7 @@ def _notes(facts: Facts) -> Iterator[str]:
     if facts.busy:
         yield facts.busy
     elif facts.unfinished:
-        at = f", at: {facts.unfinished.step}" if facts.unfinished.step else ""
-        when = facts.unfinished.at[:16].replace("T", " ")
-        yield f"goes on with what was interrupted ({facts.unfinished.operation}, {when} UTC{at})"
+        yield _continued(facts.unfinished)
     if workload.lifetime:
         yield (
             f"the workload says that it lives for {workload.lifetime}: nothing removes it then by itself; "
@@ -90,12 +90,28 @@ def _rule(facts: Facts) -> str:
     return f" ({rule.min_length} to {rule.max_length} characters)"
 
 
-def of_reach(reach: Reach, todo: str = "") -> Iterator[str]:
-    """Yield what is to be known of who reaches a version; `todo` says what plain HTTP takes."""
+def _continued(unfinished: Unfinished) -> str:
+    """Say what was interrupted, when and at which step: only a deployment is gone on with."""
+    when = f"{unfinished.at[:16].replace('T', ' ')} UTC"
+    at = f", at the step: {unfinished.step}" if unfinished.step else ""
+    if unfinished.operation == "deploy":
+        return f"continues the deployment that was interrupted at {when}{at}"
+    what = "rollback" if unfinished.operation == "rollback" else "removal"
+    return f"a {what} was interrupted at {when}{at}: this takes its place"
+
+
+def of_reach(reach: Reach, todo: str = "", *, shows_key: bool = False) -> Iterator[str]:
+    """Yield what is to be known of who reaches a version.
+
+    `todo` says what plain HTTP takes, `shows_key` whether an API key is made and shown.
+    """
     if reach.public:
         if not reach.tls:
             yield f"{_PLAIN}{todo}"
-        yield "it asks for an API key" if reach.keyed else "it asks for no API key: anyone who reaches it may use it"
+        if reach.keyed:
+            yield f"clients need an API key{', which is made, and shown once' if shows_key else ''}"
+        else:
+            yield "it asks for no API key: anyone who reaches it may use it"
 
 
 def refuse(wanted: Wanted, workload: Workload, reasons: Iterable[Reason]) -> None:

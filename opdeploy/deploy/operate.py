@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from opdeploy.deploy.checks import Checks, Servers
 from opdeploy.deploy.execute import execute
-from opdeploy.deploy.locking import Locks, locked
+from opdeploy.deploy.locking import Locks, at_work, gone, locked
 from opdeploy.deploy.locking import require as require_lock
 from opdeploy.deploy.planning import left, mark
 from opdeploy.errors import InputError, NotFoundError, OpdeployError, StaleError, unknown_key
+from opdeploy.targets.azure.names import own_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from opdeploy.deploy.execute import Progress
     from opdeploy.deploy.journal import Journal
     from opdeploy.deployment import Observed
-    from opdeploy.plan import Plan
+    from opdeploy.plan import Plan, Step
     from opdeploy.targets.base import Target
 
     Watch = Callable[[Progress], None]
@@ -51,7 +52,11 @@ class Work:
     artefact: Path | None = None
     """The one that is deployed, where it is at hand."""
     more: str = ""
-    """What a command needs beside name and target to find the deployment."""
+    """What another command needs beside name and target to find the deployment."""
+    ran: int | None = field(default=None, init=False)
+    """The version that worked and had the requests, before anything was done."""
+    begun: list[Step] = field(default_factory=list, init=False)
+    """The steps that were begun."""
     made_key: str | None = field(default=None, init=False, repr=False)
     """An API key that was made; it has been shown."""
     checks: Checks | None = field(default=None, init=False)
@@ -63,9 +68,19 @@ def perform(plan: Plan, work: Work, *, broken: bool = False) -> Observed:
     Raises StaleError where what exists is not what the plan was made for; then nothing is done. Where a step fails, the
     version that worked is made current again, and the step's error is raised.
     """
+    try:
+        _perform(plan, work, broken=broken)
+    except (KeyboardInterrupt, SystemExit):
+        work.say(_interrupted(plan, work))
+        raise
+    return work.place.observe(plan.target, plan.deployment)
+
+
+def _perform(plan: Plan, work: Work, *, broken: bool) -> None:
     name = plan.deployment
     with locked(work.place, name, f"{plan.operation} of {name}", say=work.say, broken=broken) as mine:
         observed = work.place.observe(plan.target, name)
+        work.ran = observed.current.number if observed.current and observed.current.proven else None
         require_lock(name, observed.lock, mine)  # two may have taken over the lock of one that is gone
         if mark(observed) != plan.observed:
             raise StaleError(f"{name}: what exists has changed since the plan was made; make the plan again")
@@ -82,35 +97,47 @@ def perform(plan: Plan, work: Work, *, broken: bool = False) -> Observed:
                 raise _like(error, f"{error}; {how}") from error
             work.say(how)
             raise
-        except (KeyboardInterrupt, SystemExit):
-            work.say(_interrupted(plan))
-            raise
         _left(failed, work)
         work.journal.end("done")
-    return work.place.observe(plan.target, name)
 
 
-def _interrupted(plan: Plan) -> str:
-    """Say what an interrupt leaves, and what to do."""
-    name = plan.deployment
-    where = f"{name} --target {plan.target}"
-    if plan.operation == "remove":
-        return f"{name} was interrupted: some of it is left; the same command goes on"
-    if plan.before is not None:
-        answers = f"version {plan.before} answers, or version {plan.version}"
+def _interrupted(plan: Plan, work: Work) -> str:
+    """Say what an interrupt leaves, and what to do: to remove all of it only where nothing works that would go, too."""
+    name, ran = plan.deployment, work.ran
+    is_touched = any(step.action in {"change", "delete"} and step.kind != "note" for step in work.begun)
+    if not work.begun:
+        left = "nothing of it was removed" if plan.operation == "remove" else "nothing of it was changed"
+    elif plan.operation == "remove":
+        left = "some of it is left"
+    elif ran is None:
+        left = "it may not answer"
+    elif not is_touched:
+        left = f"version {ran} answers as before"
     else:
-        answers = "nothing may answer" if plan.changes else f"version {plan.version} goes on as it was"
-    return f"{name} was interrupted: {answers}; the same command goes on, and opdeploy remove {where} removes all of it"
+        left = f"version {ran} may not answer" if ran == plan.version else f"version {ran} answers, or {plan.version}"
+    todo = "the same command goes on"
+    if plan.operation != "remove" and plan.before is None and ran is None and (plan.first or work.begun):
+        todo += f", and {_removes(name, plan.target, work.more)} removes what there is of it"
+    return f"{name} was interrupted: {left}; {todo}"
+
+
+def _removes(name: str, target: str, more: str) -> str:
+    return f"opdeploy remove {name} --target {target}{more}"
 
 
 def _execute(plan: Plan, work: Work, artefact: Path | None = None) -> list[str]:
+    def watch(progress: Progress) -> None:
+        if progress.seconds is None:
+            work.begun.append(progress.step)
+        work.watch(progress)
+
     work.checks = Checks(work.place, lambda: _key(plan, work, make=False), artefact)
     return execute(
         plan,
         {**work.clients, "check": work.checks},
         lambda secret: _secret(secret, plan, work),
         work.journal,
-        work.watch,
+        watch,
     )
 
 
@@ -143,10 +170,13 @@ def _undone(plan: Plan, work: Work) -> str:
     except Exception as another:  # noqa: BLE001 - whatever it is, why the step failed is what counts
         work.journal.end("failed")
         undone = "removal of what was made" if plan.before is None else f"return to version {plan.before}"
-        where = f"{plan.deployment} --target {plan.target}{work.more}"
-        return f"and the {undone} failed too: {another}; see opdeploy status {where}"
+        return f"and the {undone} failed too: {another}; see {_status(plan, work)}"
     work.journal.end("returned")
     return how
+
+
+def _status(plan: Plan, work: Work) -> str:
+    return f"opdeploy status {plan.deployment} --target {plan.target}{work.more}"
 
 
 def _like(error: OpdeployError, message: str) -> OpdeployError:
@@ -190,7 +220,22 @@ def require_key(plan: Plan, place: Place) -> None:
 def require(observed: Observed, more: str = "") -> None:
     """Raise NotFoundError where there is nothing of a deployment; `more` is what finds others beside the target."""
     if not observed.found and not observed.lock:
-        raise NotFoundError(
-            f"{observed.deployment}: no such deployment on {observed.target}; "
-            f"see opdeploy list --target {observed.target}{more}"
-        )
+        where = f"{observed.deployment}: no such deployment on {observed.target}"
+        if observed.group and observed.group != own_group(observed.deployment, observed.target):  # it was named
+            there = "" if "group" in observed.facts else ", which is not there either"
+            where += f" in the resource group {observed.group}{there}"
+        raise NotFoundError(f"{where}; see opdeploy list --target {observed.target}{more}")
+
+
+def unfinished(observed: Observed, more: str) -> str | None:
+    """Say that no version of a deployment works, and what to do; None where one did once, or that is not known.
+
+    `more` is what another command needs beside name and target to find it.
+    """
+    if observed.unreached or any(version.proven for version in observed.versions):
+        return None
+    said = f"{observed.deployment}: no version of it is known to work"
+    if observed.lock and not gone(observed.lock):
+        return f"{said} yet: {at_work(observed.lock)}"
+    removes = _removes(observed.deployment, observed.target, more)
+    return f"{said}, as after an interruption; run opdeploy deploy again, or {removes}"

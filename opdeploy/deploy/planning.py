@@ -124,12 +124,13 @@ def _plan(
 def _before(observed: Observed, number: int | None) -> int | None:
     """Return the version to return to: the current one, else the newest other that runs; where none is, the newest.
 
-    Where the current one works none but one that runs takes its place.
+    Where the current one works none but one that runs takes its place; one that never worked is returned to only where
+    no other has.
     """
     current = observed.current
-    if current and current.number != number:
-        return current.number
     others = [item for item in observed.versions if item.number != number and item.proven]
+    if current and current.number != number and (current.proven or not others):
+        return current.number
     running = [item.number for item in others if item.state == "running"]
     if running or (current and current.proven):
         return max(running, default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import sys
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _IMAGES = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png", "webp": "webp", "gif": "gif", "bmp": "bmp", "tif": "tiff"}
 _SECONDS = 120.0
+_KEY = "OPDEPLOY_API_KEY"
+"""The variable with the key, where that is not kept where the deployment is."""
 
 
 def scored(place: Place, observed: Observed, data: Path, more: str = "") -> str:
@@ -42,7 +45,8 @@ def scored(place: Place, observed: Observed, data: Path, more: str = "") -> str:
             f"{observed.deployment}: {ready.said}; opdeploy diff {where} tells what is not as it was made, and deploy "
             "mends it"
         )
-    server = Server(place, observed.front, place.api_key(observed.deployment))
+    key = place.api_key(observed.deployment)
+    server = Server(place, observed.front, key)
     kind = _IMAGES.get(data.suffix.lower().removeprefix("."))
     media = f"image/{kind}" if kind else "application/json"
     try:
@@ -52,9 +56,20 @@ def scored(place: Place, observed: Observed, data: Path, more: str = "") -> str:
         raise OpdeployError(
             f"{observed.endpoint}: got no answer: {error or type(error).__name__}; see opdeploy status {where}"
         ) from None
+    if reply.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise OpdeployError(f"{observed.deployment}: {_refused(key)}")
     if reply.status != HTTPStatus.OK:
         raise OpdeployError(f"{observed.endpoint}{route}: {reply}; see what it takes at {observed.endpoint}/")
     return reply.body.decode("utf-8", "replace")
+
+
+def _refused(key: str | None) -> str:
+    """Say why a server takes no request that has a key, or none, and what to do."""
+    if key is None:
+        return f"asks for an API key, and none is known here; set {_KEY} to it"
+    if key == os.environ.get(_KEY):
+        return f"{_KEY} is not its API key; set it to the one that was shown, or that its Key Vault has"
+    return f"the API key that is kept for it is not the one that it takes; set {_KEY} to that, and deploy again"
 
 
 def _read(data: Path) -> bytes:

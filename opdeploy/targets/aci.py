@@ -22,11 +22,13 @@ from opdeploy.targets.azure.target import (
     forgotten,
     is_keyed,
     kept_as,
+    keys,
     old,
     rekeyed,
     returned,
     running,
     version_of,
+    worked,
 )
 from opdeploy.targets.base import Reach
 from opdeploy.targets.engine.steps import clear_here
@@ -109,8 +111,7 @@ class Aci(AzureTarget):
         yield from taken
         yield steps.check_endpoint(KIND, name, number, auth=wanted.keyed)
         if taken or not (is_current and is_proven):  # what went wrong before it was ready again is of no interest
-            before = observed.current.number if observed.current else None
-            yield steps.proven(name, number, before)
+            yield steps.proven(name, number, worked(observed))
         yield from forgotten(observed, old(observed, number, wanted.keep), wanted.image)
         if version is None and observed.versions:
             yield clear_here(name, wanted.image)
@@ -137,6 +138,7 @@ class Aci(AzureTarget):
     def back(self, observed: Observed, to: int, undone: Plan | None = None) -> Iterator[Step]:
         """Yield the steps that make a kept version current again, after a plan that failed or on demand."""
         yield from _left(observed)
+        yield from keys(observed, to, undone)
         yield from self._taken_over(observed, kept_as(observed, KIND, to), to, _READY_S)
         yield steps.check_endpoint(KIND, observed.deployment, to, auth=is_keyed(observed, to))
         yield from returned(observed, to, undone)

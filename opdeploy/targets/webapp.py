@@ -20,11 +20,13 @@ from opdeploy.targets.azure.target import (
     forgotten,
     is_keyed,
     kept_as,
+    keys,
     old,
     rekeyed,
     returned,
     running,
     version_of,
+    worked,
 )
 from opdeploy.targets.azure.web import NEXT, PLAN, SITE, SLOT
 from opdeploy.targets.base import Reach
@@ -87,8 +89,7 @@ class WebApp(AzureTarget):
         yield from _taken_over(observed, site, number, wanted.ready_s, why=None if is_tried else why)
         yield steps.check_endpoint(SITE, name, number, auth=wanted.keyed)
         if not (version and version.current and is_kept):
-            before = observed.current.number if observed.current else None
-            yield steps.proven(name, number, before)
+            yield steps.proven(name, number, worked(observed))
         gone = old(observed, number, wanted.keep)
         if is_tried and observed.current and observed.current.number in gone:  # it went there by the swap
             made: dict[str, Any] = {"id": web.slot(site).id}
@@ -104,6 +105,7 @@ class WebApp(AzureTarget):
             undone is None and web.is_tried(web.size_of(observed.facts) or "B", None)
         )
         why = None if is_tried else ""
+        yield from keys(observed, to, undone)
         yield from _taken_over(observed, kept_as(observed, SITE, to), to, _READY_S, why=why)
         yield steps.check_endpoint(SITE, name, to, auth=is_keyed(observed, to))
         tried = observed.of(SLOT, NEXT) if failed(undone, to) else None  # it has what failed, now if not before

@@ -166,7 +166,8 @@ def steps() -> Iterator[Callable[[Progress], None]]:
         if progress.seconds is None:
             _LIVE.show(line, counts=progress.step.action == "check")
         else:
-            say(f"{line}: {'failed after ' if progress.failed else ''}{progress.seconds:.1f} s")
+            how = "interrupted after " if progress.interrupted else "failed after " if progress.failed else ""
+            say(f"{line}: {how}{progress.seconds:.1f} s")
 
     try:
         yield watch

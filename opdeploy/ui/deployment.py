@@ -26,10 +26,13 @@ _DEEPEST = 1
 """Dots in the names of properties that are shown; `diff` looks at all."""
 
 
-def show_done(console: Console, after: Observed, checks: Checks | None, more: str = "") -> None:
+def show_done(
+    console: Console, after: Observed, checks: Checks | None, more: str = "", *, has_key: bool = False
+) -> None:
     """Print where a deployment is reached, how to ask it, where its logs are, and how to remove it.
 
-    `more` is what a command needs beside its name and target to find it.
+    `more` is what a command needs beside its name and target to find it; `has_key` tells whether the environment has
+    its API key already.
     """
     current = after.current
     name = after.deployment
@@ -44,8 +47,8 @@ def show_done(console: Console, after: Observed, checks: Checks | None, more: st
         lines.append(f"  reach it: {after.tunnel.command}")
     if checks and checks.example and reached:
         lines.append(f"  try it:  {curl(reached, checks.example)}")
-        if checks.example.keyed:
-            lines.append("  key:     export OPDEPLOY_API_KEY=..., the key that was shown when it was made")
+        if checks.example.keyed and not has_key:
+            lines.append(f"  key:     export OPDEPLOY_API_KEY={_key(after)}")
     lines += [
         f"  logs:    opdeploy logs {name} --target {after.target}{more}",
         f"  remove:  opdeploy remove {name} --target {after.target}{more}",
@@ -54,10 +57,20 @@ def show_done(console: Console, after: Observed, checks: Checks | None, more: st
         console.print(line, markup=False, soft_wrap=True)
 
 
+def _key(after: Observed) -> str:
+    """Return where a client finds the API key: what reads it from the Key Vault, where one has it."""
+    told = after.facts.get("key")
+    vault = told.get("vault") if isinstance(told, dict) else None
+    if not (isinstance(told, dict) and vault):
+        return "..., the key that was shown when it was made"
+    name = str(vault).removeprefix("https://").partition(".")[0]
+    return f'"$(az keyvault secret show --vault-name {name} --name {told["secret"]} --query value -o tsv)"'
+
+
 def show_status(console: Console, observed: Observed, ready: Readiness) -> None:
     """Print how a deployment stands."""
     current = observed.current
-    which = f"version {current.number}" if current else "no version answers"
+    which = f"version {current.number}{'' if current.proven else ', unproven'}" if current else "no version answers"
     at = f" at {observed.endpoint}" if observed.endpoint else ""
     on = f"{observed.target} in {observed.group}" if observed.group else observed.target
     says = "ready" if ready.is_ready else "NOT READY"
@@ -73,28 +86,36 @@ def show_status(console: Console, observed: Observed, ready: Readiness) -> None:
     if observed.lock:
         over = ", and was interrupted: the next command goes on" if gone(observed.lock) else ""
         console.print(f"  {printable(at_work(observed.lock) + over)}", markup=False)
-    console.print()
-    show_versions(console, observed)
-    console.print()
-    table = new_table("what", "name", "state", "as it is")
-    for found in observed.found:
-        if found.shown:
-            name = "" if found.about and _NOBODYS.fullmatch(found.name) else found.name
-            _add(table, found.kind, name, str(found.properties.get("state") or ""), _about(found))
-    show_table(console, table)
+    if observed.versions:
+        console.print()
+        show_versions(console, observed)
+    if observed.found:
+        console.print()
+        _show_found(console, observed)
     if observed.events:
         console.print("\nwhat went wrong of late:")
     for event in observed.events:
         console.print(f"  {printable(event)}", markup=False, soft_wrap=True)
 
 
+def _show_found(console: Console, observed: Observed) -> None:
+    table = new_table("what", "name", "state", "as it is")
+    for found in observed.found:
+        if found.shown:
+            name = "" if found.about and _NOBODYS.fullmatch(found.name) else found.name
+            _add(table, found.kind, name, str(found.properties.get("state") or ""), _about(found))
+    show_table(console, table)
+
+
 def show_versions(console: Console, observed: Observed) -> None:
     """Print the versions that are kept, the newest first."""
     table = new_table("version", "", "state", "made", "by", "artefact", "image", right=("version",))
     for version in reversed(observed.versions):
-        mark = "current" if version.current else "" if version.proven else "unproven"
+        mark = "unproven" if not version.proven else "current" if version.current else ""
+        is_begun = version.proven or version.state != "stopped"  # of any other nothing may have been started
         made = version.at.astimezone().strftime("%Y-%m-%d %H:%M")
-        row = (str(version.number), mark, version.state, made, version.by, version.artefact[:12], version.image)
+        state = version.state if is_begun else "not running"
+        row = (str(version.number), mark, state, made, version.by, version.artefact[:12], version.image)
         _add(table, *row, style="bold" if version.current else "")
     show_table(console, table)
 

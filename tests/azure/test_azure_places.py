@@ -24,7 +24,8 @@ from opdeploy.targets.azure.compare import KEYS, ref
 from opdeploy.targets.azure.names import Where
 from opdeploy.targets.azure.record import NAME, TARGET, Kept, Made, Record
 from opdeploy.targets.azure.record import VERSION as VERSION_TAG
-from opdeploy.targets.azure.shared import ACR_PULL
+from opdeploy.targets.azure.shared import ACR_PULL, Resource
+from opdeploy.targets.azure.steps import put
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -179,6 +180,38 @@ def test_a_lock_that_is_not_taken_is_not_left(monkeypatch: pytest.MonkeyPatch) -
     assert arm.there == {}
     assert Notes(arm).take(AT, LOCK).process == LOCK.process
     assert [*arm.there] == [AT.lock]
+
+
+@pytest.mark.parametrize("when", ["group", "lock"])
+def test_a_group_is_not_left_by_who_is_interrupted(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither while it is made for the lock, nor while the lock is taken."""
+    monkeypatch.setattr(notes, "_SETTLED_S", 0)
+
+    class Interrupted(Cloud):
+        def settled(self, resource: str) -> dict[str, Any] | None:
+            return self.find(resource)
+
+        def put(self, resource: str, body: Mapping[str, Any]) -> None:
+            super().put(resource, body)
+            if (resource == AT.group_id) == (when == "group"):
+                raise KeyboardInterrupt
+
+    arm = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        at_place(arm).lock("net", LOCK)
+    assert arm.there == {}
+
+
+def test_a_group_that_was_made_for_the_lock_is_simply_there() -> None:
+    """Whoever ended before it was noted: it is as it is, whether there is a record by now or not."""
+    arm = Cloud((AT.group_id, OWN))
+    for record in (None, Record(deployment="net", target="aci")):
+        there = seen.resources(arm, AT, "aci", record)
+        (found,) = seen.observed(AT, "aci", record, there, Groups(arm)).found
+        body = {"location": "westeurope", "tags": OWN}
+        assert [*put(Resource("resource group", AT.group_id, body), found)] == []
+        (step,) = put(Resource("resource group", AT.group_id, {**body, "tags": {**OWN, "team": "a"}}), found)
+        assert [change.property for change in step.changes] == ["tags.team"]
 
 
 class Inside:

@@ -168,6 +168,32 @@ def test_an_unchanged_deployment_is_made_again_for_its_key_alone(
     assert calls(plan) == steps
     changes = [change.property for step in plan.steps for change in step.changes]
     assert changes == (["key of clients"] if "azure.put" in steps else [])
+    assert {change.after for step in plan.steps for change in step.changes} <= {"replaced"}
+
+
+KNOWN = {"vault": VAULT, "secret": SECRET.name, "known": True, "fits": False}
+"""What is known of the key of a deployment whose record has a vault, where the environment has another key."""
+
+
+@pytest.mark.parametrize(("kept", "steps"), [(False, ["azure.keep_key", "azure.put"]), (True, ["azure.put"])])
+def test_the_vault_of_the_record_counts_where_none_is_named(*, kept: bool, steps: list[str]) -> None:
+    """Another key goes there in the plan that gives it to the server, of a rollback too; the vault keeps no old one."""
+    want = wanted()
+    there = deployed(want, {**KNOWN, "kept": kept}, SECRET)
+    plans = (to_deploy(TARGET, want, there, ()), to_roll_back(TARGET, there, 1))
+    assert [calls(plan) for plan in plans] == [steps, steps]
+    args = [step.args for plan in plans for step in plan.steps if step.call == "azure.keep_key"]
+    assert [(item["vault"], "before" in item) for item in args] == [(VAULT, False)] * len(args)
+
+
+def test_a_rollback_writes_to_no_vault_that_is_not_read() -> None:
+    """Nor does a return from a version that failed, nor one to a version that asks for no key."""
+    unread = {key: value for key, value in KNOWN.items() if key != "kept"}
+    for want, key in ((wanted(), unread), (wanted(keyed=False), {**KNOWN, "kept": False})):
+        assert "azure.keep_key" not in calls(to_roll_back(TARGET, deployed(want, key, SECRET), 1))
+    there = deployed(wanted(), {**KNOWN, "kept": False}, SECRET)
+    failed = to_deploy(TARGET, wanted(), there, ())
+    assert "azure.keep_key" not in {step.call for step in TARGET.back(there, 1, failed)}
 
 
 def test_what_asks_for_no_key_has_none_kept() -> None:
@@ -258,6 +284,30 @@ def test_a_rollback_needs_the_key_that_is_asked_for(*, keyed: bool, key: str | N
         return
     with pytest.raises(InputError, match="set OPDEPLOY_API_KEY to the one that was shown"):
         require_key(plan, Knowing(key))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("proven", "registry", "builds"), [(True, True, False), (False, True, True), (True, False, True)]
+)
+def test_an_image_that_a_version_has_is_not_built_again(*, proven: bool, registry: bool, builds: bool) -> None:
+    """Where that worked, and so the image is known to be there; a registry that is gone took it along."""
+    there = deployed(on_aci({}), {"known": True, "fits": True})
+    (version,) = there.versions
+    found = tuple(item for item in there.found if registry or item.kind != "container registry")
+    versions = (version.model_copy(update={"proven": proven}),)
+    plan = to_deploy(TARGET, on_aci({"cpus": 2.0}), there.model_copy(update={"found": found, "versions": versions}), ())
+    assert plan.version == 2
+    assert ("image.build" in calls(plan)) == builds
+
+
+@pytest.mark.parametrize(("proven", "before"), [(True, 1), (False, None)])
+def test_a_version_that_never_worked_is_not_what_another_replaces(*, proven: bool, before: int | None) -> None:
+    """Though its group is there, as where a command was interrupted that waited for it."""
+    there = deployed(on_aci({}), {"known": True, "fits": True})
+    versions = tuple(item.model_copy(update={"proven": proven}) for item in there.versions)
+    plan = to_deploy(TARGET, on_aci({"cpus": 2.0}), there.model_copy(update={"versions": versions}), ())
+    (change,) = (change for step in plan.steps if step.call == "azure.prove" for change in step.changes)
+    assert (change.before, change.after) == (before, 2)
 
 
 @pytest.mark.parametrize(

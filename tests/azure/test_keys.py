@@ -81,10 +81,12 @@ def test_another_key_takes_the_place_of_the_one_before(project: Clouded) -> None
     assert shown
     done = project.deploy()
     assert done.code == 0, done.err
-    assert "it takes the place of that, and clients need it" in done.err
+    assert "OPDEPLOY_API_KEY differs from the server's key and replaces it; clients need the new one" in done.err
+    assert "key: " not in done.out  # whoever has set it, has it
     assert not project.takes(shown)
     assert project.takes(NEW)
     assert project.since(project.deploy) == []
+    assert "version 1 answers already" in project.run("rollback", "--to", "1", "--yes").err
 
 
 def test_a_rollback_to_what_answers_gives_it_the_new_key(project: Clouded) -> None:
@@ -117,11 +119,13 @@ def test_a_vault_keeps_the_key(project: Clouded, vault: Vault) -> None:
     assert len(key) >= 32
     assert key not in done.err + done.out
     assert "API key:" not in done.err
+    assert f'"$(az keyvault secret show --vault-name keys --name {secret(project)} --query value' in done.out
     assert vault.secrets[secret(project)]["tags"]["opdeploy-name"] == "net"
     assert {"name": "OPDEPLOY_API_KEYS", "secureValue": key} in running(project)
     assert project.since(project.deploy) == []
     removed = project.run("remove", "--yes")
     assert removed.code == 0, removed.err
+    assert "net is gone from aci, resource group models: nothing of it is left there" in removed.err
     assert vault.secrets == {}
     assert project.left() == []
     again = project.deploy()  # the name of a secret that was deleted is taken until it is recovered
@@ -151,6 +155,14 @@ def test_a_key_of_the_environment_is_kept_in_the_vault(project: Clouded, vault: 
     project.key = NEW
     done = project.deploy()
     assert done.code == 0, done.err
+    assert vault.secrets[secret(project)]["value"] == NEW
+    project.workload()  # names no vault any more: the record knows it
+    project.key = "a-third-key-of-the-owner"
+    assert project.deploy().code == 0
+    assert vault.secrets[secret(project)]["value"] == project.key
+    assert project.takes(project.key)
+    project.key = NEW
+    assert project.run("rollback", "--to", "1", "--yes").code == 0
     assert vault.secrets[secret(project)]["value"] == NEW
     project.key = None
     assert project.since(project.deploy) == []

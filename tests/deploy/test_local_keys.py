@@ -86,7 +86,7 @@ def test_a_rollback_tells_who_reaches_the_version(*, has_front: bool) -> None:
         del engine.containers[base(NAME)]
     notes = to_roll_back(TARGET, engine.observe(), 1).notes
     assert [note.partition(":")[0] for note in notes] == ["it is reached over plain HTTP", "it asks for no API key"]
-    assert to_roll_back(TARGET, engine.observe(), 2).notes[1:] == ("it asks for an API key",)
+    assert to_roll_back(TARGET, engine.observe(), 2).notes[1:] == ("clients need an API key",)
     engine, _ = _updated(CLOSED, CLOSED, None)
     assert to_roll_back(TARGET, engine.observe(), 1).notes == ()
 

@@ -21,7 +21,7 @@ ANYWHERE = "0.0.0.0"  # noqa: S104  that is what is tried
 TODAY = date(2026, 11, 25)
 
 
-UNFINISHED = "goes on with what was interrupted (deploy, 2026-11-25 08:00 UTC, at: start version 2)"
+UNFINISHED = "continues the deployment that was interrupted at 2026-11-25 08:00 UTC, at the step: start version 2"
 
 
 def facts(**changed: object) -> Facts:
@@ -55,6 +55,10 @@ def test_nothing_is_said_where_nothing_need_be() -> None:
         ({"useless": ("--port", "--set aci.cpus")}, "local has no use for --port, --set aci.cpus"),
         ({"synthetic": True}, "its golden answers are to inputs drawn at random"),
         ({"unfinished": Unfinished("deploy", 2, "2026-11-25T08:00:01.234+00:00", "start version 2")}, UNFINISHED),
+        (
+            {"unfinished": Unfinished("remove", None, "2026-11-25T08:00:01.234+00:00", None)},
+            "a removal was interrupted at 2026-11-25 08:00 UTC: this takes its place",
+        ),
         ({"busy": "ann is at work on it", "unfinished": Unfinished("deploy", 2, "", None)}, "ann is at work on it"),
         ({"workload": {"lifetime": "2h"}}, "lives for 2h: nothing removes it then by itself; remove it with: opdeploy"),
         (
@@ -89,9 +93,16 @@ def test_the_gravest_comes_first() -> None:
     assert [note.split()[0:3] for note in found] == [
         ["local", "is", "not"],
         ["it", "is", "reached"],
-        ["it", "asks", "for"],
+        ["clients", "need", "an"],
         ["its", "golden", "answers"],
     ]
+
+
+@pytest.mark.parametrize(("shows", "more"), [(True, ", which is made, and shown once"), (False, "")])
+def test_a_key_is_said_to_be_shown_where_it_is(*, shows: bool, more: str) -> None:
+    """Where one is known, or a Key Vault has it, none is."""
+    (_, note) = notes(facts(wanted=wanted(host=ANYWHERE, keyed=True), shows_key=shows))
+    assert note == f"clients need an API key{more}"
 
 
 def test_plain_http_has_to_be_allowed() -> None:

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from opdeploy.deploy.journal import Journal
-from opdeploy.deploy.operate import perform, require
+from opdeploy.deploy.operate import perform, require, unfinished
 from opdeploy.deploy.planning import to_deploy, to_remove, to_roll_back
+from opdeploy.deployment import Lock, Observed
 from opdeploy.errors import DifferenceError, InputError, NotFoundError, OpdeployError, StaleError, TransientError
 from opdeploy.plan import Plan, Secret, Step
-from tests.deploy.imagined import NAME, wanted
+from tests.deploy.imagined import AT, NAME, wanted
 from tests.deploy.remembered import Place, Remembered, thing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from pydantic import JsonValue
+
     from opdeploy.deploy.operate import Work
-    from opdeploy.deployment import Observed, State
+    from opdeploy.deployment import State
 
 TARGET = Remembered()
 
@@ -264,6 +267,92 @@ def test_an_interrupted_removal_says_what_is_left(work: Callable[..., Work]) -> 
     assert place.log[-1] == "say: m was interrupted: some of it is left; the same command goes on"
 
 
+class Unlocked(Place):
+    """Where whoever takes the lock is interrupted."""
+
+    def lock(self, deployment: str, lock: Lock) -> Lock:  # noqa: ARG002 - as it is called
+        """Be interrupted."""
+        raise KeyboardInterrupt
+
+
+REMOVES = "and opdeploy remove m --target remembered --set azure.cloud=x removes what there is of it"
+INTERRUPTED: dict[str, tuple[tuple[int, ...], str, str]] = {
+    "while it makes one beside another": ((1,), "make 2", "version 1 answers as before; the same command goes on"),
+    "while requests move to it": ((1,), "point to 2", "version 1 answers, or 2; the same command goes on"),
+    "while the same one is mended": ((1, 2), "point to 2", "version 2 may not answer; the same command goes on"),
+    "while the first is made": ((), "make 1", f"it may not answer; the same command goes on, {REMOVES}"),
+    "before anything is made": ((1,), "", "nothing of it was changed; the same command goes on"),
+    "before anything is there": ((), "", f"nothing of it was changed; the same command goes on, {REMOVES}"),
+}
+
+
+@pytest.mark.parametrize("case", INTERRUPTED)
+def test_an_interrupt_is_told_by_what_was_begun(work: Callable[..., Work], case: str) -> None:
+    """Which version answers, and what to do: to remove all of it is said only where no version works."""
+    there, at, said = INTERRUPTED[case]
+    place = (Place if at else Unlocked)(*there, current=max(there, default=None))
+    place.failures[at] = KeyboardInterrupt()
+    doing = work(place)
+    doing.more = " --set azure.cloud=x"
+    with pytest.raises(KeyboardInterrupt):
+        perform(deployed(place, 2), doing)
+    assert place.log[-1] == f"say: m was interrupted: {said}"
+
+
+def test_an_interrupted_removal_that_did_nothing_says_so(work: Callable[..., Work]) -> None:
+    """As where the lock was being taken."""
+    place = Unlocked(1, current=1)
+    with pytest.raises(KeyboardInterrupt):
+        perform(to_remove(TARGET, observed(place)), work(place))
+    assert place.log == ["say: m was interrupted: nothing of it was removed; the same command goes on"]
+
+
+class Unproven(Place):
+    """Where one version never worked."""
+
+    unproven = 2
+
+    def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:
+        """Return everything that is there."""
+        found = super().observe(target, deployment, pushed=pushed)
+        proven = (item.model_copy(update={"proven": item.number != self.unproven}) for item in found.versions)
+        return found.model_copy(update={"versions": tuple(proven)})
+
+
+@pytest.mark.parametrize(("versions", "before"), [((1, 2), 1), ((2,), 2)], ids=["another worked", "none worked"])
+def test_a_version_that_never_worked_is_returned_to_last(versions: tuple[int, ...], before: int) -> None:
+    """Though it has the requests, as where a command was interrupted that changed it in place."""
+    assert deployed(Unproven(*versions, current=2), 3).before == before
+
+
+def test_what_was_interrupted_first_is_told() -> None:
+    """That nothing works, and what to do; nothing is said where one version worked, or that is not known."""
+    said = "m: no version of it is known to work"
+    begun = observed(Unproven(2))
+    assert unfinished(begun, " -g x") == (
+        f"{said}, as after an interruption; run opdeploy deploy again, or opdeploy remove m --target remembered -g x"
+    )
+    held = Lock(owner="ann@desk", since=AT, doing="deploy of m", process="1")
+    assert str(unfinished(begun.model_copy(update={"lock": held}), "")).startswith(f"{said} yet: ann@desk is at work")
+    for known in (observed(Unproven(1, 2)), begun.model_copy(update={"unreached": "no way to it"})):
+        assert unfinished(known, "") is None
+
+
+@pytest.mark.parametrize(
+    ("group", "facts", "said"),
+    [
+        ("g", {"group": {"own": False}}, "on aci in the resource group g; see"),
+        ("g", {}, "on aci in the resource group g, which is not there either; see"),
+        ("opdeploy-m-aci", {}, "on aci; see"),
+    ],
+    ids=["not there", "no group", "in no group"],
+)
+def test_a_group_that_was_named_is_told(group: str, facts: dict[str, JsonValue], said: str) -> None:
+    """And that there is none of that name."""
+    with pytest.raises(NotFoundError, match=f"^m: no such deployment {said} opdeploy list"):
+        require(Observed(target="aci", deployment="m", group=group, facts=facts))
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143)], ids=repr)
 def test_an_interruption_undoes_nothing(work: Callable[..., Work], tmp_path: Path, error: BaseException) -> None:
     """The lock is given back, the journal says that it has not ended, and the same command goes on.
@@ -274,10 +363,7 @@ def test_an_interruption_undoes_nothing(work: Callable[..., Work], tmp_path: Pat
     place.failures["point to 2"] = error
     with pytest.raises(type(error)):
         perform(deployed(place, 2), work(place))
-    left = (
-        "say: m was interrupted: version 1 answers, or version 2; the same command goes on, and opdeploy remove m "
-        "--target remembered removes all of it"
-    )
+    left = "say: m was interrupted: version 1 answers, or 2; the same command goes on"
     assert (place.log, place.held, ends(tmp_path)) == (["make 2", "point to 2", left], None, ["deploy"])
     assert Journal(tmp_path, "remembered", NAME).unfinished()
     place.failures.clear()

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from opdeploy.deploy.checks import Readiness, readiness
+from opdeploy.deploy.checks import Checks, Readiness, readiness
+from opdeploy.deploy.example import Example
 from opdeploy.deployment import Found, Observed, Version
 from opdeploy.plan import Plan, Step
-from opdeploy.ui.deployment import show_drift, show_list, show_status, show_versions
+from opdeploy.ui.deployment import show_done, show_drift, show_list, show_status, show_versions
 from opdeploy.ui.plan import show_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pydantic import JsonValue
 
 WORDS = "[/foo] [link=http://a.example]x \x1b[31m"
 SHOWN = "[/foo] [link=http://a.example]x  [31m"
@@ -37,6 +40,7 @@ FOUND = Found(kind="container", name=WORDS, properties={"image": WORDS, "port": 
 OBSERVED = Observed(
     target="local", deployment="m", versions=(VERSION,), found=(FOUND,), endpoint=ENDPOINT, events=(f"Pod m: {WORDS}",)
 )
+UNPROVEN = OBSERVED.model_copy(update={"versions": (VERSION.model_copy(update={"proven": False}),)})
 VIEWS: dict[str, Callable[[Console], None]] = {
     "status": lambda console: show_status(console, OBSERVED, Readiness(is_ready=True, said="ready")),
     "not ready": lambda console: show_status(console, OBSERVED, Readiness(is_ready=False, said=WORDS)),
@@ -111,3 +115,56 @@ def test_long_lines_of_a_plan_go_on_where_they_began() -> None:
     show_plan(Console(file=written, width=40, force_terminal=False), plan)
     text = written.getvalue()
     assert f"  + build the image\n    {'x' * 30} in\n    the registry\n" in text
+
+
+def written(view: Callable[[Console], None]) -> str:
+    """Return what a view prints, with single blanks."""
+    file = io.StringIO()
+    view(Console(file=file, width=400, force_terminal=False))
+    return " ".join(file.getvalue().split())
+
+
+@pytest.mark.parametrize(("state", "shown"), [("running", "1 unproven running"), ("stopped", "1 unproven not running")])
+def test_a_version_that_never_worked_is_not_called_current(state: str, shown: str) -> None:
+    """Nor is it said to have stopped what may never have been started."""
+    (version,) = UNPROVEN.versions
+    there = UNPROVEN.model_copy(update={"versions": (version.model_copy(update={"state": state}),)})
+    assert shown in written(lambda console: show_versions(console, there))
+    said = written(lambda console: show_status(console, there, Readiness(is_ready=False, said="")))
+    assert "m on local: version 1, unproven at" in said
+
+
+def test_there_are_no_empty_tables() -> None:
+    """Of what was interrupted before anything was made, there is one line."""
+    there = Observed(target="aci", deployment="m", group="g")
+    said = written(lambda console: show_status(console, there, Readiness(is_ready=False, said="has no endpoint")))
+    assert said == "m on aci in g: no version answers: NOT READY has no endpoint"
+
+
+VAULT: dict[str, JsonValue] = {"key": {"vault": "https://team.vault.azure.net", "secret": "opdeploy-m-1"}}
+READS = '"$(az keyvault secret show --vault-name team --name opdeploy-m-1 --query value -o tsv)"'
+
+
+@pytest.mark.parametrize(
+    ("facts", "has_key", "keyed", "said"),
+    [
+        ({}, False, True, "key: export OPDEPLOY_API_KEY=..., the key that was shown when it was made"),
+        (VAULT, False, True, f"key: export OPDEPLOY_API_KEY={READS} logs:"),
+        ({}, True, True, None),
+        (VAULT, False, False, None),
+    ],
+    ids=["shown", "in a vault", "in the environment", "none"],
+)
+def test_clients_are_told_where_the_key_is(
+    facts: dict[str, JsonValue],
+    *,
+    has_key: bool,
+    keyed: bool,
+    said: str | None,
+) -> None:
+    """In the Key Vault where one has it; nothing is said where it is in the environment, or none is asked for."""
+    checks = Checks(None, lambda: None, None)  # type: ignore[arg-type]
+    checks.example = Example("/score", "{}", keyed)
+    there = OBSERVED.model_copy(update={"facts": facts})
+    text = written(lambda console: show_done(console, there, checks, has_key=has_key))
+    assert (said in text) if said else ("key: " not in text)

@@ -22,8 +22,10 @@ with ui.steps() as watch, ui.progress("build") as build:
     watch(Progress(1, 2, step, 1.0))
     watch(Progress(2, 2, check, None))
     time.sleep(0.3)
+    watch(Progress(2, 2, check, 2.0, interrupted=True))
 ui.error("no room")
 """
+DONE = ["[1/2] start it: 1.0 s", "[2/2] wait for it: interrupted after 2.0 s"]
 
 
 def test_talk_takes_the_place_of_the_line() -> None:
@@ -34,7 +36,7 @@ def test_talk_takes_the_place_of_the_line() -> None:
     os.close(theirs)
     os.close(ours)
     seen = [line.rpartition("\r\x1b[K")[2] for line in text.split("\r\n")]
-    assert seen == ["a word", "[1/2] start it: 1.0 s", "error: no room", ""]
+    assert seen == ["a word", *DONE, "error: no room", ""]
     assert "[1/2] start it …\r" in text
     assert "[2/2] wait for it … 0 s" in text
     assert "start it … 0 s" not in text
@@ -43,4 +45,4 @@ def test_talk_takes_the_place_of_the_line() -> None:
 def test_elsewhere_only_what_stays_is_written() -> None:
     """A log has whole lines."""
     done = subprocess.run([sys.executable, "-c", SAYS], check=True, capture_output=True)
-    assert done.stderr.decode() == "a word\n[1/2] start it: 1.0 s\nerror: no room\n"
+    assert done.stderr.decode().splitlines() == ["a word", *DONE, "error: no room"]

@@ -46,6 +46,11 @@ class Keys:
         self._given = given
         self._read: dict[tuple[str, str], Kept | None] = {}
 
+    @property
+    def source(self) -> str:
+        """What the key that is known comes from, in words."""
+        return "OPDEPLOY_API_KEY" if self._given else "the API key in the Key Vault"
+
     def find(self, at: Where, *vaults: str | None) -> str | None:
         """Return the key: of the environment, else of the first vault that has it, else of what runs."""
         found = (self._kept(at, vault) for vault in vaults if vault)
@@ -54,15 +59,18 @@ class Keys:
     def observed(self, at: Where, seen: Observed, record: Record | None, vault: str | None, *, shows: bool) -> Observed:
         """Return a deployment with its secret, and with what is known of its key.
 
-        `known` tells whether it is, `missing` whether that is needed, `fits` whether the endpoint takes it, `kept`
-        whether the vault has it; `why` says why that was not read. Where it `shows` the endpoint no key, which is for
-        plans alone, it is not known whether that fits.
+        `vault` is that which is named, else that of the record, and `secret` the name of the key there. `known` tells
+        whether it is, `missing` whether that is needed, `fits` whether the endpoint takes it, `kept` whether the vault
+        has it; `why` says why that was not read. Where it `shows` the endpoint no key, which is for plans alone, it is
+        not known whether that fits.
         """
-        facts: dict[str, JsonValue] = {"vault": vault}
+        recorded = record.vault if record else None
+        to = vault or recorded
+        facts: dict[str, JsonValue] = {"vault": to, "secret": secret_name(at, self._target)}
         key, secret = self._given, None
         try:
-            key = self.find(at, vault, record.vault if record else None)
-            facts["kept"] = bool(vault and key and (kept := self._kept(at, vault)) and kept.value == key)
+            key = self.find(at, vault, recorded)
+            facts["kept"] = bool(to and key and (kept := self._kept(at, to)) and kept.value == key)
             secret = self._secret(at, vault, record)
         except (RefusedError, TransientError) as error:  # a vault that is gone has no name any more
             facts["why"] = str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -249,7 +250,7 @@ class Place:
         """Yield what may not be enough, or is not there."""
         yield from (item.text for item in self._found(wanted) if not item.stops)
         if self._key().get("fits") is False and self._key().get("known"):
-            yield "the API key is not the one that it asks for now: it takes the place of that, and clients need it"
+            yield f"{self._keys.source} differs from the server's key and replaces it; clients need the new one"
         if not wanted.settings.azure.owner:
             yield "it has no owner: say with --set azure.owner=NAME whom to ask before somebody removes it"
 
@@ -305,13 +306,16 @@ class Place:
         at = self.where(deployment)
         if held := self._notes.held(at):
             return held
-        if self._notes.in_group:
-            self._make_group(at)
         try:
+            if self._notes.in_group:
+                self._make_group(at)
             return self._notes.take(at, lock)
-        except OpdeployError:
-            if self._has_made == at.group_id and self._is_empty(at):
-                self._arm.delete(at.group_id)
+        except BaseException:
+            with suppress(OpdeployError):
+                held = self._notes.held(at)
+                is_ours = held is None or held.process == lock.process
+                if self._has_made == at.group_id and is_ours and self._is_empty(at):
+                    self._arm.delete(at.group_id)
             raise
 
     def unlock(self, deployment: str, lock: Lock) -> None:
@@ -329,8 +333,8 @@ class Place:
     def _make_group(self, at: Where) -> None:
         if self._arm.settled(at.group_id) is None:
             own = tags(self._whole, at.deployment, self._target)
+            self._has_made = at.group_id  # before it is: whoever is interrupted meanwhile removes it again
             self._arm.put(at.group_id, {"location": at.location, "tags": own})
-            self._has_made = at.group_id
 
     def _is_empty(self, at: Where) -> bool:
         """Tell whether nothing was made in a group but what keeps the lock."""

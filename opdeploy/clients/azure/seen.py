@@ -130,6 +130,8 @@ def _one(item: dict[str, Any], record: Record | None, runs: Runs) -> Found:
     kind = kind_of(item["id"])
     name = kind.name if kind else GROUP.name
     body = as_made(item, record) if record else None
+    if body is None and name == GROUP.name:  # made for the lock of a command that ended before it noted it
+        body = {key: item[key] for key in ("location", "tags") if key in item}
     properties: dict[str, JsonValue] = told(body, item) if body else {}
     wanted = {path: value for path, value in flat(body).items() if path in properties}
     tags = item.get("tags") or {}

@@ -42,7 +42,7 @@ class _Within(Kubernetes):
 
     def images(self, wanted: Wanted, observed: Observed) -> Iterator[Step]:
         """Yield the steps that build the image and bring it to its registry, or have that build it."""
-        yield from image(wanted, registry(wanted, observed.facts), observed.facts)
+        yield from image(wanted, registry(wanted, observed.facts), observed)
 
 
 _WITHIN = _Within()

@@ -35,7 +35,7 @@ def put(resource: Resource, found: Found | None, title: str = "", *, rekeyed: bo
     found = None if found and found.properties.get("state") == GOING else found
     differ = changes(resource.body, found)
     if rekeyed and found and secrets(dict(resource.body)):
-        differ = (*differ, Change(property="key of clients", before="another", after="the one that is known here"))
+        differ = (*differ, Change(property="key of clients", before="as it was", after="replaced"))
     if found and not differ:
         return
     action: Action = "change" if found else "create"

@@ -68,7 +68,7 @@ class AzureTarget(ABC):
         yield from _key(wanted, observed, target)
         yield from _put(needed, observed, is_group=False)
         if version:
-            yield from image(wanted, registry(wanted, facts), facts)
+            yield from image(wanted, registry(wanted, facts), observed)
 
     def asks(self, before: Before) -> Iterator[Question | Said]:  # noqa: ARG002 - of subclasses
         """Yield what is asked of Azure before anything is made, beside what is asked for every platform."""
@@ -140,7 +140,7 @@ def returned(observed: Observed, to: int, undone: Plan | None, freed: Iterable[S
     """
     current = observed.current
     if undone or not (current and current.number == to):
-        yield steps.proven(observed.deployment, to, current.number if current else None)
+        yield steps.proven(observed.deployment, to, worked(observed))
     yield from freed
     yield from forgotten(observed, failed(undone, to))
 
@@ -170,10 +170,15 @@ def kept_as(observed: Observed, kind: str, number: int) -> Resource:
     return Resource(kind, made["id"], made["body"])
 
 
+def worked(observed: Observed) -> int | None:
+    """Return the number of the version that has the requests; None where none has, or that never worked."""
+    current = observed.current
+    return current.number if current and current.proven else None
+
+
 def rekeyed(observed: Observed) -> bool:
     """Tell whether what has the requests asks for another API key than the one that is known."""
-    key = observed.facts.get("key")
-    return isinstance(key, dict) and key.get("fits") is False
+    return _told(observed).get("fits") is False
 
 
 def is_keyed(observed: Observed, number: int) -> bool:
@@ -210,21 +215,42 @@ def _put(needed: list[Resource], observed: Observed, *, is_group: bool) -> Itera
 
 
 def _key(wanted: Wanted, observed: Observed, target: str) -> Iterator[Step]:
-    """Yield the steps after which the Key Vault that is named has the API key, and the one before has it no more."""
-    vault = wanted.settings.azure.key_vault
+    """Yield the steps after which the Key Vault has the API key, and the one before has it no more.
+
+    It is the vault that is named, else the one that the record knows: what asks for a key, and where that is kept, are
+    of one mind.
+    """
+    told = _told(observed)
+    vault = wanted.settings.azure.key_vault or told.get("vault")
     if not (vault and wanted.keyed):
         return
-    told = observed.facts.get("key")
-    is_kept = isinstance(told, dict) and told.get("kept") is True
     before = [item for item in observed.found if item.kind == SECRET and item.made["vault"] != vault]
-    if before or not is_kept:
+    if before or told.get("kept") is not True:
         name = secret_name(where(wanted.settings, observed.deployment), target)
-        title = f"keep the API key in {vault}, as {name}"
-        args: dict[str, JsonValue] = {"vault": vault, "name": name}
-        if before:
-            args["before"] = before[0].made["vault"]
-        yield steps.act((SECRET, name), "azure.keep_key", title, args, action="create")
+        yield _kept_in(str(vault), name, before=before[0].made["vault"] if before else None)
     yield from map(_dropped, before)
+
+
+def keys(observed: Observed, to: int, undone: Plan | None) -> Iterator[Step]:
+    """Yield the step after which the Key Vault has the API key that a version is rolled back with.
+
+    In a return from what failed it has the key: what failed was made with it, if anything was.
+    """
+    told = _told(observed)
+    if undone is None and told.get("vault") and told.get("kept") is False and is_keyed(observed, to):
+        yield _kept_in(str(told["vault"]), str(told["secret"]))
+
+
+def _told(observed: Observed) -> Mapping[str, JsonValue]:
+    """Return what is known of the API key."""
+    found = observed.facts.get("key")
+    return found if isinstance(found, dict) else {}
+
+
+def _kept_in(vault: str, name: str, *, before: JsonValue = None) -> Step:
+    args: dict[str, JsonValue] = {"vault": vault, "name": name, **({"before": before} if before else {})}
+    title = f"keep the API key in {vault}, as {name}"
+    return steps.act((SECRET, name), "azure.keep_key", title, args, action="create")
 
 
 def _dropped(secret: Found) -> Step:
@@ -234,10 +260,14 @@ def _dropped(secret: Found) -> Step:
     return steps.act((SECRET, secret.name), "azure.drop_key", title, args, action="delete", timeout_s=steps.GONE_S)
 
 
-def image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue]) -> Iterator[Step]:
-    """Yield the steps that build the image and bring it to its registry."""
+def image(wanted: Wanted, at: Registry, observed: Observed) -> Iterator[Step]:
+    """Yield the steps that build the image and bring it to its registry, unless a version that worked has it there."""
     name = wanted.image
-    if facts.get("builds") == "registry":
+    registries = [item for item in observed.found if item.kind == "container registry"]
+    is_there = not at.is_own or any(item.properties.get("state") != steps.GOING for item in registries)
+    if is_there and any(item.proven and item.image == name for item in observed.versions):
+        return
+    if observed.facts.get("builds") == "registry":
         title = f"build the image {name.partition('/')[2]} in {at.server}"
         args: dict[str, JsonValue] = {"name": name, "registry": at.id, "platform": wanted.platform}
         yield steps.act(("image", name), "azure.build", title, args, action="create", timeout_s=steps.BUILT_S)

@@ -14,7 +14,17 @@ from opdeploy.targets.azure import steps as azure
 from opdeploy.targets.azure.compare import flat
 from opdeploy.targets.azure.names import of_version, where
 from opdeploy.targets.azure.shared import Resource, shared
-from opdeploy.targets.azure.target import AzureTarget, forgotten, is_keyed, kept_as, old, rekeyed, returned, version_of
+from opdeploy.targets.azure.target import (
+    AzureTarget,
+    forgotten,
+    is_keyed,
+    kept_as,
+    old,
+    rekeyed,
+    returned,
+    version_of,
+    worked,
+)
 from opdeploy.targets.base import Reach
 from opdeploy.targets.container_apps import environments, steps
 from opdeploy.targets.container_apps.bodies import (
@@ -96,7 +106,7 @@ class ContainerApps(AzureTarget):
         yield from _taken_over(observed, app, number, wanted.ready_s)
         yield azure.check_endpoint(APP, name, number, auth=wanted.keyed, settles_s=_SETTLES_S)
         if not (version and version.current and is_proven and made_by == _made_by(observed, version)):
-            yield azure.proven(name, number, observed.current.number if observed.current else None)
+            yield azure.proven(name, number, worked(observed))
         yield from _deactivated(observed, app.id, made_by, strangers=True)
         yield from forgotten(observed, old(observed, number, wanted.keep), wanted.image)
         if version is None and observed.versions:
