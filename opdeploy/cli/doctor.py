@@ -19,7 +19,6 @@ from opdeploy.cli.deploy_options import (
     WorkloadOption,
 )
 from opdeploy.cli.options import require_alive
-from opdeploy.cli.places import located
 from opdeploy.cli.settings import Chosen, InAzure, name_of, settings, target_of
 
 
@@ -41,6 +40,7 @@ def doctor(
     """
     from opdeploy import ui
     from opdeploy.deploy.doctor import examined
+    from opdeploy.deploy.prepare import located
     from opdeploy.errors import OpdeployError
     from opdeploy.ui.doctor import show_findings
 
@@ -57,7 +57,7 @@ def doctor(
     profile, _ = target_of(found._replace(deploy=found.deploy.model_copy(update={"target": name})))
     require_alive(profile)
     deployment = name_of(found, None, profile) if found.workload else None
-    findings = examined(located(found), deployment, found.state)
+    findings = examined(located(found.deploy, found.workload), deployment, found.state)
     if output == "json":
         ui.deliver(json.dumps([asdict(item) for item in findings], indent=2))
     else:

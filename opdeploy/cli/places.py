@@ -131,9 +131,10 @@ def _made(found: Settings, making: Making | None) -> Iterator[There]:
     from opdeploy.clients.docker.images import silent
     from opdeploy.clients.docker.maker import Maker
     from opdeploy.deploy.locking import owner
+    from opdeploy.deploy.prepare import located
     from opdeploy.targets.azure.sizes import is_arm
 
-    deploy = located(found)
+    deploy = located(found.deploy, found.workload)
     with ExitStack() as stack:
         here = cache(lambda: stack.enter_context(docker.connected()))
         session = stack.enter_context(azure.connected(deploy.azure.cloud, deploy.azure.subscription))
@@ -189,15 +190,6 @@ def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
         yield There(cluster, clients)
 
 
-def located(found: Settings) -> Deploy:
-    """Return the settings of a deployment in Azure, in the workload's region where they name none."""
-    deploy = found.deploy
-    if deploy.azure.location or not (found.workload and found.workload.region):
-        return deploy
-    chosen = deploy.azure.model_copy(update={"location": found.workload.region})
-    return deploy.model_copy(update={"azure": chosen})
-
-
 @contextmanager
 def _azure(found: Settings, making: Making | None) -> Iterator[There]:
     """Give a subscription of Azure; images are built by the engine that answers here, else by the registry."""
@@ -240,8 +232,9 @@ def _subscription(
     from opdeploy.clients import azure, docker
     from opdeploy.clients.docker.copies import Spare
     from opdeploy.clients.docker.maker import Maker
+    from opdeploy.deploy.prepare import located
 
-    deploy = located(found)
+    deploy = located(found.deploy, found.workload)
     with ExitStack() as stack:
         session = stack.enter_context(azure.connected(deploy.azure.cloud, deploy.azure.subscription))
         arm = azure.Arm(session)

@@ -105,7 +105,7 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
         wanted = wanted.model_copy(update={"bundle": bundle, "image": f"{wanted.image}:{bundle[:_TAG]}"})
         made = {f"{IMAGE}{path}": content for path, content in files.items()}
         if asked.profile.id in CLUSTER:
-            own = _cluster_files(wanted, asked, package, _file_image(wanted, asked))
+            own = _cluster_files(wanted, asked, package, _file_image(wanted))
             if wanted.settings.kubernetes.namespace:  # which may be others' too
                 own.pop(NAMESPACE)
             wanted = wanted.model_copy(update={"manifests": _manifests(wanted, asked, package)})
@@ -140,6 +140,7 @@ def _cluster_files(wanted: Wanted, asked: Asked, package: Package, name: str) ->
             "group": quote(at.group),
             "location": quote(at.location or "REGION"),
             "cluster": aks.called(aks.id_of(wanted.settings, wanted.deployment)),
+            **_stored(wanted),
         }
     return {path: text for path, text in render(TEMPLATES, context).items() if isinstance(text, bytes) and text.strip()}
 
@@ -148,9 +149,7 @@ def _azure_files(wanted: Wanted, asked: Asked) -> dict[str, bytes | Path]:
     """Return the files of a platform of Azure: a template of its resources, and how to deploy it."""
     target = targets.find(asked.profile.id)
     assert isinstance(target, AzureTarget)  # noqa: S101 - for mypy
-    image = f"{_image(wanted.settings, wanted.deployment.lower())}:{wanted.bundle[:_TAG]}"
-    wanted = wanted.model_copy(update={"image": image})
-    source = registry(wanted, {})
+    wanted = wanted.model_copy(update={"image": _file_image(wanted)})
     context = {
         "workload": asked.workload.name,
         "platform": asked.profile.id,
@@ -158,13 +157,21 @@ def _azure_files(wanted: Wanted, asked: Asked) -> dict[str, bytes | Path]:
         "location": quote(wanted.settings.azure.location or "REGION"),
         "image": quote(wanted.image),
         "architecture": wanted.platform,
-        "repository": quote(wanted.image.partition("/")[2]),
-        "own_registry": source.is_own,
-        "registry_name": quote(source.server.partition(".")[0]),
         "registry_sku": wanted.settings.azure.registry_sku or "Basic",
         "keyed": wanted.keyed,
+        **_stored(wanted),
     }
     return {**render("azure", context), "template.json": _template(target.resources(wanted))}
+
+
+def _stored(wanted: Wanted) -> dict[str, object]:
+    """Return what files say of the registry that the image comes from."""
+    source = registry(wanted, {})
+    return {
+        "own_registry": source.is_own,
+        "registry_name": quote(source.server.partition(".")[0]),
+        "repository": quote(_file_image(wanted).partition("/")[2]),
+    }
 
 
 def _template(resources: Iterable[Resource]) -> bytes:
@@ -188,7 +195,10 @@ def _wanted(package: Package, asked: Asked) -> Wanted:
         aks.check(settings, datetime.now(UTC).date())
     rule = targets.find(asked.profile.id, settings=settings).rule
     name = deployment_name(settings, asked.workload.name, asked.profile, rule)
-    if asked.profile.id in AZURE or aks.in_azure(settings):
+    is_stored = asked.profile.id in AZURE or aks.in_azure(settings)
+    if is_stored or settings.makes_machine:
+        settings = located(settings, asked.workload)
+    if is_stored:
         settings = completed(settings, name)
     public, tls = exposure(settings)
     return Wanted(
@@ -209,6 +219,14 @@ def _wanted(package: Package, asked: Asked) -> Wanted:
     )
 
 
+def located(settings: Deploy, workload: Workload | None) -> Deploy:
+    """Return the settings of a deployment in Azure, in the workload's region where they name none."""
+    if settings.azure.location or not (workload and workload.region):
+        return settings
+    chosen = settings.azure.model_copy(update={"location": workload.region})
+    return settings.model_copy(update={"azure": chosen})
+
+
 def _image(settings: Deploy, name: str) -> str:
     return f"{settings.registry.rstrip('/')}/{name}" if settings.registry else name
 
@@ -226,9 +244,9 @@ def _hash(content: bytes | Path, known: Mapping[Path, str]) -> str:
     return known.get(content) or sha256(content)
 
 
-def _file_image(wanted: Wanted, asked: Asked) -> str:
+def _file_image(wanted: Wanted) -> str:
     """Return the name of the image in files: not a deployment's, which would take it for its own, and remove it."""
-    return f"{_image(asked.settings, wanted.deployment.lower())}:{wanted.bundle[:_TAG]}"
+    return f"{_image(wanted.settings, wanted.deployment.lower())}:{wanted.bundle[:_TAG]}"
 
 
 def exposure(settings: Deploy) -> tuple[bool, bool]:
@@ -254,7 +272,7 @@ def _context(wanted: Wanted, asked: Asked) -> dict[str, object]:
     return {
         "name": wanted.deployment,
         "workload": asked.workload.name,
-        "image": _file_image(wanted, asked),
+        "image": _file_image(wanted),
         "platform": wanted.platform,
         "inside": wanted.port,
         "listen": _in_url(listen),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -63,6 +64,40 @@ def test_files_of_a_plan_are_written(clouded: Callable[..., Clouded]) -> None:
     assert second == f"wrote net.bicep; deploy it with: az deployment group create -g models -f net.bicep; {asks}"
     assert '"apiKey"' in (project.folder / "net.json").read_text()
     assert "param apiKey string" in (project.folder / "net.bicep").read_text()
+
+
+def rendered(project: Clouded, **more: object) -> tuple[str, list[dict[str, Any]]]:
+    """Return the README and the resources of the template that are written of a workload without a location."""
+    project.workload(azure={"location": None})
+    file = project.folder / "workload.yaml"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **more}))
+    done = project.run("render", "-d", "files")
+    assert done.code == 0, done.err
+    files = project.folder / "files"
+    return (files / "README.md").read_text(), json.loads((files / "template.json").read_text())["resources"]
+
+
+@pytest.mark.parametrize("target", ["aci", "webapp", "container-apps", "vm", "aks-cpu"])
+@pytest.mark.parametrize("region", ["northeurope", None])
+def test_files_are_of_the_region_of_the_workload(
+    clouded: Callable[..., Clouded], target: str, region: str | None
+) -> None:
+    """Else of that of the group, which the README says how to make."""
+    said, made = rendered(clouded(target), region=region)
+    assert {item["location"] for item in made if "location" in item} == {region or "[resourceGroup().location]"}
+    assert f"az group create --name models --location {region or 'REGION'}\n" in said
+
+
+def test_files_of_a_cluster_have_the_image_built_where_it_is_pulled_from(clouded: Callable[..., Clouded]) -> None:
+    """In the registry that the template makes; the manifest names it there."""
+    project = clouded("aks-cpu")
+    said, made = rendered(project)
+    (registry,) = (item["name"] for item in made if item["type"] == "Microsoft.ContainerRegistry/registries")
+    pods = (project.folder / "files" / "manifests" / "30-deployment.yaml").read_text()
+    (image,) = (item for item in pods.split('"') if item.startswith(registry))
+    assert image.startswith(f"{registry}.azurecr.io/net:")
+    assert f"az acr build --registry {registry} --image {image.partition('/')[2]} image\n" in said
+    assert "docker push" not in said
 
 
 def test_what_is_rendered_has_no_secret_in_a_command(clouded: Callable[..., Clouded]) -> None:
