@@ -40,7 +40,6 @@ def doctor(
     """
     from opdeploy import ui
     from opdeploy.deploy.doctor import examined
-    from opdeploy.deploy.prepare import located
     from opdeploy.errors import OpdeployError
     from opdeploy.ui.doctor import show_findings
 
@@ -57,12 +56,12 @@ def doctor(
     profile, _ = target_of(found._replace(deploy=found.deploy.model_copy(update={"target": name})))
     require_alive(profile)
     deployment = name_of(found, None, profile) if found.workload else None
-    findings = examined(located(found.deploy, found.workload), deployment, found.state)
+    findings = examined(found.deploy, deployment, found.state, found.workload)
     if output == "json":
         ui.deliver(json.dumps([asdict(item) for item in findings], indent=2))
     else:
         ui.tables(lambda console: show_findings(console, name, findings))
-    wrong = [item for item in findings if item.state == "missing"]
+    wrong = [item for item in findings if item.state == "problem"]
     if wrong:
         problems = "1 problem" if len(wrong) == 1 else f"{len(wrong)} problems"
         raise OpdeployError(f"{problems} found; the lines above say what to do")

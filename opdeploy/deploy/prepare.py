@@ -23,7 +23,7 @@ from opdeploy.targets.azure.names import completed, where
 from opdeploy.targets.azure.shared import registry
 from opdeploy.targets.azure.target import AzureTarget
 from opdeploy.targets.azure.template import template
-from opdeploy.targets.base import Wanted, is_beyond, is_public, reached
+from opdeploy.targets.base import Measured, Wanted, is_beyond, is_public, reached
 from opdeploy.targets.container_apps.bodies import TARGET as CONTAINER_APPS
 from opdeploy.targets.container_apps.sizes import SIZES
 from opdeploy.targets.engine.names import repository
@@ -97,7 +97,7 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
     Raises InputError for what is no artefact, or for a name that the platform cannot have.
     """
     with opened(artefact) as package:
-        wanted = _wanted(package, asked)
+        wanted = _wanted(package.digest, asked)
         labels = {**asked.image.labels, image.BUILT_FOR: wanted.deployment, image.TARGET: asked.profile.id}
         settings = asked.image.model_copy(update={"labels": labels})
         files = image.bundle(package, settings)
@@ -105,10 +105,10 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
         wanted = wanted.model_copy(update={"bundle": bundle, "image": f"{wanted.image}:{bundle[:_TAG]}"})
         made = {f"{IMAGE}{path}": content for path, content in files.items()}
         if asked.profile.id in CLUSTER:
-            own = _cluster_files(wanted, asked, package, _file_image(wanted))
+            own = _cluster_files(wanted, asked, measured(package), _file_image(wanted))
             if wanted.settings.kubernetes.namespace:  # which may be others' too
                 own.pop(NAMESPACE)
-            wanted = wanted.model_copy(update={"manifests": _manifests(wanted, asked, package)})
+            wanted = wanted.model_copy(update={"manifests": _manifests(wanted, asked, measured(package))})
             if aks.in_azure(wanted.settings):
                 own["template.json"] = _template(aks.MANAGED.resources(wanted))
         elif asked.profile.id in AZURE:
@@ -121,6 +121,15 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
         yield Prepared(wanted, settings, made, package)
 
 
+def imagined(asked: Asked) -> Wanted:
+    """Return what a deployment would be of a model that is not looked at: of it, nothing is known."""
+    wanted = _wanted("", asked)
+    wanted = wanted.model_copy(update={"image": f"{wanted.image}:none"})
+    if asked.profile.id not in CLUSTER:
+        return wanted
+    return wanted.model_copy(update={"manifests": _manifests(wanted, asked, Measured())})
+
+
 def require_unchanged(package: Package) -> None:
     """Raise StaleError where an artefact is not the one any more that was read, so that nothing else is built of it.
 
@@ -131,9 +140,9 @@ def require_unchanged(package: Package) -> None:
             raise StaleError(f"{package.folder}: the model has changed since the plan was made; run the command again")
 
 
-def _cluster_files(wanted: Wanted, asked: Asked, package: Package, name: str) -> dict[str, bytes | Path]:
+def _cluster_files(wanted: Wanted, asked: Asked, known: Measured, name: str) -> dict[str, bytes | Path]:
     """Return the files of a cluster, without those of which nothing is left; `name` is that of the image."""
-    context = values(wanted, asked.workload.name, asked.workload.stage, name, measured(package))
+    context = values(wanted, asked.workload.name, asked.workload.stage, name, known)
     if aks.in_azure(wanted.settings):
         at = where(wanted.settings, wanted.deployment)
         context |= {
@@ -179,16 +188,16 @@ def _template(resources: Iterable[Resource]) -> bytes:
     return f"{json.dumps(template(resources), indent=2)}\n".encode()
 
 
-def _manifests(wanted: Wanted, asked: Asked, package: Package) -> tuple[dict[str, Any], ...]:
+def _manifests(wanted: Wanted, asked: Asked, known: Measured) -> tuple[dict[str, Any], ...]:
     """Return what a cluster is told, as data, in the order of the files."""
     import yaml
 
-    files = _cluster_files(wanted, asked, package, wanted.image)
+    files = _cluster_files(wanted, asked, known, wanted.image)
     found = (text for path, text in sorted(files.items()) if path.endswith(".yaml") and isinstance(text, bytes))
     return tuple(yaml.safe_load(text) for text in found)
 
 
-def _wanted(package: Package, asked: Asked) -> Wanted:
+def _wanted(artefact: str, asked: Asked) -> Wanted:
     settings = asked.settings.model_copy(update={"target": asked.profile.id})
     if asked.profile.id in CLUSTER:
         check(settings.kubernetes)
@@ -204,7 +213,7 @@ def _wanted(package: Package, asked: Asked) -> Wanted:
     return Wanted(
         deployment=name,
         settings=settings,
-        artefact=package.digest,
+        artefact=artefact,
         bundle="",
         image=_image(settings, repository(name)),
         platform=asked.image.platform,

@@ -29,18 +29,27 @@ if TYPE_CHECKING:
 
 APPS: Any = targets.find("container-apps")
 SITES: Any = targets.find("webapp")
+REGIONS = [{"name": "westeurope"}, {"name": "eastus"}]
 READER = [{"actions": ["*/read"]}]
+
+
+def all_of(target: Asking, want: Wanted, observed: Observed) -> list[Question | Said]:
+    """Return the questions of a plan, those of a region which there is, too, and what is known without asking."""
+    found: list[Question | Said] = []
+    for item in to_ask(target, want, where(want.settings, want.deployment), observed):
+        is_region = isinstance(item, Question) and item.about == "which regions there are"
+        found += item.judge(REGIONS) if isinstance(item, Question) and is_region else [item]
+    return found
 
 
 def asked(target: Asking, want: Wanted, observed: Observed) -> list[Question]:
     """Return the questions of a plan."""
-    found = to_ask(target, want, where(want.settings, want.deployment), observed)
-    return [item for item in found if isinstance(item, Question)]
+    return [item for item in all_of(target, want, observed) if isinstance(item, Question)]
 
 
 def problems(target: Asking, want: Wanted, observed: Observed, answers: Mapping[str, Any]) -> list[str]:
     """Return what keeps a plan from being carried out; of the questions, some are answered, by what they are about."""
-    found = [*to_ask(target, want, where(want.settings, want.deployment), observed)]
+    found = all_of(target, want, observed)
     told = [item for item in found if isinstance(item, Said)]
     for item in found:
         if isinstance(item, Question) and item.about in answers:
