@@ -59,6 +59,21 @@ def test_a_rollback_needs_no_model(project: Clouded, tmp_path: Path) -> None:
     assert any(item.path.endswith("/oauth2/exchange") for item in project.arm.seen)
 
 
+def test_an_image_is_built_once_for_all_versions_that_have_it(project: Clouded) -> None:
+    """And once more where somebody removed it from the registry: what is asked tells."""
+    builds: list[int] = []
+    for cpus in (1.0, 0.5, 0.4):
+        if cpus == 0.4:
+            for name, _ in project.arm.images.found():
+                project.arm.images.remove(name)
+        project.workload(aci={"cpus": cpus})
+        made = project.since(lambda: project.deploy().code)
+        builds.append(sum(item.path.partition("?")[0].endswith("/scheduleRun") for item in made))
+    assert builds == [1, 0, 1]
+    assert set(project.versions()) == {2, 3}
+    assert len(images(project)) == 1
+
+
 def test_images_go_with_the_versions_that_had_them(project: Clouded) -> None:
     """Of three versions two are kept, and their images."""
     for seed in (0, 1, 2):
