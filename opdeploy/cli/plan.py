@@ -93,10 +93,16 @@ def plan(
         bool, typer.Option("--calls", help="Show every request that changes something in Azure, and its az command.")
     ] = False,
     arm: Annotated[
-        Path | None, typer.Option("--arm", metavar="FILE", help="Write the resources in Azure there, as a template.")
+        Path | None,
+        typer.Option(
+            "--arm", metavar="FILE", help="Write the resources in Azure there, as a template; - is standard output."
+        ),
     ] = None,
     bicep: Annotated[
-        Path | None, typer.Option("--bicep", metavar="FILE", help="Write the resources in Azure there, as Bicep.")
+        Path | None,
+        typer.Option(
+            "--bicep", metavar="FILE", help="Write the resources in Azure there, as Bicep; - is standard output."
+        ),
     ] = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 6 where something would change.")
@@ -145,7 +151,7 @@ def plan(
     written.check_plan(made)
     if out:
         ui.deliver(made.model_dump_json(indent=2), out)
-    if not (calls and output == "json"):
+    if not (written.is_alone or (calls and output == "json")):
         show(made, output)
     written.deliver(made, ready.wanted, observed, output)
     if out:
