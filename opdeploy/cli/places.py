@@ -169,8 +169,8 @@ def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
     if not chosen.context:
         raise InputError(
             "deploy.kubernetes.context: names no cluster; name a context of the kubeconfig with --set "
-            "kubernetes.context=NAME (see: kubectl config get-contexts), or a cluster of Azure with --set "
-            "aks.cluster=NAME, or have one made in a resource group with --resource-group NAME, which costs money"
+            "kubernetes.context=NAME (see: kubectl config get-contexts), or say where in Azure it is, or is to be "
+            "made, which costs money: --set aks.cluster=NAME, --resource-group NAME, or --subscription NAME"
         )
     with ExitStack() as stack:
         api = stack.enter_context(kubernetes.connected(chosen.context))

@@ -219,6 +219,25 @@ def test_the_subnet_of_a_machine_is_asked_for(case: str) -> None:
     assert problems(MADE, machine(subnet=SUBNET), observed, answers) == ([] if case == "there" else gone)
 
 
+@pytest.mark.parametrize(
+    ("gpu", "memory_gb", "cpus", "size"),
+    [
+        (False, 1.0, None, "Standard_D2as_v5"),
+        (False, 7.5, None, "Standard_D4as_v5"),
+        (False, 1.0, 6, "Standard_D8as_v5"),
+        (False, 900.0, None, "Standard_D96as_v5"),
+        (True, 1.0, None, "Standard_NC4as_T4_v3"),
+        (True, 40.0, None, "Standard_NC8as_T4_v3"),
+    ],
+)
+def test_a_size_is_proposed_that_has_what_is_needed(gpu: bool, memory_gb: float, cpus: int | None, size: str) -> None:  # noqa: FBT001
+    """A GPU where it computes on one, memory also for the system, and processors."""
+    observed = Observed(target="vm", deployment=NAME, facts=FACTS)
+    want = machine(gpu, size=None, cpus=cpus).model_copy(update={"memory_gb": memory_gb})
+    (said,) = problems(MADE, want, observed, {})
+    assert said == f"deploy.vm.size: names no size of a machine; name one: --set vm.size={size}"
+
+
 MOVED = (
     "location is westeurope and cannot become eastus; say --location westeurope, or remove it first, or deploy it "
     "under another --name"

@@ -95,3 +95,4 @@ def test_a_machine_that_is_not_named_is_told() -> None:
     (missing,) = (item for item in found if item.state == "problem")
     assert (missing.what, missing.said) == ("machine", "deploy.vm.host: no machine is named")
     assert missing.todo.startswith("name one that SSH reaches with --set vm.host=")
+    assert "where in Azure it is, or is to be made, which costs money: --resource-group NAME" in missing.todo
