@@ -71,7 +71,8 @@ class Cloud(Arm):
 def at_place(arm: Arm, key: str | None = None) -> Place:
     """Return a place which has looked at the deployment."""
     deploy = Deploy.model_validate({"target": "aci", "azure": {"resource_group": "models"}})
-    images: Any = SimpleNamespace(builds_here=False, push=None, build=None, remove=None)
+    there = {"me.azurecr.io/net:1": True, "me.azurecr.io/net:2": False}
+    images: Any = SimpleNamespace(builds_here=False, push=None, build=None, remove=None, has=there.get)
     found = Place(arm, deploy, "aci", images, key=key)
     found.where("net")
     return found
@@ -228,6 +229,22 @@ def test_of_two_locks_both_are_held_or_none(fails: str, monkeypatch: pytest.Monk
     else:
         found.unlock("net", LOCK)
     assert AT.lock not in arm.there
+
+
+# Images
+
+
+def test_a_registry_is_asked_for_the_images_of_versions() -> None:
+    """One that does not tell says nothing; the deployment's own is not asked once it is gone, with what it had."""
+    place = at_place(Cloud())
+    own = f"{place.at.registry.rpartition('/')[2]}.azurecr.io/net:1"
+    kept = Version(**VERSION.model_dump(exclude={"keyed", "body"}), state="stopped", current=False)
+    names = ["me.azurecr.io/net:1", "me.azurecr.io/net:2", "ghcr.io/me/net:1", own]
+    versions = tuple(kept.model_copy(update={"image": name}) for name in names)
+    found = Observed(target="aci", deployment="net", versions=versions)
+    told = {names[0]: True, names[1]: False}
+    assert place.stored(found, None) == {"images": {**told, own: False}}
+    assert place.stored(found, {"id": "r"}) == {"images": told}
 
 
 # API keys

@@ -123,6 +123,32 @@ def test_an_image_that_cannot_be_removed_is_removed_by_the_next_deployment(proje
     assert images(project) == of_versions(project)
 
 
+@pytest.mark.parametrize(("status", "has"), [(200, True), (404, False), (401, None), (None, None)])
+def test_a_registry_tells_whether_it_has_an_image(
+    status: int | None,
+    has: bool | None,  # noqa: FBT001 - what it tells
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where it lets nobody look, or does not answer, nothing is known; one that is none of Azure's is not asked."""
+    asked: list[str] = []
+
+    def request(_method: str, url: str, **_more: Any) -> requests.Response:  # noqa: ANN401 - what requests takes
+        asked.append(url)
+        if status is None:
+            raise requests.ConnectionError
+        told = requests.Response()
+        told.status_code = 200 if "/oauth2/" in url else status
+        told.raw = io.BytesIO(b'{"refresh_token": "r", "access_token": "a"}')
+        return told
+
+    monkeypatch.setattr(requests, "request", request)
+    session: Any = SimpleNamespace(cloud=clouds.cloud("AzureCloud"), token=lambda _audience: "t")
+    found = Images(session)
+    assert found.has("ghcr.io/user/net:1") is None
+    assert asked == []
+    assert found.has("me.azurecr.io/net:1") is has
+
+
 ASKS = 'Bearer realm="https://ghcr.example/token",service="ghcr.example",scope="repository:user/image:pull"'
 
 

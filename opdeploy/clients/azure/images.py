@@ -56,7 +56,7 @@ class Images:
             return None
         try:
             headers = {**self._may(server, repository, "pull"), "Accept": _MANIFESTS}
-            with answer("HEAD", f"https://{server}/v2/{repository}/manifests/{tag}", headers=headers):
+            with answer("GET", f"https://{server}/v2/{repository}/manifests/{tag}", headers=headers):
                 return True
         except RefusedError as error:
             return False if error.status == HTTPStatus.NOT_FOUND else None
