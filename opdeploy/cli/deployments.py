@@ -94,6 +94,7 @@ def logs(
 
     from opdeploy.deploy.operate import unfinished
     from opdeploy.errors import NotFoundError
+    from opdeploy.targets.azure.target import VERSION
 
     with _there(
         Chosen.there(target, resource_group, subscription, cloud, state, more),
@@ -106,6 +107,11 @@ def logs(
             which = "no version is current" if version is None else f"version {version} is not kept"
             why = unfinished(observed, chosen.options) if version is None else None
             raise NotFoundError(why or f"{observed.deployment}: {which}; there are: {kept}")
+        if observed.of(VERSION, found.resource):
+            raise NotFoundError(
+                f"{observed.deployment}: version {found.number} does not run, and its log is gone with what ran it; "
+                f"opdeploy rollback --to {found.number} has it run again"
+            )
         lines = there.follow(found.resource, tail) if follow else there.logs(found.resource, tail)
         try:
             for line in lines:

@@ -19,7 +19,6 @@ from opdeploy.cli.deploy_options import (
     WorkloadOption,
 )
 from opdeploy.cli.options import require_alive
-from opdeploy.cli.places import located
 from opdeploy.cli.settings import Chosen, InAzure, name_of, settings, target_of
 
 
@@ -57,12 +56,12 @@ def doctor(
     profile, _ = target_of(found._replace(deploy=found.deploy.model_copy(update={"target": name})))
     require_alive(profile)
     deployment = name_of(found, None, profile) if found.workload else None
-    findings = examined(located(found), deployment, found.state)
+    findings = examined(found.deploy, deployment, found.state, found.workload)
     if output == "json":
         ui.deliver(json.dumps([asdict(item) for item in findings], indent=2))
     else:
         ui.tables(lambda console: show_findings(console, name, findings))
-    wrong = [item for item in findings if item.state == "missing"]
+    wrong = [item for item in findings if item.state == "problem"]
     if wrong:
         problems = "1 problem" if len(wrong) == 1 else f"{len(wrong)} problems"
         raise OpdeployError(f"{problems} found; the lines above say what to do")

@@ -137,9 +137,10 @@ def _made(found: Settings, making: Making | None) -> Iterator[There]:
     from opdeploy.clients.docker.images import silent
     from opdeploy.clients.docker.maker import Maker
     from opdeploy.deploy.locking import owner
+    from opdeploy.deploy.prepare import located
     from opdeploy.targets.azure.sizes import is_arm
 
-    deploy = located(found)
+    deploy = located(found.deploy, found.workload)
     with ExitStack() as stack:
         here = _engine(stack, _BY_MACHINE)
         session = stack.enter_context(azure.connected(deploy.azure.cloud, deploy.azure.subscription))
@@ -173,8 +174,8 @@ def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
     if not chosen.context:
         raise InputError(
             "deploy.kubernetes.context: names no cluster; name a context of the kubeconfig with --set "
-            "kubernetes.context=NAME (see: kubectl config get-contexts), or a cluster of Azure with --set "
-            "aks.cluster=NAME, or have one made in a resource group with --resource-group NAME, which costs money"
+            "kubernetes.context=NAME (see: kubectl config get-contexts), or say where in Azure it is, or is to be "
+            "made, which costs money: --set aks.cluster=NAME, --resource-group NAME, or --subscription NAME"
         )
     with ExitStack() as stack:
         api = stack.enter_context(kubernetes.connected(chosen.context))
@@ -190,15 +191,6 @@ def _cluster(found: Settings, making: Making | None) -> Iterator[There]:
         engine = _engine(stack)
         copies = Spare(engine, found.deploy.target or "")
         yield There(cluster, {"kubernetes": cluster, "copy": copies, "image": Maker(engine, making)})
-
-
-def located(found: Settings) -> Deploy:
-    """Return the settings of a deployment in Azure, in the workload's region where they name none."""
-    deploy = found.deploy
-    if deploy.azure.location or not (found.workload and found.workload.region):
-        return deploy
-    chosen = deploy.azure.model_copy(update={"location": found.workload.region})
-    return deploy.model_copy(update={"azure": chosen})
 
 
 @contextmanager
@@ -243,8 +235,9 @@ def _subscription(
     from opdeploy.clients import azure
     from opdeploy.clients.docker.copies import Spare
     from opdeploy.clients.docker.maker import Maker
+    from opdeploy.deploy.prepare import located
 
-    deploy = located(found)
+    deploy = located(found.deploy, found.workload)
     with ExitStack() as stack:
         session = stack.enter_context(azure.connected(deploy.azure.cloud, deploy.azure.subscription))
         arm = azure.Arm(session)

@@ -97,10 +97,16 @@ def plan(
         bool, typer.Option("--calls", help="Show every request that changes something in Azure, and its az command.")
     ] = False,
     arm: Annotated[
-        Path | None, typer.Option("--arm", metavar="FILE", help="Write the resources in Azure there, as a template.")
+        Path | None,
+        typer.Option(
+            "--arm", metavar="FILE", help="Write the resources in Azure there, as a template; - is standard output."
+        ),
     ] = None,
     bicep: Annotated[
-        Path | None, typer.Option("--bicep", metavar="FILE", help="Write the resources in Azure there, as Bicep.")
+        Path | None,
+        typer.Option(
+            "--bicep", metavar="FILE", help="Write the resources in Azure there, as Bicep; - is standard output."
+        ),
     ] = None,
     detailed_exitcode: Annotated[
         bool,
@@ -159,7 +165,7 @@ def plan(
     written.check_plan(made)
     if out:
         ui.deliver(made.model_dump_json(indent=2), out)
-    if not (calls and output == "json"):
+    if not (written.is_alone or (calls and output == "json")):
         show(made, output)
     written.deliver(made, ready.wanted, observed, output)
     if out:

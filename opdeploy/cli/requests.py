@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from opdeploy.cli.deploying import PlanFormat
     from opdeploy.deployment import Observed
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from opdeploy.targets.azure.calls import Call
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.base import Wanted
+
+
+STDOUT = Path("-")
+_SSH_KEY, _API_KEY = "ssh-key", "api-key"
+"""Names of what the files take."""
 
 
 class Written(NamedTuple):
@@ -25,12 +30,20 @@ class Written(NamedTuple):
     bicep: Path | None
 
     def check(self) -> None:
-        """Raise InputError where there is no place to write to."""
+        """Raise InputError where there is no place to write to, or more than one thing would be on stdout."""
         from opdeploy import files
+        from opdeploy.errors import InputError
 
         for file in (self.arm, self.bicep):
-            if file:
+            if file and file != STDOUT:
                 files.check_place(file)
+        if self.is_alone and [self.calls, self.arm == STDOUT, self.bicep == STDOUT].count(True) > 1:
+            raise InputError("--calls, --arm, --bicep: only one of them is written to standard output; name a file")
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether a file is written to stdout, where nothing else is to be then."""
+        return STDOUT in {self.arm, self.bicep}
 
     def check_plan(self, made: Plan) -> None:
         """Raise InputError where a plan makes nothing through Azure Resource Manager."""
@@ -53,9 +66,9 @@ class Written(NamedTuple):
         if self.calls:
             _show([*calls(made, at, in_group=keeps_in_group(wanted.settings))], at, output)
         if self.arm or self.bicep:
-            self._write(made, at, observed)
+            self._write(made, wanted, at, observed)
 
-    def _write(self, made: Plan, at: Where, observed: Observed) -> None:
+    def _write(self, made: Plan, wanted: Wanted, at: Where, observed: Observed) -> None:
         from opdeploy import ui
         from opdeploy.targets.azure.bicep import bicep
         from opdeploy.targets.azure.compare import secrets
@@ -65,30 +78,44 @@ class Written(NamedTuple):
         inside, outside = apart(resources(made, observed), at.group_id)
         names = sorted({name for item in inside for name in secrets(item.body)})
         if self.arm:
-            _file(self.arm, json.dumps(template(inside), indent=2) + "\n", at, names)
+            ui.deliver(json.dumps(template(inside), indent=2), None if self.arm == STDOUT else self.arm)
         if self.bicep:
-            _file(self.bicep, bicep(inside), at, names)
+            ui.deliver(bicep(inside), None if self.bicep == STDOUT else self.bicep)
+        for line in self._how(made, wanted, at, names):
+            ui.say(line)
         for item in outside:
             ui.say(f"{item.kind} {item.id}: is no part of group {at.group}, and so not in the file; make it first")
 
+    def _how(self, made: Plan, wanted: Wanted, at: Where, secrets: list[str]) -> Iterator[str]:
+        """Yield how the files are deployed; `secrets` are the names of those that they take, and `az` asks for.
 
-def _file(file: Path, text: str, at: Where, names: Iterable[str]) -> None:
-    """Write a file, and say how it is deployed; `names` are those of the secrets that it takes, and `az` asks for.
+        As an argument of `az` a secret would be in the list of processes (Azure/azure-cli, command_modules/resource/
+        custom.py, `_prompt_for_parameters`, read 2026-11-26).
+        """
+        from shlex import quote
 
-    As an argument of `az` a secret would be in the list of processes (Azure/azure-cli, command_modules/resource/
-    custom.py, `_prompt_for_parameters`, read 2026-11-26).
-    """
-    from shlex import quote
+        from opdeploy.clients.azure.reached import USUAL
+        from opdeploy.deploy.prepare import AZURE, CLUSTER
+        from opdeploy.targets.azure.bicep import parameter
+        from opdeploy.targets.azure.by_hand import commands
 
-    from opdeploy import ui
-    from opdeploy.targets.azure.az import variable
-    from opdeploy.targets.azure.bicep import parameter
-
-    asked = "".join(f"; it asks for {parameter(name)}: the value of {variable(name)}" for name in names)
-    ui.deliver(text, file)
-    ui.say(
-        f"wrote {file}; deploy it with: az deployment group create -g {quote(at.group)} -f {quote(str(file))}{asked}"
-    )
+        files = [str(file) for file in (self.arm, self.bicep) if file and file != STDOUT]
+        runs_image = made.target in AZURE
+        found = [*commands(made, at, files[0] if files else "FILE", wanted.platform, with_image=runs_image)]
+        if _SSH_KEY in secrets:
+            named = wanted.settings.vm.identity_file
+            file = quote(str(Path(named).expanduser())) if named else USUAL
+            found[-1] += f' --parameters {parameter(_SSH_KEY)}="$(cat {file}.pub)"'
+        yield f"wrote {' and '.join(files)}; deploy it with:" if files else "deploy it with:"
+        yield from found
+        if any(line.endswith(" image") for line in found):
+            yield "the folder image is one of those that opdeploy render writes"
+        if _API_KEY in secrets:
+            yield f"az asks for {parameter(_API_KEY)}: one of 32 random characters, which clients show"
+        if made.target in CLUSTER:
+            yield "that makes the cluster alone, without pods: opdeploy render writes their manifests, and how to go on"
+        elif not runs_image:
+            yield "that makes the machine alone: opdeploy render writes what runs there, and how to go on"
 
 
 def _show(calls: list[Call], at: Where, output: PlanFormat) -> None:

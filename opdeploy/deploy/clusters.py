@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opdeploy.deploy import engines
-from opdeploy.deploy.finding import Finding, missing
+from opdeploy.deploy.finding import Finding, problem
 from opdeploy.deploy.locking import owner
 from opdeploy.errors import OpdeployError
-from opdeploy.targets.aks.choice import in_azure
 from opdeploy.targets.kubernetes.kinds import KINDS, METRICS
 
 if TYPE_CHECKING:
@@ -27,13 +26,9 @@ def cluster(deploy: Deploy, name: str | None) -> Iterator[Finding]:
     from opdeploy.clients import kubernetes
 
     context = deploy.kubernetes.context
-    if in_azure(deploy):
-        todo = "see what opdeploy plan says of it"
-        yield Finding("cluster", "note", "is one of Azure, where one is made that is not there", todo)
-        return
     if context is None:
         todo = "name one with --set kubernetes.context=NAME, or a resource group, in which one is made"
-        yield Finding("context", "missing", "names no cluster", todo)
+        yield Finding("context", "problem", "names no cluster", todo)
         return
     try:
         with kubernetes.connected(context) as api:
@@ -42,11 +37,11 @@ def cluster(deploy: Deploy, name: str | None) -> Iterator[Finding]:
             yield from _lacks(place)
             yield from _rights(place, name)
     except OpdeployError as error:
-        yield missing(f"cluster {context}", error)
+        yield problem(f"cluster {context}", error)
     yield from engines.builder()
     yield from engines.registry(deploy)
     if not deploy.registry:
-        yield Finding("registry", "missing", "is not named", "name what the cluster pulls from: deploy.registry")
+        yield Finding("registry", "problem", "is not named", "name what the cluster pulls from: deploy.registry")
 
 
 def _server(api: Api, context: str) -> Iterator[Finding]:
@@ -73,6 +68,6 @@ def _rights(place: kubernetes.Cluster, name: str | None) -> Iterator[Finding]:
     lacking = [*place.missing(kinds, name)]
     for said in lacking:
         what, _, todo = said.partition("; ")
-        yield Finding("rights", "missing", what, todo)
+        yield Finding("rights", "problem", what, todo)
     if not lacking:
         yield Finding("rights", "ok", f"all that a deployment needs in namespace {place.namespace(name)}")

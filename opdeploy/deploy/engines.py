@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy.clients.docker import ports
 from opdeploy.clients.docker.machine import HERE
-from opdeploy.deploy.finding import Finding, existing, missing
+from opdeploy.deploy.finding import Finding, existing, problem
 from opdeploy.deploy.locking import owner
 from opdeploy.errors import OpdeployError
 from opdeploy.targets.engine.names import base
@@ -41,7 +41,7 @@ def local(deploy: Deploy, name: str | None) -> Iterator[Finding]:
         with docker.connected() as engine:
             about, fronts = engine.about(), engine.host(owner()).fronts()
     except OpdeployError as error:
-        yield missing("Docker engine", error)
+        yield problem("Docker engine", error)
         return
     yield from _engine("Docker engine", about)
     yield from _program()
@@ -51,12 +51,8 @@ def local(deploy: Deploy, name: str | None) -> Iterator[Finding]:
 
 
 def vm(deploy: Deploy, name: str | None) -> Iterator[Finding]:
-    """Yield what is found of a machine that SSH reaches, and of its engine; of one that is to be made, what is here."""
+    """Yield what is found of a machine that SSH reaches, and of its engine."""
     from opdeploy.clients import ssh
-
-    if deploy.makes_machine:
-        yield from _to_make(deploy)
-        return
 
     with ExitStack() as stack:
         try:
@@ -64,7 +60,7 @@ def vm(deploy: Deploy, name: str | None) -> Iterator[Finding]:
             yield Finding("ssh program", "ok", ssh.version())
             connection = stack.enter_context(ssh.connected(to))
         except OpdeployError as error:
-            yield missing("machine", error)
+            yield problem("machine", error)
             return
         yield Finding(f"machine {to.shown}", "ok", "lets in, and its host key is the one that is known")
         yield from _there(deploy, name, connection)
@@ -73,7 +69,7 @@ def vm(deploy: Deploy, name: str | None) -> Iterator[Finding]:
     yield from registry(deploy)
 
 
-def _to_make(deploy: Deploy) -> Iterator[Finding]:
+def to_make(deploy: Deploy) -> Iterator[Finding]:
     """Yield what is found here of what a machine is made and reached with."""
     from opdeploy.clients import ssh
     from opdeploy.clients.azure.reached import public_key
@@ -82,7 +78,7 @@ def _to_make(deploy: Deploy) -> Iterator[Finding]:
         yield Finding("ssh program", "ok", ssh.version())
         yield Finding("public key", "ok", public_key(deploy.vm).partition(" ")[0])
     except OpdeployError as error:
-        yield missing("SSH", error)
+        yield problem("SSH", error)
     if deploy.vm.build != "there":
         yield from builder(", or build on the machine: --set vm.build=there")
     yield from registry(deploy)
@@ -96,7 +92,7 @@ def _there(deploy: Deploy, name: str | None, connection: Connection) -> Iterator
         with ssh.engine(connection) as engine:
             about, fronts = engine.about(), engine.host(owner(), machine).fronts()
     except OpdeployError as error:
-        yield missing("Docker engine there", error)
+        yield problem("Docker engine there", error)
         return
     yield from _engine("Docker engine there", about)
     if deploy.vm.gpu and not about.has_gpus:
@@ -117,8 +113,8 @@ def builder(instead: str = "") -> Iterator[Finding]:
         with docker.connected() as engine:
             about = engine.about()
     except OpdeployError as error:
-        found = missing(what, error)
-        yield Finding(what, "missing", found.said, f"{found.todo}{instead}")
+        found = problem(what, error)
+        yield Finding(what, "problem", found.said, f"{found.todo}{instead}")
         return
     yield Finding(what, "ok", f"{about.version}, {about.architecture}: it builds the images")
     yield from _program()
@@ -151,7 +147,7 @@ def registry(deploy: Deploy) -> Iterator[Finding]:
     found = reach(deploy.registry)
     what = f"registry {found.host}"
     if found.why_not:
-        yield Finding(what, "missing", f"does not answer: {found.why_not}", "check deploy.registry, and the network")
+        yield Finding(what, "problem", f"does not answer: {found.why_not}", "check deploy.registry, and the network")
     elif found.is_asked and not found.logged_in:
         yield Finding(what, "note", "answers, and nobody has logged in", f"docker login {found.host}")
     else:
@@ -167,5 +163,5 @@ def _port(deploy: Deploy, name: str | None, fronts: list[Found], machine: Machin
         return Finding(what, "note", f"{there[0].name} listens there", "another deployment needs another: --port")
     taken = ports.taken(deploy, own, fronts, machine)
     if taken:
-        return Finding(what, "missing", *taken)
+        return Finding(what, "problem", *taken)
     return Finding(what, "ok", "this deployment has it" if there else "can be had")

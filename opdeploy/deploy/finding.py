@@ -16,16 +16,16 @@ class Finding:
     """One thing that was looked at."""
 
     what: str
-    state: Literal["ok", "note", "missing"]
+    state: Literal["ok", "note", "problem"]
     said: str
     todo: str = ""
     """What to do about it; nothing where all is well."""
 
 
-def missing(what: str, error: OpdeployError) -> Finding:
+def problem(what: str, error: OpdeployError) -> Finding:
     """Return what an error says, apart from what it says to do."""
     said, _, todo = str(error).rpartition("; ")
-    return Finding(what, "missing", said or str(error), todo or "start it")
+    return Finding(what, "problem", said or str(error), todo or "start it")
 
 
 def existing(folder: Path) -> Path:

@@ -23,7 +23,7 @@ from opdeploy.targets.azure.names import completed, where
 from opdeploy.targets.azure.shared import registry
 from opdeploy.targets.azure.target import AzureTarget
 from opdeploy.targets.azure.template import template
-from opdeploy.targets.base import Wanted, is_beyond, is_public, reached
+from opdeploy.targets.base import Measured, Wanted, is_beyond, is_public, reached
 from opdeploy.targets.container_apps.bodies import TARGET as CONTAINER_APPS
 from opdeploy.targets.container_apps.sizes import SIZES
 from opdeploy.targets.engine.names import repository
@@ -97,7 +97,7 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
     Raises InputError for what is no artefact, or for a name that the platform cannot have.
     """
     with opened(artefact) as package:
-        wanted = _wanted(package, asked)
+        wanted = _wanted(package.digest, asked)
         labels = {**asked.image.labels, image.BUILT_FOR: wanted.deployment, image.TARGET: asked.profile.id}
         settings = asked.image.model_copy(update={"labels": labels})
         files = image.bundle(package, settings)
@@ -105,10 +105,10 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
         wanted = wanted.model_copy(update={"bundle": bundle, "image": f"{wanted.image}:{bundle[:_TAG]}"})
         made = {f"{IMAGE}{path}": content for path, content in files.items()}
         if asked.profile.id in CLUSTER:
-            own = _cluster_files(wanted, asked, package, _file_image(wanted, asked))
+            own = _cluster_files(wanted, asked, measured(package), _file_image(wanted))
             if wanted.settings.kubernetes.namespace:  # which may be others' too
                 own.pop(NAMESPACE)
-            wanted = wanted.model_copy(update={"manifests": _manifests(wanted, asked, package)})
+            wanted = wanted.model_copy(update={"manifests": _manifests(wanted, asked, measured(package))})
             if aks.in_azure(wanted.settings):
                 own["template.json"] = _template(aks.MANAGED.resources(wanted))
         elif asked.profile.id in AZURE:
@@ -121,6 +121,15 @@ def prepared(artefact: Path, asked: Asked) -> Iterator[Prepared]:
         yield Prepared(wanted, settings, made, package)
 
 
+def imagined(asked: Asked) -> Wanted:
+    """Return what a deployment would be of a model that is not looked at: of it, nothing is known."""
+    wanted = _wanted("", asked)
+    wanted = wanted.model_copy(update={"image": f"{wanted.image}:none"})
+    if asked.profile.id not in CLUSTER:
+        return wanted
+    return wanted.model_copy(update={"manifests": _manifests(wanted, asked, Measured())})
+
+
 def require_unchanged(package: Package) -> None:
     """Raise StaleError where an artefact is not the one any more that was read, so that nothing else is built of it.
 
@@ -131,15 +140,16 @@ def require_unchanged(package: Package) -> None:
             raise StaleError(f"{package.folder}: the model has changed since the plan was made; run the command again")
 
 
-def _cluster_files(wanted: Wanted, asked: Asked, package: Package, name: str) -> dict[str, bytes | Path]:
+def _cluster_files(wanted: Wanted, asked: Asked, known: Measured, name: str) -> dict[str, bytes | Path]:
     """Return the files of a cluster, without those of which nothing is left; `name` is that of the image."""
-    context = values(wanted, asked.workload.name, asked.workload.stage, name, measured(package))
+    context = values(wanted, asked.workload.name, asked.workload.stage, name, known)
     if aks.in_azure(wanted.settings):
         at = where(wanted.settings, wanted.deployment)
         context |= {
             "group": quote(at.group),
             "location": quote(at.location or "REGION"),
             "cluster": aks.called(aks.id_of(wanted.settings, wanted.deployment)),
+            **_stored(wanted),
         }
     return {path: text for path, text in render(TEMPLATES, context).items() if isinstance(text, bytes) and text.strip()}
 
@@ -148,9 +158,7 @@ def _azure_files(wanted: Wanted, asked: Asked) -> dict[str, bytes | Path]:
     """Return the files of a platform of Azure: a template of its resources, and how to deploy it."""
     target = targets.find(asked.profile.id)
     assert isinstance(target, AzureTarget)  # noqa: S101 - for mypy
-    image = f"{_image(wanted.settings, wanted.deployment.lower())}:{wanted.bundle[:_TAG]}"
-    wanted = wanted.model_copy(update={"image": image})
-    source = registry(wanted, {})
+    wanted = wanted.model_copy(update={"image": _file_image(wanted)})
     context = {
         "workload": asked.workload.name,
         "platform": asked.profile.id,
@@ -158,13 +166,21 @@ def _azure_files(wanted: Wanted, asked: Asked) -> dict[str, bytes | Path]:
         "location": quote(wanted.settings.azure.location or "REGION"),
         "image": quote(wanted.image),
         "architecture": wanted.platform,
-        "repository": quote(wanted.image.partition("/")[2]),
-        "own_registry": source.is_own,
-        "registry_name": quote(source.server.partition(".")[0]),
         "registry_sku": wanted.settings.azure.registry_sku or "Basic",
         "keyed": wanted.keyed,
+        **_stored(wanted),
     }
     return {**render("azure", context), "template.json": _template(target.resources(wanted))}
+
+
+def _stored(wanted: Wanted) -> dict[str, object]:
+    """Return what files say of the registry that the image comes from."""
+    source = registry(wanted, {})
+    return {
+        "own_registry": source.is_own,
+        "registry_name": quote(source.server.partition(".")[0]),
+        "repository": quote(_file_image(wanted).partition("/")[2]),
+    }
 
 
 def _template(resources: Iterable[Resource]) -> bytes:
@@ -172,29 +188,32 @@ def _template(resources: Iterable[Resource]) -> bytes:
     return f"{json.dumps(template(resources), indent=2)}\n".encode()
 
 
-def _manifests(wanted: Wanted, asked: Asked, package: Package) -> tuple[dict[str, Any], ...]:
+def _manifests(wanted: Wanted, asked: Asked, known: Measured) -> tuple[dict[str, Any], ...]:
     """Return what a cluster is told, as data, in the order of the files."""
     import yaml
 
-    files = _cluster_files(wanted, asked, package, wanted.image)
+    files = _cluster_files(wanted, asked, known, wanted.image)
     found = (text for path, text in sorted(files.items()) if path.endswith(".yaml") and isinstance(text, bytes))
     return tuple(yaml.safe_load(text) for text in found)
 
 
-def _wanted(package: Package, asked: Asked) -> Wanted:
+def _wanted(artefact: str, asked: Asked) -> Wanted:
     settings = asked.settings.model_copy(update={"target": asked.profile.id})
     if asked.profile.id in CLUSTER:
         check(settings.kubernetes)
         aks.check(settings, datetime.now(UTC).date())
     rule = targets.find(asked.profile.id, settings=settings).rule
     name = deployment_name(settings, asked.workload.name, asked.profile, rule)
-    if asked.profile.id in AZURE or aks.in_azure(settings):
+    is_stored = asked.profile.id in AZURE or aks.in_azure(settings)
+    if is_stored or settings.makes_machine:
+        settings = located(settings, asked.workload)
+    if is_stored:
         settings = completed(settings, name)
     public, tls = exposure(settings)
     return Wanted(
         deployment=name,
         settings=settings,
-        artefact=package.digest,
+        artefact=artefact,
         bundle="",
         image=_image(settings, repository(name)),
         platform=asked.image.platform,
@@ -207,6 +226,14 @@ def _wanted(package: Package, asked: Asked) -> Wanted:
         keep=settings.keep or KEEP,
         ready_s=asked.ready_s,
     )
+
+
+def located(settings: Deploy, workload: Workload | None) -> Deploy:
+    """Return the settings of a deployment in Azure, in the workload's region where they name none."""
+    if settings.azure.location or not (workload and workload.region):
+        return settings
+    chosen = settings.azure.model_copy(update={"location": workload.region})
+    return settings.model_copy(update={"azure": chosen})
 
 
 def _image(settings: Deploy, name: str) -> str:
@@ -226,9 +253,9 @@ def _hash(content: bytes | Path, known: Mapping[Path, str]) -> str:
     return known.get(content) or sha256(content)
 
 
-def _file_image(wanted: Wanted, asked: Asked) -> str:
+def _file_image(wanted: Wanted) -> str:
     """Return the name of the image in files: not a deployment's, which would take it for its own, and remove it."""
-    return f"{_image(asked.settings, wanted.deployment.lower())}:{wanted.bundle[:_TAG]}"
+    return f"{_image(wanted.settings, wanted.deployment.lower())}:{wanted.bundle[:_TAG]}"
 
 
 def exposure(settings: Deploy) -> tuple[bool, bool]:
@@ -254,7 +281,7 @@ def _context(wanted: Wanted, asked: Asked) -> dict[str, object]:
     return {
         "name": wanted.deployment,
         "workload": asked.workload.name,
-        "image": _file_image(wanted, asked),
+        "image": _file_image(wanted),
         "platform": wanted.platform,
         "inside": wanted.port,
         "listen": _in_url(listen),

@@ -31,7 +31,7 @@ from opdeploy.targets.azure.target import (
     worked,
 )
 from opdeploy.targets.base import Reach
-from opdeploy.targets.engine.steps import clear_here
+from opdeploy.targets.engine.steps import cleared_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -114,7 +114,7 @@ class Aci(AzureTarget):
             yield steps.proven(name, number, worked(observed))
         yield from forgotten(observed, old(observed, number, wanted.keep), wanted.image)
         if version is None and observed.versions:
-            yield clear_here(name, wanted.image)
+            yield from cleared_here(observed, wanted.image)
 
     def _taken_over(self, observed: Observed, group: Resource, number: int, ready_s: float) -> Iterator[Step]:
         """Yield the steps after which the group runs a version that is ready and right."""

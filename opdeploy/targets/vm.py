@@ -11,7 +11,7 @@ from opdeploy.targets.azure import before_machine, machine
 from opdeploy.targets.azure.target import missing, removed
 from opdeploy.targets.base import is_beyond
 from opdeploy.targets.engine import making
-from opdeploy.targets.engine.steps import HERE, clear_here, step
+from opdeploy.targets.engine.steps import HERE, cleared_here, step
 from opdeploy.targets.engine.target import EngineTarget
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Vm(EngineTarget):
     def elsewhere(self, observed: Observed, keep: str | None) -> Iterator[Step]:
         """Yield the step that removes the deployment's images from the engine of this machine, but the one kept."""
         if any(found.kind == "image" for found in observed.found):
-            yield clear_here(observed.deployment, keep)
+            yield from cleared_here(observed, keep)
 
 
 class Made(Vm):

@@ -30,7 +30,7 @@ from opdeploy.targets.azure.target import (
 )
 from opdeploy.targets.azure.web import NEXT, PLAN, SITE, SLOT
 from opdeploy.targets.base import Reach
-from opdeploy.targets.engine.steps import clear_here
+from opdeploy.targets.engine.steps import cleared_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +96,7 @@ class WebApp(AzureTarget):
             yield steps.delete(Found(kind=SLOT, name=NEXT, made=made), ", whose version is not kept", cleanup=True)
         yield from forgotten(observed, gone, wanted.image)
         if version is None and observed.versions:
-            yield clear_here(name, wanted.image)
+            yield from cleared_here(observed, wanted.image)
 
     def back(self, observed: Observed, to: int, undone: Plan | None = None) -> Iterator[Step]:
         """Yield the steps that make a kept version current again, after a plan that failed or on demand."""

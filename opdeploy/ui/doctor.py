@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from opdeploy.deploy.finding import Finding
 
-_LOOKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "missing": ("PROBLEM", "red")}
+_LOOKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLEM", "red")}
 
 
 def show_findings(console: Console, target: str, findings: list[Finding]) -> None:

@@ -159,6 +159,9 @@ class _Reader:
         name = self.expect("name")
         if name in {"true", "false", "null"}:
             return {"true": True, "false": False, "null": None}[name]
+        if name == "resourceGroup" and [text for _, text in self.tokens[:2]] == ["(", ")"]:
+            self.signs("().")
+            return Expression(f"{name}().{self.expect('name')}")
         if self.sign("("):
             given = [self.string(self.expect("text"))]
             while self.sign(","):

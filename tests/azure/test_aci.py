@@ -112,6 +112,9 @@ def test_a_second_version_takes_over(project: Clouded) -> None:
     assert project.versions() == {1: ("stopped", False), 2: ("running", True)}
     assert [name for name in project.left() if "trial" in name] == []
     assert project.run("diff").code == 0
+    gone = project.run("logs", "--version", "1")
+    assert (gone.code, gone.out) == (3, "")
+    assert "version 1 does not run, and its log is gone with what ran it" in gone.err
 
 
 def test_wrong_answers_end_on_the_old_version(project: Clouded) -> None:

@@ -51,13 +51,69 @@ def test_what_stands_in_the_way_is_a_problem_each(project: Clouded) -> None:
     writes = project.since(lambda: None)
     code, found = findings(project, "--set", "aci.priority=Spot")
     assert code == 1
-    assert [what for what, (state, *_) in found.items() if state == "missing"] == [
+    assert [what for what, (state, *_) in found.items() if state == "problem"] == [
         "provider Microsoft.ContainerInstance",
         f"subscription {project.arm.subscription}",
         "deploy.aci.priority",
     ]
-    assert all(todo for state, _, todo in found.values() if state == "missing")
+    assert all(todo for state, _, todo in found.values() if state == "problem")
     assert [item for item in writes if item.method != "POST"] == []
+
+
+def problems(found: dict[str, tuple[str, str, str]]) -> list[str]:
+    """Return what is said of what is wrong."""
+    return [f"{what}: {said}; {todo}" for what, (state, said, todo) in found.items() if state == "problem"]
+
+
+@pytest.mark.parametrize(
+    ("target", "settings", "said"),
+    [
+        ("vm", {"size": "Standard_NC6"}, "deploy.vm.size: Standard_NC6 is retired since 2023-09-06"),
+        ("vm", {"size": "Standard_D1xs_v5"}, "deploy.vm.size: Standard_D1xs_v5 is not offered in westeurope"),
+        ("vm", {"size": "Standard_D2s_v3", "gpu": True}, "deploy.vm.size: Standard_D2s_v3 has no GPU"),
+        ("aks-cpu", {"size": "Standard_D1xs_v5"}, "deploy.aks.size: Standard_D1xs_v5 is not offered in westeurope"),
+        ("aks-cpu", {"cluster": "theirs"}, "deploy.aks.cluster: "),
+    ],
+)
+def test_azure_is_asked_for_machines_and_clusters(
+    clouded: Callable[..., Clouded], target: str, settings: dict[str, Any], said: str
+) -> None:
+    """As for what else is made there: who signs in, the subscription, and what stands in the way."""
+    chosen = {"vm": {"ssh_from": "203.0.113.7", "build": "there"}, "aks-cpu": {}}[target]
+    code, found = findings(clouded(target, **{target.partition("-")[0]: {**chosen, **settings}}))
+    assert code == 1
+    assert (found["sign-in"][0], found["subscription"][0]) == ("ok", "ok")
+    assert any(each.startswith(said) for each in problems(found))
+
+
+@pytest.mark.parametrize("target", ["vm", "aks-cpu"])
+def test_a_machine_or_cluster_that_can_be_made_is_ready(clouded: Callable[..., Clouded], target: str) -> None:
+    """Nothing stands in the way, and what is here is told as well."""
+    vm = {"size": "Standard_D2s_v3", "ssh_from": "203.0.113.7", "build": "there"}
+    _, found = findings(clouded(target, **({"vm": vm} if target == "vm" else {})))
+    assert found["deployment"] == ("ok", "nothing stands in its way in group models of westeurope", "")
+    assert ("public key" in found or "SSH" in found) == (target == "vm")
+    assert ("builder" in found) == (target == "aks-cpu")
+
+
+def test_a_region_that_there_is_not_is_one_problem(clouded: Callable[..., Clouded]) -> None:
+    """What it does not offer is none beside it."""
+    _, found = findings(clouded("webapp"), "--location", "nowhere")
+    assert [each.partition(" is ")[0] for each in problems(found)] == ["deploy.azure.location: nowhere"]
+
+
+def test_what_builds_without_docker_is_told(project: Clouded) -> None:
+    """In a few words."""
+    project.workload(azure={"build": None})
+    project.variables["DOCKER_HOST"] = "unix:///nonexistent"
+    _, found = findings(project)
+    assert found["builder"] == ("ok", "the registry builds images, as no Docker answers here", "")
+
+
+def test_the_packages_of_azure_are_looked_for(project: Clouded) -> None:
+    """Beside those of every deployment."""
+    told = [item["said"] for item in project.run("doctor", "-o", "json").json if item["what"] == "packages"]
+    assert [said.partition(":")[0] for said in told] == ["all 13 of opdeploy[local]", "all 7 of opdeploy[azure]"]
 
 
 def test_nobody_is_signed_in(project: Clouded) -> None:
@@ -67,6 +123,6 @@ def test_nobody_is_signed_in(project: Clouded) -> None:
     code, found = findings(project)
     assert code == 1
     (azure,) = (value for what, value in found.items() if what != "builder")
-    assert azure[0] == "missing"
+    assert azure[0] == "problem"
     assert "AADSTS7000215" in azure[1]
     assert azure[2].startswith("set the right AZURE_CLIENT_SECRET")

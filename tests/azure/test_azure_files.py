@@ -72,6 +72,7 @@ CASES = {
     "a registry that is there": [Resource("identity", IDENTITY, dict(PLACE)), role(REGISTRY), group()],
     "an identity that is there": [group(principal=ref(IDENTITY, "properties.principalId"))],
     "an identity of another group": [group(principal=ref(KINDS["identity"].id(OTHER, "it's"), "properties.clientId"))],
+    "no region": [group(), Resource("identity", IDENTITY, {"location": "", "tags": {"location": ""}})],
     "hostile texts": [group(texts=HOSTILE, **{text or "empty": index for index, text in enumerate(HOSTILE)})],
     "two of one kind": [
         Resource("identity", IDENTITY, dict(PLACE)),
@@ -84,6 +85,8 @@ def expression(found: Expression, file: File) -> Any:  # noqa: ANN401 - any JSON
     """Return an expression of Bicep as a template has it."""
     if match := re.fullmatch(r"json\((.*)\)", found.text):
         return json.loads(match[1])
+    if found.text == "resourceGroup().location":
+        return f"[{found.text}]"
     name, _, path = found.text.partition(".")
     if name in file.parameters:
         return f"[parameters('{name}')]"
@@ -167,6 +170,14 @@ def test_what_is_a_part_of_another_resource_is_named_by_that() -> None:
     assert read(text).resources[-1].body["properties"]["subnetIds"] == [
         {"id": Expression("identity.id/subnets/it's ${x}")}
     ]
+
+
+def test_what_is_in_no_region_is_made_in_that_of_its_group() -> None:
+    """In both files; a text of that name elsewhere is what it is."""
+    made = CASES["no region"]
+    assert [item["location"] for item in template(made)["resources"]] == ["westeurope", "[resourceGroup().location]"]
+    assert template(made)["resources"][-1]["tags"] == {"location": ""}
+    assert "\n  location: resourceGroup().location\n" in bicep(made)
 
 
 def test_files_have_no_secret_but_a_secure_parameter_for_it() -> None:

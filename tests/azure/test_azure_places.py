@@ -74,7 +74,8 @@ class Cloud(Arm):
 def at_place(arm: Arm, key: str | None = None) -> Place:
     """Return a place which has looked at the deployment."""
     deploy = Deploy.model_validate({"target": "aci", "azure": {"resource_group": "models"}})
-    images: Any = SimpleNamespace(builds_here=False, push=None, build=None, remove=None)
+    there = {"me.azurecr.io/net:1": True, "me.azurecr.io/net:2": False}
+    images: Any = SimpleNamespace(builds_here=False, push=None, build=None, remove=None, has=there.get)
     found = Place(arm, deploy, "aci", images, key=key)
     found.where("net")
     return found
@@ -325,6 +326,22 @@ def test_when_a_version_was_ready_is_noted() -> None:
     (kept,) = found.known().versions
     assert kept.proven
     assert kept.ready
+
+
+# Images
+
+
+def test_a_registry_is_asked_for_the_images_of_versions() -> None:
+    """One that does not tell says nothing; the deployment's own is not asked once it is gone, with what it had."""
+    place = at_place(Cloud())
+    own = f"{place.at.registry.rpartition('/')[2]}.azurecr.io/net:1"
+    kept = Version(**VERSION.model_dump(exclude={"keyed", "body"}), state="stopped", current=False)
+    names = ["me.azurecr.io/net:1", "me.azurecr.io/net:2", "ghcr.io/me/net:1", own]
+    versions = tuple(kept.model_copy(update={"image": name}) for name in names)
+    found = Observed(target="aci", deployment="net", versions=versions)
+    told = {names[0]: True, names[1]: False}
+    assert place.stored(found, None) == {"images": {**told, own: False}}
+    assert place.stored(found, {"id": "r"}) == {"images": told}
 
 
 # API keys

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from opdeploy.deployment import Lock
 from tests.azure import looked
+from tests.azure.bicep_form import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,16 +95,99 @@ def test_one_thing_that_stands_in_the_way_is_the_error(clouded: Callable[..., Cl
 
 
 def test_files_of_a_plan_are_written(clouded: Callable[..., Clouded]) -> None:
-    """A template and a Bicep file, and it is said how they are deployed."""
+    """A template and a Bicep file, and it is said how they are deployed, from nothing."""
     project = clouded("aci")
     done = project.run("plan", "--arm", "net.json", "--bicep", "net.bicep")
     assert done.code == 0, done.err
-    first, second = (line for line in done.err.splitlines() if line.startswith("wrote "))
-    asks = "it asks for apiKey: the value of OPDEPLOY_API_KEY"
-    assert first == f"wrote net.json; deploy it with: az deployment group create -g models -f net.json; {asks}"
-    assert second == f"wrote net.bicep; deploy it with: az deployment group create -g models -f net.bicep; {asks}"
+    first, group, registry, image, deployed, *more = done.err[done.err.index("wrote ") :].splitlines()
+    to = f"--subscription {project.arm.subscription}"
+    assert first == "wrote net.json and net.bicep; deploy it with:"
+    assert group.startswith(f"az group create --name models --location westeurope {to} --tags ")
+    assert registry.startswith("az acr create --resource-group models --name opdeploy")
+    assert image.startswith("az acr build --registry opdeploy")
+    assert image.endswith(" image")
+    assert deployed == f"az deployment group create --resource-group models {to} --template-file net.json"
+    assert more == [
+        "the folder image is one of those that opdeploy render writes",
+        "az asks for apiKey: one of 32 random characters, which clients show",
+    ]
     assert '"apiKey"' in (project.folder / "net.json").read_text()
     assert "param apiKey string" in (project.folder / "net.bicep").read_text()
+
+
+@pytest.mark.parametrize("option", ["--arm", "--bicep"])
+def test_a_file_is_written_to_standard_output(clouded: Callable[..., Clouded], option: str) -> None:
+    """Alone: no file is called -, and no plan is shown beside it."""
+    project = clouded("aci")
+    done = project.run("plan", option, "-")
+    assert done.code == 0, done.err
+    assert not (project.folder / "-").exists()
+    if option == "--arm":
+        assert {*done.json} == {"$schema", "contentVersion", "parameters", "resources"}
+    else:
+        assert done.out.startswith("targetScope = 'resourceGroup'\n")
+        assert read(done.out).resources
+    assert "--template-file FILE" in done.err
+
+
+def test_one_thing_alone_is_written_to_standard_output(clouded: Callable[..., Clouded]) -> None:
+    """Nobody could tell one from the other."""
+    done = clouded("aci").run("plan", "--arm", "-", "--bicep", "-")
+    assert done.code == 2
+    assert "only one of them is written to standard output" in done.err
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("vm", "makes the machine alone: opdeploy render writes what runs there"),
+        ("aks-cpu", "makes the cluster alone, without pods: opdeploy render writes their manifests"),
+    ],
+)
+def test_a_file_of_a_machine_or_cluster_is_not_all(clouded: Callable[..., Clouded], target: str, said: str) -> None:
+    """And that is said; the public key of a machine is no secret."""
+    project = clouded(target, **({"vm": {"size": "Standard_D2s_v3"}} if target == "vm" else {}))
+    done = project.run("plan", "--offline", "--arm", "net.json")
+    assert done.code == 0, done.err
+    _, group, deployed, last = done.err[done.err.index("wrote ") :].splitlines()
+    assert group.startswith("az group create --name models --location westeurope --tags ")
+    key = ' --parameters sshKey="$(cat ~/.ssh/id_ed25519.pub)"' if target == "vm" else ""
+    assert deployed == f"az deployment group create --resource-group models --template-file net.json{key}"
+    assert said in last
+
+
+def rendered(project: Clouded, **more: object) -> tuple[str, list[dict[str, Any]]]:
+    """Return the README and the resources of the template that are written of a workload without a location."""
+    project.workload(azure={"location": None})
+    file = project.folder / "workload.yaml"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **more}))
+    done = project.run("render", "-d", "files")
+    assert done.code == 0, done.err
+    files = project.folder / "files"
+    return (files / "README.md").read_text(), json.loads((files / "template.json").read_text())["resources"]
+
+
+@pytest.mark.parametrize("target", ["aci", "webapp", "container-apps", "vm", "aks-cpu"])
+@pytest.mark.parametrize("region", ["northeurope", None])
+def test_files_are_of_the_region_of_the_workload(
+    clouded: Callable[..., Clouded], target: str, region: str | None
+) -> None:
+    """Else of that of the group, which the README says how to make."""
+    said, made = rendered(clouded(target), region=region)
+    assert {item["location"] for item in made if "location" in item} == {region or "[resourceGroup().location]"}
+    assert f"az group create --name models --location {region or 'REGION'}\n" in said
+
+
+def test_files_of_a_cluster_have_the_image_built_where_it_is_pulled_from(clouded: Callable[..., Clouded]) -> None:
+    """In the registry that the template makes; the manifest names it there."""
+    project = clouded("aks-cpu")
+    said, made = rendered(project)
+    (registry,) = (item["name"] for item in made if item["type"] == "Microsoft.ContainerRegistry/registries")
+    pods = (project.folder / "files" / "manifests" / "30-deployment.yaml").read_text()
+    (image,) = (item for item in pods.split('"') if item.startswith(registry))
+    assert image.startswith(f"{registry}.azurecr.io/net:")
+    assert f"az acr build --registry {registry} --image {image.partition('/')[2]} image\n" in said
+    assert "docker push" not in said
 
 
 def test_what_is_rendered_has_no_secret_in_a_command(clouded: Callable[..., Clouded]) -> None:

@@ -29,18 +29,27 @@ if TYPE_CHECKING:
 
 APPS: Any = targets.find("container-apps")
 SITES: Any = targets.find("webapp")
+REGIONS = [{"name": "westeurope"}, {"name": "eastus"}]
 READER = [{"actions": ["*/read"]}]
+
+
+def all_of(target: Asking, want: Wanted, observed: Observed) -> list[Question | Said]:
+    """Return the questions of a plan, those of a region which there is, too, and what is known without asking."""
+    found: list[Question | Said] = []
+    for item in to_ask(target, want, where(want.settings, want.deployment), observed):
+        is_region = isinstance(item, Question) and item.about == "which regions there are"
+        found += item.judge(REGIONS) if isinstance(item, Question) and is_region else [item]
+    return found
 
 
 def asked(target: Asking, want: Wanted, observed: Observed) -> list[Question]:
     """Return the questions of a plan."""
-    found = to_ask(target, want, where(want.settings, want.deployment), observed)
-    return [item for item in found if isinstance(item, Question)]
+    return [item for item in all_of(target, want, observed) if isinstance(item, Question)]
 
 
 def problems(target: Asking, want: Wanted, observed: Observed, answers: Mapping[str, Any]) -> list[str]:
     """Return what keeps a plan from being carried out; of the questions, some are answered, by what they are about."""
-    found = [*to_ask(target, want, where(want.settings, want.deployment), observed)]
+    found = all_of(target, want, observed)
     told = [item for item in found if isinstance(item, Said)]
     for item in found:
         if isinstance(item, Question) and item.about in answers:
@@ -208,6 +217,25 @@ def test_the_subnet_of_a_machine_is_asked_for(case: str) -> None:
     answers: dict[str, Any] = {"subnet s": {"properties": {}} if case == "there" else None}
     gone = ["deploy.vm.subnet: s is not there, or you may not see it; name another"]
     assert problems(MADE, machine(subnet=SUBNET), observed, answers) == ([] if case == "there" else gone)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "memory_gb", "cpus", "size"),
+    [
+        (False, 1.0, None, "Standard_D2as_v5"),
+        (False, 7.5, None, "Standard_D4as_v5"),
+        (False, 1.0, 6, "Standard_D8as_v5"),
+        (False, 900.0, None, "Standard_D96as_v5"),
+        (True, 1.0, None, "Standard_NC4as_T4_v3"),
+        (True, 40.0, None, "Standard_NC8as_T4_v3"),
+    ],
+)
+def test_a_size_is_proposed_that_has_what_is_needed(gpu: bool, memory_gb: float, cpus: int | None, size: str) -> None:  # noqa: FBT001
+    """A GPU where it computes on one, memory also for the system, and processors."""
+    observed = Observed(target="vm", deployment=NAME, facts=FACTS)
+    want = machine(gpu, size=None, cpus=cpus).model_copy(update={"memory_gb": memory_gb})
+    (said,) = problems(MADE, want, observed, {})
+    assert said == f"deploy.vm.size: names no size of a machine; name one: --set vm.size={size}"
 
 
 MOVED = (

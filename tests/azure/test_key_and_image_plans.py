@@ -139,6 +139,35 @@ def test_a_group_with_a_name_keeps_its_address() -> None:
     assert gone.title.endswith("nothing answers until it is made again")
 
 
+def with_another(target: str, want: Wanted, images: JsonValue, builds: str = "registry") -> list[str]:
+    """Return what the steps for an image call, where a version is kept and what the registry has is a fact."""
+    how = targets.find(target)
+    there = Observed(target=target, deployment="m", versions=(_version(1, want.image),))
+    there = there.model_copy(update={"facts": {"images": images, "builds": builds, "registry": None}})
+    return [call for call in calls(to_deploy(how, want, there, ())) if call.endswith((".build", ".push", "clear"))]
+
+
+@pytest.mark.parametrize("target", ["aci", "container-apps"])
+@pytest.mark.parametrize("builds", ["registry", "here"])
+def test_an_image_that_the_registry_has_is_not_made_again(target: str, builds: str) -> None:
+    """For another version of the same model; one that is not there, or of which nothing is told, is."""
+    want = wanted()
+    want = want.model_copy(update={"settings": want.settings.model_copy(update={"target": target})})
+    made = ["azure.build"] if builds == "registry" else ["image.build", "azure.push", "copy.clear"]
+    assert with_another(target, want, {want.image: True}, builds) == made[2:]
+    assert with_another(target, want, {want.image: False}, builds) == made
+    assert with_another(target, want, {}, builds) == made
+
+
+@pytest.mark.parametrize(("images", "built"), [({"x/m:1": True}, []), ({}, []), ({"x/m:1": False}, ["azure.build"])])
+def test_an_image_that_somebody_removed_is_made_again(images: dict[str, bool], built: list[str]) -> None:
+    """Of a version that runs as it is wanted, too: whatever starts next would not find it."""
+    want = wanted()
+    there = deployed(want, {"known": True, "fits": True, "kept": True})
+    there = there.model_copy(update={"facts": {**there.facts, "images": images, "builds": "registry"}})
+    assert calls(to_deploy(TARGET, want, there, ())) == built
+
+
 def on_aci(chosen: dict[str, Any]) -> Wanted:
     """Return what is to run in a group that is chosen."""
     made = wanted()

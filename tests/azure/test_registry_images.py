@@ -59,6 +59,21 @@ def test_a_rollback_needs_no_model(project: Clouded, tmp_path: Path) -> None:
     assert any(item.path.endswith("/oauth2/exchange") for item in project.arm.seen)
 
 
+def test_an_image_is_built_once_for_all_versions_that_have_it(project: Clouded) -> None:
+    """And once more where somebody removed it from the registry: what is asked tells."""
+    builds: list[int] = []
+    for cpus in (1.0, 0.5, 0.4):
+        if cpus == 0.4:
+            for name, _ in project.arm.images.found():
+                project.arm.images.remove(name)
+        project.workload(aci={"cpus": cpus})
+        made = project.since(lambda: project.deploy().code)
+        builds.append(sum(item.path.partition("?")[0].endswith("/scheduleRun") for item in made))
+    assert builds == [1, 0, 1]
+    assert set(project.versions()) == {2, 3}
+    assert len(images(project)) == 1
+
+
 def test_images_go_with_the_versions_that_had_them(project: Clouded) -> None:
     """Of three versions two are kept, and their images."""
     for seed in (0, 1, 2):
@@ -106,6 +121,32 @@ def test_an_image_that_cannot_be_removed_is_removed_by_the_next_deployment(proje
     assert project.deploy().code == 0
     assert set(project.versions()) == {2, 3}
     assert images(project) == of_versions(project)
+
+
+@pytest.mark.parametrize(("status", "has"), [(200, True), (404, False), (401, None), (None, None)])
+def test_a_registry_tells_whether_it_has_an_image(
+    status: int | None,
+    has: bool | None,  # noqa: FBT001 - what it tells
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where it lets nobody look, or does not answer, nothing is known; one that is none of Azure's is not asked."""
+    asked: list[str] = []
+
+    def request(_method: str, url: str, **_more: Any) -> requests.Response:  # noqa: ANN401 - what requests takes
+        asked.append(url)
+        if status is None:
+            raise requests.ConnectionError
+        told = requests.Response()
+        told.status_code = 200 if "/oauth2/" in url else status
+        told.raw = io.BytesIO(b'{"refresh_token": "r", "access_token": "a"}')
+        return told
+
+    monkeypatch.setattr(requests, "request", request)
+    session: Any = SimpleNamespace(cloud=clouds.cloud("AzureCloud"), token=lambda _audience: "t")
+    found = Images(session)
+    assert found.has("ghcr.io/user/net:1") is None
+    assert asked == []
+    assert found.has("me.azurecr.io/net:1") is has
 
 
 ASKS = 'Bearer realm="https://ghcr.example/token",service="ghcr.example",scope="repository:user/image:pull"'

@@ -59,7 +59,7 @@ def test_a_plan_tells_of_what_is_missing_here(project: Clouded, vm: dict[str, An
 @pytest.mark.parametrize(
     ("vm", "said"),
     [
-        ({"size": None}, "deploy.vm.size: names no size of a machine; name one: --set vm.size=Standard_D2s_v5"),
+        ({"size": None}, "deploy.vm.size: names no size of a machine; name one: --set vm.size=Standard_D2as_v5"),
         ({"size": "Standard_NC6"}, "Standard_NC6 is retired since 2023-09-06; take Standard_NC4as_T4_v3"),
         ({"size": "Standard_D2s_v33"}, "deploy.vm.size: Standard_D2s_v33 is not offered in westeurope; there are: "),
         ({"gpu": True}, "has no GPU whose driver opdeploy installs"),

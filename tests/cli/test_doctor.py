@@ -79,7 +79,7 @@ def test_it_is_told_as_json(opdeploy: Opdeploy, tmp_path: Path) -> None:
     found = ran.json
     assert all({*item} == {"what", "state", "said", "todo"} for item in found)
     engine = finding(found, "Docker engine")
-    assert engine["state"] == "missing"
+    assert engine["state"] == "problem"
     assert engine["said"].startswith(f"{NOWHERE}: no Docker engine answers")
     assert engine["todo"] == "start it, or name another with DOCKER_HOST or docker context use"
     assert {item["what"]: item["state"] for item in found if item is not engine} == {
@@ -93,7 +93,7 @@ def test_where_all_is_here_nothing_is_missing(opdeploy: Opdeploy, daemon: Daemon
     """With 0, and nothing is changed."""
     ran = opdeploy("doctor", "--port", str(free), "-o", "json", cwd=tmp_path, DOCKER_HOST=daemon.address)
     assert (ran.code, ran.err, daemon.changes) == (0, "", [])
-    assert "missing" not in {item["state"] for item in ran.json}
+    assert "problem" not in {item["state"] for item in ran.json}
     assert finding(ran.json, "Docker engine")["said"] == "28.0.0, amd64, 4 processors, 8.0 GB of memory"
     assert finding(ran.json, f"port {free} of 127.0.0.1")["said"] == "can be had"
 
@@ -153,7 +153,7 @@ def test_an_address_of_version_6_is_tried(opdeploy: Opdeploy, daemon: Daemon, tm
             )
             said.append(finding(ran.json, f"port {port} of ::1")["state"])
             listener.close()
-    assert said == ["missing", "ok"]
+    assert said == ["problem", "ok"]
 
 
 def test_a_target_that_is_none_is_told(opdeploy: Opdeploy, one_line: OneLine, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_what_is_found_is_json_on_stdout_alone(opdeploy: Opdeploy, daemon: Daemo
     ran = opdeploy("doctor", "-o", "json", cwd=tmp_path, DOCKER_HOST=daemon.address, OPDEPLOY_LOCAL_HOST="192.0.2.1")
     assert isinstance(json.loads(ran.out), list)
     assert ran.code == 1
-    assert finding(ran.json, "port 8000 of 192.0.2.1")["state"] == "missing"
+    assert finding(ran.json, "port 8000 of 192.0.2.1")["state"] == "problem"
 
 
 class Registry(BaseHTTPRequestHandler):
@@ -205,7 +205,7 @@ def test_a_registry_is_asked(opdeploy: Opdeploy, daemon: Daemon, free: int, tmp_
         finally:
             server.shutdown()
     gone = found(registry)
-    assert gone["state"] == "missing"
+    assert gone["state"] == "problem"
     assert gone["said"].startswith("does not answer: ")
 
 
@@ -229,12 +229,13 @@ def test_a_registry_that_is_none_is_told(
         ran = opdeploy("doctor", "--port", str(free), "-o", "json", cwd=tmp_path, **variables)
         thread.join()
     found = finding(ran.json, f"registry {registry}")
-    assert (ran.code, found["state"]) == (1, "missing")
+    assert (ran.code, found["state"]) == (1, "problem")
     assert found["said"].startswith("does not answer: ")
 
 
-def test_all_packages_of_the_extra_are_looked_for(root: Path) -> None:
-    """Those of `local`, and of the extras that it has."""
+@pytest.mark.parametrize("extra", PACKAGES)
+def test_all_packages_of_the_extra_are_looked_for(root: Path, extra: str) -> None:
+    """Its own, and those of the extras that it has."""
     extras = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 
     def packages(extra: str) -> set[str]:
@@ -242,4 +243,4 @@ def test_all_packages_of_the_extra_are_looked_for(root: Path) -> None:
         others = [name for item in extras[extra] if item.startswith("opdeploy[") for name in item[9:-1].split(",")]
         return own.union(*map(packages, others))
 
-    assert {*PACKAGES} == packages("local")
+    assert {*PACKAGES[extra]} == packages(extra)

@@ -63,7 +63,7 @@ def test_a_port_of_a_deployment_is_known(daemon: Daemon, taken: int, listens: st
     found = of_the_port(asked, taken)
     assert (found.state, found.said) == ("ok", "this deployment has it")
     another = of_the_port(asked, taken, "another")
-    assert (another.state, another.said) == ("missing", "opdeploy-m listens there, which is another deployment")
+    assert (another.state, another.said) == ("problem", "opdeploy-m listens there, which is another deployment")
     unnamed = of_the_port(asked, taken, None)
     assert (unnamed.state, unnamed.said) == ("note", "opdeploy-m listens there")
 
@@ -75,7 +75,7 @@ def test_a_port_of_another_is_taken(daemon: Daemon, taken: int) -> None:
     daemon.container("opdeploy-o", "opdeploy-o:a", ("127.0.0.1", taken), FRONT | {"opdeploy.deployment": "o"})
     daemon.containers["opdeploy-o"]["State"]["Status"] = "exited"
     found = of_the_port(None, taken)
-    assert found.state == "missing"
+    assert found.state == "problem"
     assert found.todo.startswith("choose another with --port")
 
 
@@ -84,7 +84,7 @@ def test_an_engine_elsewhere_is_told(monkeypatch: pytest.MonkeyPatch, address: s
     """Without asking it: the ports of its containers are not this machine's."""
     monkeypatch.setenv("DOCKER_HOST", address)
     (found,) = (item for item in examined(Deploy.model_validate({}), None, Path()) if item.what == "Docker engine")
-    assert found.state == "missing"
+    assert found.state == "problem"
     assert found.said == f"{address}: this engine is on another machine, and local is the engine of this machine"
     assert found.todo == "name that one with DOCKER_HOST or docker context use"
 
@@ -92,6 +92,7 @@ def test_an_engine_elsewhere_is_told(monkeypatch: pytest.MonkeyPatch, address: s
 def test_a_machine_that_is_not_named_is_told() -> None:
     """With the ways to name one; nothing else of it is looked at."""
     found = examined(Deploy.model_validate({"target": "vm"}), None, Path())
-    (missing,) = (item for item in found if item.state == "missing")
+    (missing,) = (item for item in found if item.state == "problem")
     assert (missing.what, missing.said) == ("machine", "deploy.vm.host: no machine is named")
     assert missing.todo.startswith("name one that SSH reaches with --set vm.host=")
+    assert "where in Azure it is, or is to be made, which costs money: --resource-group NAME" in missing.todo

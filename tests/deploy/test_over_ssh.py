@@ -348,7 +348,7 @@ def test_a_key_that_the_machine_does_not_know_is_refused(project: Remote, box: M
         assert "machine: it takes none of the keys; load one that it knows (ssh-add)" in refused(project)
         done = project.run("doctor", "-o", "json")
     assert done.code == 1
-    assert [item["what"] for item in done.json if item["state"] == "missing"] == ["machine"]
+    assert [item["what"] for item in done.json if item["state"] == "problem"] == ["machine"]
 
 
 def test_a_port_without_a_server_is_told(project: Remote) -> None:

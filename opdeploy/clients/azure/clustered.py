@@ -99,7 +99,9 @@ class Clustered(Place):
         }
         if why:
             return found.model_copy(update={"facts": facts, "events": (*found.events, why)})
-        return self._with(found, self._clusters.inside(at).observe(target, deployment), facts, there)
+        inside = self._clusters.inside(at).observe(target, deployment)
+        stored = self.stored(inside, facts["registry"]) if pushed else {}
+        return self._with(found, inside, {**facts, **stored}, there)
 
     def _with(self, found: Observed, inside: Observed, facts: dict[str, JsonValue], there: dict[str, Any]) -> Observed:
         """Return what Azure has of a deployment with what its cluster has."""

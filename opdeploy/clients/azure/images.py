@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opdeploy.clients.azure.refused import RefusedError, unreached
 from opdeploy.clients.docker.archive import extract
 from opdeploy.clients.docker.registry import HUB, host_of
-from opdeploy.errors import OpdeployError
+from opdeploy.errors import OpdeployError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,20 @@ class Images:
             digest = told.json()["layers"][-1]["digest"]
         with answer("GET", f"{where}/blobs/{digest}", headers=headers, stream=True) as layer:
             extract(layer.iter_content(_PIECE), folder, shutil.disk_usage(folder).free)
+
+    def has(self, name: str) -> bool | None:
+        """Tell whether a registry of Azure has an image; None where it does not tell, or is none of Azure's."""
+        server, repository, tag = _parts(name)
+        if not self._is_ours(server):
+            return None
+        try:
+            headers = {**self._may(server, repository, "pull"), "Accept": _MANIFESTS}
+            with answer("GET", f"https://{server}/v2/{repository}/manifests/{tag}", headers=headers):
+                return True
+        except RefusedError as error:
+            return False if error.status == HTTPStatus.NOT_FOUND else None
+        except TransientError:
+            return None
 
     def remove(self, name: str) -> None:
         """Remove an image; its tag alone, where it has others as well. None is no error.

@@ -142,7 +142,8 @@ class Place:
     def observe(self, target: str, deployment: str, *, pushed: bool = False) -> Observed:
         """Return everything that belongs to a deployment.
 
-        On demand, where a plan is to be made, its endpoint is asked whether it takes the API key that is known.
+        On demand, where a plan is to be made, its endpoint is asked whether it takes the API key that is known, and its
+        registry which images it has.
         """
         at = self.where(deployment)
         record = self.record(deployment)
@@ -153,7 +154,7 @@ class Place:
             there.pop(at.group_id.lower(), None)
         found = seen.observed(at, target, record, there, self._runs)
         found = self._keys.observed(at, found, record, self._whole.azure.key_vault, shows=pushed)
-        facts = {**found.facts, **around}
+        facts = {**found.facts, **around, **(self.stored(found, around["registry"]) if pushed else {})}
         self._seen = found.model_copy(update={"lock": self._notes.held(at), "facts": facts})
         return self._seen
 
@@ -237,6 +238,19 @@ class Place:
             if properties.get("loginServer", "").lower() == server.lower():
                 return {"id": item["id"], "server": server, "mode": properties.get("roleAssignmentMode")}
         return None
+
+    def stored(self, found: Observed, known: JsonValue) -> dict[str, JsonValue]:
+        """Return, as a fact, whether the registry has the image of each version, where it tells.
+
+        `known` is what is known of the registry; the deployment's own is gone where nothing is, with its images.
+        """
+        own = name_of(self.at.registry)
+        images: dict[str, JsonValue] = {}
+        for name in sorted({item.image for item in found.versions}):
+            is_gone = known is None and name.partition(".")[0] == own
+            has = False if is_gone else self._images.has(name)
+            images |= {} if has is None else {name: has}
+        return {"images": images}
 
     # What stands in the way
 

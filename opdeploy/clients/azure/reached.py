@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from opdeploy.targets.azure.names import Where
     from opdeploy.targets.azure.record import Machine
 
-_USUAL = "~/.ssh/id_ed25519"
+USUAL = "~/.ssh/id_ed25519"
+"""The private key that is taken where none is named."""
 _PUBLIC = ".pub"
 _TYPES = {"ssh-ed25519", "ssh-rsa"}
 """Keys that Azure takes for Linux (SshEncryptionTypes of azure-mgmt-compute, at learn.microsoft.com/python/api, read
@@ -101,7 +102,7 @@ def public_key(vm: OnVm) -> str:
 
     Raises InputError where there is none, or Azure takes none of its kind.
     """
-    file = Path(f"{vm.identity_file or _USUAL}{_PUBLIC}").expanduser()
+    file = Path(f"{vm.identity_file or USUAL}{_PUBLIC}").expanduser()
     try:
         words = file.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError):
@@ -116,7 +117,7 @@ def public_key(vm: OnVm) -> str:
 
 def _usual() -> str | None:
     """Return the usual private key, where it is a file: else ssh asks the user's agent."""
-    return _USUAL if Path(_USUAL).expanduser().is_file() else None
+    return USUAL if Path(USUAL).expanduser().is_file() else None
 
 
 def _inside(interface: dict[str, Any] | None) -> str | None:

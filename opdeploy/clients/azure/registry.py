@@ -42,6 +42,7 @@ class Registries:
         self._making = making
         self._images = Images(arm.session)
         self.artefact = self._images.artefact
+        self.has = self._images.has
         self.remove = self._images.remove
 
     def push(self, *, name: str, registry: str) -> dict[str, JsonValue]:  # noqa: ARG002 - for who reads the plan

@@ -17,7 +17,8 @@ _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]*")
 _MISSING = (
     "deploy.vm.host: no machine is named; name one that SSH reaches with --set vm.host=…, OPDEPLOY_VM_HOST, or "
-    "deploy.vm.host in the workload file"
+    "deploy.vm.host in the workload file, or say where in Azure it is, or is to be made, which costs money: "
+    "--resource-group NAME, or --subscription NAME"
 )
 
 

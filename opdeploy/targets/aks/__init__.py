@@ -40,9 +40,9 @@ _GONE_S = 1800.0
 class _Within(Kubernetes):
     """What is in a cluster of Azure."""
 
-    def images(self, wanted: Wanted, observed: Observed) -> Iterator[Step]:
+    def images(self, wanted: Wanted, observed: Observed, *, is_new: bool) -> Iterator[Step]:
         """Yield the steps that build the image and bring it to its registry, or have that build it."""
-        yield from image(wanted, registry(wanted, observed.facts), observed)
+        yield from image(wanted, registry(wanted, observed.facts), observed.facts, is_new=is_new)
 
 
 _WITHIN = _Within()

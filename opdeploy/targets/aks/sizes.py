@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from opdeploy.targets.azure.sizes import retired
+from opdeploy.targets.azure.sizes import CPU, GPU, Size, retired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
-
-
-class Size(NamedTuple):
-    """One size of machines."""
-
-    name: str
-    cpus: int
-    memory_gib: int
-    gpus: int = 0
 
 
 SYSTEM = "Standard_D2as_v5"
@@ -26,15 +17,6 @@ SYSTEM = "Standard_D2as_v5"
 MicrosoftDocs/azure-dev-docs, issue 216, of 2020-07-02), and takes two (MicrosoftDocs/azure-docs, issue 121181, of
 2024-03-29), though learn.microsoft.com/azure/aks/use-system-pools, of 2026-04-30, asks for four; all read 2026-11-26.
 Two are a choice: they cost half as much, and nothing of the deployment runs there."""
-CPU = tuple(Size(f"Standard_D{cpus}as_v5", cpus, 4 * cpus) for cpus in (2, 4, 8, 16, 32, 48, 64, 96))
-GPU = (
-    Size("Standard_NC4as_T4_v3", 4, 28, 1),
-    Size("Standard_NC8as_T4_v3", 8, 56, 1),
-    Size("Standard_NC16as_T4_v3", 16, 110, 1),
-    Size("Standard_NC64as_T4_v3", 64, 440, 4),
-)
-"""Those of which one is chosen where none is named, the smallest first (MicrosoftDocs/azure-compute-docs: dasv5-series,
-of 2026-03-09, and ncast4v3-series, of 2024-07-31, read 2026-11-26)."""
 _BESIDE_CPUS = 0.4
 """Processors that what runs on every node beside the pods asks for: a choice, as no page has it, which leaves a pod
 1.5 of a node's two."""

@@ -102,8 +102,10 @@ def to_ask(target: Asking, wanted: Wanted, at: Where, observed: Observed) -> Ite
     """Yield everything that is asked before a target's steps, and what is known without asking."""
     steps = target.plan(wanted, observed, observed.number_of(target.config(wanted)))
     before = Before(wanted, at, tuple(steps), observed)
-    for each in (*_TABLE, target.asks):
+    for each in _TABLE:
         yield from each(before)
+    for each in (_wants, target.asks):
+        yield from _in_region(before, each)
 
 
 def _subscription(before: Before) -> Iterator[Question]:
@@ -129,11 +131,29 @@ def _region(before: Before) -> Iterator[Question | Said]:
         known = [str(item["name"]) for item in answer or ()]
         if known and location not in known:
             yield problem(f"deploy.azure.location: {location} is no region of yours{nearest(location, known)}")
-        else:  # what is offered in a region that there is not, is not worth a line
+        else:
             yield from _providers(before)
 
+    yield _regions(before, judge)
+
+
+def _regions(before: Before, judge: Callable[[Any], Iterator[Question | Said]]) -> Question:
     path = f"/subscriptions/{before.at.subscription}/locations"
-    yield Question("which regions there are", path, _SUBSCRIPTIONS, judge, is_list=True)
+    return Question("which regions there are", path, _SUBSCRIPTIONS, judge, is_list=True)
+
+
+def _in_region(before: Before, asks: Callable[[Before], Iterator[Question | Said]]) -> Iterator[Question | Said]:
+    """Yield what is asked; of a region that there is not, nothing: what it offers is not worth a line."""
+
+    def judge(answer: list[dict[str, Any]] | None) -> Iterator[Question | Said]:
+        known = [str(item["name"]) for item in answer or ()]
+        is_there = not known or before.at.location in known
+        yield from asks(before if is_there else before._replace(at=before.at._replace(location="")))
+
+    if before.at.location:
+        yield _regions(before, judge)
+    else:
+        yield from asks(before)
 
 
 def _group(before: Before) -> Iterator[Question | Said]:
@@ -330,5 +350,4 @@ _TABLE: tuple[Callable[[Before], Iterator[Question | Said]], ...] = (
     _registry,
     _named,
     _rights,
-    _wants,
 )

@@ -9,7 +9,7 @@ from opdeploy.targets.azure import machines
 from opdeploy.targets.azure.kinds import KINDS
 from opdeploy.targets.azure.machine import INTERFACE, KIND, NOT_ALLOWED, OFFER, PUBLISHER, USER, body_of, fixed, image
 from opdeploy.targets.azure.questions import Question, note, problem
-from opdeploy.targets.azure.sizes import refusals, remarks
+from opdeploy.targets.azure.sizes import proposed, refusals, remarks
 from opdeploy.targets.azure.subnets import subnet
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def questions(before: Before) -> Iterator[Question | Said]:
     if vm.subnet and any(item.kind == INTERFACE for item in before.makes):
         yield subnet(vm.subnet, "deploy.vm.subnet")
     if vm.size is None:
-        yield problem(f"{_SIZE}: names no size of a machine; name one: --set vm.size=Standard_D2s_v5")
+        cpus, memory_gb = vm.cpus or 1.0, before.wanted.memory_gb + _SYSTEM_GB
+        example = proposed(cpus, memory_gb, gpu=before.wanted.gpu)
+        yield problem(f"{_SIZE}: names no size of a machine; name one: --set vm.size={example}")
         return
     yield from map(note, remarks(vm.size, _today()))
     made = body_of(before.observed, KIND, before.observed.deployment)

@@ -22,6 +22,9 @@ _PLAIN = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _WORDS = {"true", "false", "null"}
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _INDENT = "  "
+ITS_LOCATION = "resourceGroup().location"
+"""The location of what is made where no region is known: that of its group, in both languages (learn.microsoft.com/
+azure/azure-resource-manager/templates/template-functions-resource, "resourceGroup", read 2026-11-26)."""
 
 
 def bicep(resources: Iterable[Resource]) -> str:
@@ -97,7 +100,8 @@ def _resource(item: Resource, symbols: Mapping[str, str], before: list[Resource]
         yield f"  parent: {parent}"
     yield f"  name: {_text(names[-1] if parent and not scope else '/'.join(names))}"
     for key, value in item.body.items():
-        yield f"  {_key(key, others)}: {_value(value, others, 1)}"
+        told = ITS_LOCATION if key == "location" and not value else _value(value, others, 1)
+        yield f"  {_key(key, others)}: {told}"
     if before:
         yield f"  dependsOn: {_lines('[', [symbols[each.id.lower()] for each in before], ']', 1)}"
     yield "}"

@@ -16,6 +16,26 @@ package; those of ND a manager for their NVSwitch beside it; those of AMD are no
 _GPU_EXAMPLE = "Standard_NC4as_T4_v3"
 
 
+class Size(NamedTuple):
+    """One size of machines."""
+
+    name: str
+    cpus: int
+    memory_gib: int
+    gpus: int = 0
+
+
+CPU = tuple(Size(f"Standard_D{cpus}as_v5", cpus, 4 * cpus) for cpus in (2, 4, 8, 16, 32, 48, 64, 96))
+GPU = (
+    Size("Standard_NC4as_T4_v3", 4, 28, 1),
+    Size("Standard_NC8as_T4_v3", 8, 56, 1),
+    Size("Standard_NC16as_T4_v3", 16, 110, 1),
+    Size("Standard_NC64as_T4_v3", 64, 440, 4),
+)
+"""Those of which one is chosen, or proposed, where none is named, the smallest first (MicrosoftDocs/azure-compute-docs:
+dasv5-series, of 2026-03-09, and ncast4v3-series, of 2024-07-31, read 2026-11-26)."""
+
+
 class Retired(NamedTuple):
     """Sizes that can be had no longer, from a day on."""
 
@@ -48,6 +68,13 @@ def retired(size: str) -> Retired | None:
     """Return since when, or from when on, a size cannot be had; None where nothing is announced."""
     name = size.removeprefix("Standard_")
     return next((item for item in RETIRED if re.fullmatch(item.pattern, name)), None)
+
+
+def proposed(cpus: float, memory_gb: float, *, gpu: bool) -> str:
+    """Return the smallest size that has room; the largest where none has, which another question refuses."""
+    known = GPU if gpu else CPU
+    fitting = (item for item in known if item.cpus >= cpus and item.memory_gib >= memory_gb)
+    return next(fitting, known[-1]).name
 
 
 def is_arm(size: str) -> bool:

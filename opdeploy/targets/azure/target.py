@@ -15,7 +15,7 @@ from opdeploy.targets.azure.staying import others
 from opdeploy.targets.azure.vault import KIND as SECRET
 from opdeploy.targets.azure.vault import secret_name
 from opdeploy.targets.engine import making
-from opdeploy.targets.engine.steps import HERE, clear_here
+from opdeploy.targets.engine.steps import HERE, cleared_here
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -58,7 +58,10 @@ class AzureTarget(ABC):
         """Yield everything that a first version is made of."""
 
     def ground(self, wanted: Wanted, observed: Observed, version: Mapping[str, JsonValue] | None) -> Iterator[Step]:
-        """Yield the steps after which that is there which every platform needs, and the image of a new version."""
+        """Yield the steps after which that is there which every platform needs, and the image.
+
+        `version` is what the record is to have of one that is not proven.
+        """
         (target,) = self.ids
         facts = observed.facts
         needed = [*shared(wanted, target, facts)]
@@ -67,8 +70,7 @@ class AzureTarget(ABC):
             yield steps.begun(observed.deployment, version)
         yield from _key(wanted, observed, target)
         yield from _put(needed, observed, is_group=False)
-        if version:
-            yield from image(wanted, registry(wanted, facts), observed)
+        yield from image(wanted, registry(wanted, facts), facts, is_new=version is not None)
 
     def asks(self, before: Before) -> Iterator[Question | Said]:  # noqa: ARG002 - of subclasses
         """Yield what is asked of Azure before anything is made, beside what is asked for every platform."""
@@ -102,7 +104,7 @@ def removed(observed: Observed) -> Iterator[Step]:
 def closed(observed: Observed, made: Sequence[Found]) -> Iterator[Step]:
     """Yield the last steps of a removal, once all but the group is gone: that goes too, unless others use it."""
     if made:  # while there still is something by which an interrupted removal goes on
-        yield clear_here(observed.deployment, None)
+        yield from cleared_here(observed, None)
         yield steps.act(("note", observed.deployment), "azure.close", "remove the record", {}, action="delete")
     if not others(observed):
         yield from (steps.delete(item) for item in made if item.kind == GROUP.name)
@@ -260,14 +262,17 @@ def _dropped(secret: Found) -> Step:
     return steps.act((SECRET, secret.name), "azure.drop_key", title, args, action="delete", timeout_s=steps.GONE_S)
 
 
-def image(wanted: Wanted, at: Registry, observed: Observed) -> Iterator[Step]:
-    """Yield the steps that build the image and bring it to its registry, unless a version that worked has it there."""
+def image(wanted: Wanted, at: Registry, facts: Mapping[str, JsonValue], *, is_new: bool) -> Iterator[Step]:
+    """Yield the steps that build the image and bring it to its registry, unless that has it.
+
+    Where nobody knows what the registry has, it is built for a new version alone.
+    """
     name = wanted.image
-    registries = [item for item in observed.found if item.kind == "container registry"]
-    is_there = not at.is_own or any(item.properties.get("state") != steps.GOING for item in registries)
-    if is_there and any(item.proven and item.image == name for item in observed.versions):
+    stored = facts.get("images")
+    is_there = stored.get(name) if isinstance(stored, dict) else None
+    if is_there or (is_there is None and not is_new):
         return
-    if observed.facts.get("builds") == "registry":
+    if facts.get("builds") == "registry":
         title = f"build the image {name.partition('/')[2]} in {at.server}"
         args: dict[str, JsonValue] = {"name": name, "registry": at.id, "platform": wanted.platform}
         yield steps.act(("image", name), "azure.build", title, args, action="create", timeout_s=steps.BUILT_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.targets.azure.bicep import parameter
+from opdeploy.targets.azure.bicep import ITS_LOCATION, parameter
 from opdeploy.targets.azure.compare import KEYS, REF, SECRET, secrets
 from opdeploy.targets.azure.kinds import GROUP, KINDS, PROVIDERS, group_of, kind_of, names_of, type_of
 from opdeploy.targets.azure.planned import waits
@@ -40,6 +40,8 @@ def _resource(item: Resource, others: set[str], before: list[Resource]) -> dict[
     above = scope if is_extension else item.id.rsplit("/", 2)[0]
     needed: set[str] = {above} if above.lower() in others else set()
     body = _expressed(item.body, others, needed)
+    if body.get("location") == "":
+        body["location"] = f"[{ITS_LOCATION}]"
     return {
         "type": kind.type,
         "apiVersion": kind.api,

@@ -43,7 +43,7 @@ from opdeploy.targets.container_apps.bodies import (
     TARGET as ID,
 )
 from opdeploy.targets.container_apps.sizes import profile
-from opdeploy.targets.engine.steps import clear_here
+from opdeploy.targets.engine.steps import cleared_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ class ContainerApps(AzureTarget):
         yield from _deactivated(observed, app.id, made_by, strangers=True)
         yield from forgotten(observed, old(observed, number, wanted.keep), wanted.image)
         if version is None and observed.versions:
-            yield clear_here(name, wanted.image)
+            yield from cleared_here(observed, wanted.image)
 
     def asks(self, before: Before) -> Iterator[Question | Said]:
         """Yield what is asked of what is named around an app before anything is made."""

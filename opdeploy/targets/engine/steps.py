@@ -8,9 +8,11 @@ from opdeploy.plan import Change, Step
 from opdeploy.targets.engine.names import repository
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic import JsonValue
 
-    from opdeploy.deployment import Version
+    from opdeploy.deployment import Observed, Version
     from opdeploy.plan import Action
 
 HERE = "image here"
@@ -42,6 +44,15 @@ def remove(name: str, key: str, title: str, *, cleanup: bool = True) -> Step:
     """Return the step that removes a container; where it only clears away, the next deployment does it if it fails."""
     where = ("container", name)
     return step(key, title, "delete", where, "remove_container", timeout_s=STOP_S, cleanup=cleanup)
+
+
+def cleared_here(observed: Observed, keep: str | None) -> Iterator[Step]:
+    """Yield the step that removes a deployment's images from the engine of this machine, but the one kept.
+
+    Where the registry builds them, none is here.
+    """
+    if observed.facts.get("builds") != "registry":
+        yield clear_here(observed.deployment, keep)
 
 
 def clear_here(deployment: str, keep: str | None) -> Step:

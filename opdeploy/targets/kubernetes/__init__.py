@@ -15,7 +15,7 @@ from opdeploy.errors import NotFoundError
 from opdeploy.plan import fingerprint
 from opdeploy.targets.base import Reach
 from opdeploy.targets.engine import making
-from opdeploy.targets.engine.steps import HERE, clear_here
+from opdeploy.targets.engine.steps import HERE, cleared_here
 from opdeploy.targets.kubernetes import steps
 from opdeploy.targets.kubernetes.kinds import APPLIED, ASKED_FOR, KINDS
 from opdeploy.targets.kubernetes.manifests import fitted, gpus, of_template, spare_gpu, versioned
@@ -54,8 +54,7 @@ class Kubernetes:
         deployment = self._deployment(wanted, observed, manifests["Deployment"], number)
         if observed.facts.get("namespace") is None:
             yield from steps.applied(_of_kind(wanted.manifests, "Namespace"), None)
-        if version is None:
-            yield from self.images(wanted, observed)
+        yield from self.images(wanted, observed, is_new=version is None)
         yield from _beforehand(observed, manifests)
         public, _ = _exposure(observed)
         is_narrowed = public and not wanted.public
@@ -73,12 +72,13 @@ class Kubernetes:
             yield from _asked_no_more(observed, {*manifests})
         yield from _unwanted(observed, {*manifests})
         if version is None and observed.versions:
-            yield clear_here(name, wanted.image)
+            yield from cleared_here(observed, wanted.image)
 
-    def images(self, wanted: Wanted, observed: Observed) -> Iterator[Step]:  # noqa: ARG002 - which of Azure needs
-        """Yield the steps that build the image and bring it to where the cluster pulls it from."""
-        yield making.build(wanted.image, f"build the image {wanted.image} here", HERE)
-        yield making.push(wanted.image, wanted.settings.registry or "a registry")
+    def images(self, wanted: Wanted, observed: Observed, *, is_new: bool) -> Iterator[Step]:  # noqa: ARG002 - of Azure
+        """Yield the steps that build the image of a new version and bring it to where the cluster pulls it from."""
+        if is_new:
+            yield making.build(wanted.image, f"build the image {wanted.image} here", HERE)
+            yield making.push(wanted.image, wanted.settings.registry or "a registry")
 
     def _deployment(self, wanted: Wanted, observed: Observed, manifest: Manifest, number: int) -> Manifest:
         """Return the Deployment of a version; what is there keeps its strategy, whichever GPU is spare by now."""
@@ -165,7 +165,7 @@ class Kubernetes:
         ]
         yield from made[:-1]
         if made:  # while there still is something by which an interrupted removal goes on
-            yield clear_here(observed.deployment, None)
+            yield from cleared_here(observed, None)
         yield from made[-1:]
 
 
