@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,9 +76,10 @@ def to_make(deploy: Deploy) -> Iterator[Finding]:
 
     try:
         yield Finding("ssh program", "ok", ssh.version())
-        yield Finding("public key", "ok", public_key(deploy.vm).partition(" ")[0])
     except OpdeployError as error:
         yield problem("SSH", error)
+    with suppress(OpdeployError):  # one that is missing stands in the way, and is told as that
+        yield Finding("public key", "ok", public_key(deploy.vm).partition(" ")[0])
     if deploy.vm.build != "there":
         yield from builder(", or build on the machine: --set vm.build=there")
     yield from registry(deploy)

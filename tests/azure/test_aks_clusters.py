@@ -262,4 +262,4 @@ def test_a_cluster_is_not_made_unless_a_setting_says_so(clouded: Callable[..., C
     refused = project.deploy()
     assert refused.code == 2, refused.err
     assert "deploy.kubernetes.context: names no cluster" in refused.err
-    assert "--resource-group NAME, which costs money" in refused.err
+    assert "which costs money: --set aks.cluster=NAME, --resource-group NAME, or --subscription NAME" in refused.err

@@ -11,6 +11,7 @@ from tests.arm.answers import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.azure.clouded import Clouded
 
@@ -87,12 +88,15 @@ def test_azure_is_asked_for_machines_and_clusters(
 
 
 @pytest.mark.parametrize("target", ["vm", "aks-cpu"])
-def test_a_machine_or_cluster_that_can_be_made_is_ready(clouded: Callable[..., Clouded], target: str) -> None:
+def test_a_machine_or_cluster_that_can_be_made_is_ready(
+    clouded: Callable[..., Clouded], tmp_path: Path, target: str
+) -> None:
     """Nothing stands in the way, and what is here is told as well."""
-    vm = {"size": "Standard_D2s_v3", "ssh_from": "203.0.113.7", "build": "there"}
+    (tmp_path / "key.pub").write_text("ssh-ed25519 AAAA me")
+    vm = {"size": "Standard_D2s_v3", "ssh_from": "203.0.113.7", "build": "there", "identity_file": "key"}
     _, found = findings(clouded(target, **({"vm": vm} if target == "vm" else {})))
     assert found["deployment"] == ("ok", "nothing stands in its way in group models of westeurope", "")
-    assert ("public key" in found or "SSH" in found) == (target == "vm")
+    assert ("public key" in found) == (target == "vm")
     assert ("builder" in found) == (target == "aks-cpu")
 
 

@@ -335,7 +335,7 @@ def test_a_registry_is_asked_for_the_images_of_versions() -> None:
     """One that does not tell says nothing; the deployment's own is not asked once it is gone, with what it had."""
     place = at_place(Cloud())
     own = f"{place.at.registry.rpartition('/')[2]}.azurecr.io/net:1"
-    kept = Version(**VERSION.model_dump(exclude={"keyed", "body"}), state="stopped", current=False)
+    kept = Version(**VERSION.model_dump(exclude={"keyed", "body", "ready"}), state="stopped", current=False)
     names = ["me.azurecr.io/net:1", "me.azurecr.io/net:2", "ghcr.io/me/net:1", own]
     versions = tuple(kept.model_copy(update={"image": name}) for name in names)
     found = Observed(target="aci", deployment="net", versions=versions)

@@ -19,7 +19,7 @@ from opdeploy.clients.azure.blobs import Blobs, parsed
 from opdeploy.clients.azure.refused import RefusedError
 from opdeploy.clients.azure.session import Session
 from opdeploy.deployment import Lock
-from opdeploy.errors import InputError, OpdeployError, TransientError
+from opdeploy.errors import InputError, OpdeployError
 from opdeploy.targets.azure.names import Where
 from tests.azure.azurite import HOST, STATE, Azurite, azurite
 from tests.azure.breaking import killed
@@ -329,5 +329,5 @@ def test_a_client_without_the_certificate_gets_nothing(kept: Callable[[], Blobs]
         for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
             patched.delenv(name)
         patched.setattr(blobs, "_TRIES", 0)
-        with pytest.raises(TransientError, match="CERTIFICATE_VERIFY_FAILED"):
+        with pytest.raises(RefusedError, match="of no authority that is trusted here"):
             keeps.read(AT)

@@ -210,7 +210,7 @@ def test_the_vault_of_the_record_counts_where_none_is_named(*, kept: bool, steps
     want = wanted()
     there = deployed(want, {**KNOWN, "kept": kept}, SECRET)
     plans = (to_deploy(TARGET, want, there, ()), to_roll_back(TARGET, there, 1))
-    assert [calls(plan) for plan in plans] == [steps, steps]
+    assert [calls(plan) for plan in plans] == [[*steps, "azure.prove"], steps]
     args = [step.args for plan in plans for step in plan.steps if step.call == "azure.keep_key"]
     assert [(item["vault"], "before" in item) for item in args] == [(VAULT, False)] * len(args)
 
@@ -315,18 +315,15 @@ def test_a_rollback_needs_the_key_that_is_asked_for(*, keyed: bool, key: str | N
         require_key(plan, Knowing(key))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("proven", "registry", "builds"), [(True, True, False), (False, True, True), (True, False, True)]
-)
-def test_an_image_that_a_version_has_is_not_built_again(*, proven: bool, registry: bool, builds: bool) -> None:
-    """Where that worked, and so the image is known to be there; a registry that is gone took it along."""
+@pytest.mark.parametrize("stored", [True, False, None], ids=["there", "gone", "not known"])
+def test_an_image_that_the_registry_has_is_not_built_again(*, stored: bool | None) -> None:
+    """For a version with other settings; one that somebody removed there is, and where that is not known."""
     there = deployed(on_aci({}), {"known": True, "fits": True})
     (version,) = there.versions
-    found = tuple(item for item in there.found if registry or item.kind != "container registry")
-    versions = (version.model_copy(update={"proven": proven}),)
-    plan = to_deploy(TARGET, on_aci({"cpus": 2.0}), there.model_copy(update={"found": found, "versions": versions}), ())
+    facts = {**there.facts, "images": {version.image: stored} if stored is not None else {}}
+    plan = to_deploy(TARGET, on_aci({"cpus": 2.0}), there.model_copy(update={"facts": facts}), ())
     assert plan.version == 2
-    assert ("image.build" in calls(plan)) == builds
+    assert ("image.build" in calls(plan)) is not bool(stored)
 
 
 @pytest.mark.parametrize(("proven", "before"), [(True, 1), (False, None)])

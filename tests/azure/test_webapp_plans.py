@@ -14,6 +14,7 @@ from opdeploy.deploy.planning import mark, to_deploy, to_remove, to_roll_back
 from opdeploy.errors import InputError, NotFoundError
 from opdeploy.targets.azure import web
 from opdeploy.targets.azure.planned import resources
+from opdeploy.targets.azure.steps import proven
 from opdeploy.targets.azure.template import template
 from opdeploy.targets.webapp import WebApp
 from tests.azure.imagined_web import NAME, SUBSCRIPTION, Imagined, wanted
@@ -127,11 +128,12 @@ def test_what_a_person_is_told_makes_no_plan_stale() -> None:
 
 
 def test_who_has_the_requests_is_no_change_where_it_is_the_same() -> None:
-    """A version that never worked, and has them, is noted to work."""
+    """Before a version worked, none had them."""
     made = Imagined()
     made.carry_out(step for step in planned(made, {}).steps if step.call != "azure.prove")
     (step,) = (item for item in planned(made, {}).steps if item.id == "prove")
-    assert step.changes == ()
+    assert [(change.before, change.after) for change in step.changes] == [(None, 1)]
+    assert proven("net", 1, 1).changes == ()
 
 
 def test_the_hint_of_an_error_finds_the_deployment() -> None:
