@@ -109,7 +109,8 @@ def deploy(
     inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
     with opened(inputs) as (asked, ready, there):
         observed = there.place.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
-        made = planned(inputs, ready, observed, notes_of(found, asked, ready, observed, broken=break_lock))
+        said = notes_of(found, asked, ready, observed, broken=break_lock, allowed=allow_plain_http)
+        made = planned(inputs, ready, observed, said)
         require_allowed(made, found, ready, allow_plain_http=allow_plain_http)
         require_possible(ready, there.place, observed, broken=break_lock)
         made = made.model_copy(update={"notes": (*made.notes, *there.place.shortages(ready.wanted))})

@@ -125,9 +125,12 @@ def require_model(found: Settings) -> tuple[Workload, Path]:
 
 
 def notes_of(
-    found: Settings, asked: Asked, ready: Prepared, observed: Observed, *, broken: bool = False
+    found: Settings, asked: Asked, ready: Prepared, observed: Observed, *, broken: bool = False, allowed: bool = False
 ) -> tuple[str, ...]:
-    """Return what a person should know first, also whose lock is broken; raises what `notes.refuse` raises."""
+    """Return what a person should know first, also whose lock is broken; raises what `notes.refuse` raises.
+
+    `allowed` tells whether plain HTTP was.
+    """
     from opdeploy.advisor.constraints import exclusions
     from opdeploy.advisor.needs import assess
     from opdeploy.cli.options import day
@@ -153,6 +156,7 @@ def notes_of(
             unfinished,
             busy,
             useless=found.useless,
+            is_allowed=allowed,
             rule=rule_of(found, asked.profile),
             shows_key=_shows_key(ready, observed),
         )

@@ -47,6 +47,8 @@ class Facts:
     """Options that mean nothing on the platform."""
     rule: NameRule | None = None
     """What it may be called."""
+    is_allowed: bool = False
+    """Whether plain HTTP was allowed."""
     shows_key: bool = False
     """Whether an API key is made, and shown."""
 
@@ -62,7 +64,9 @@ def _notes(facts: Facts) -> Iterator[str]:
         if reason.constraint not in _ASKED:
             text = f"{reason.text.rstrip('.')}; it would take {reason.would_need}"
             yield f"{facts.profile.id} is not recommended for this workload: {text}"
-    yield from of_reach(Reach(wanted.public, wanted.keyed, wanted.tls), _ALLOW, shows_key=facts.shows_key)
+    yield from of_reach(
+        Reach(wanted.public, wanted.keyed, wanted.tls), "" if facts.is_allowed else _ALLOW, shows_key=facts.shows_key
+    )
     if facts.useless:
         yield f"{facts.profile.id} has no use for {', '.join(facts.useless)}"
     asked = wanted.settings.name or workload.name

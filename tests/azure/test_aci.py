@@ -75,6 +75,8 @@ def test_a_first_deployment_answers_and_is_removed(project: Clouded) -> None:
     done = project.deploy()
     assert done.code == 0, done.err
     assert "net, version 1, answers at http://127." in done.out
+    assert "plain HTTP" in done.err
+    assert "deploy it with --allow-plain-http" not in done.err  # which it is
     assert project.versions() == {1: ("running", True)}
     assert project.status()["ready"]
     assert '"message":"ready"' in project.run("logs").out

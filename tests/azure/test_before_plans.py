@@ -313,6 +313,10 @@ SIZES: dict[str, tuple[Callable[[], tuple[Asking, Wanted, Observed]], str]] = {
         lambda: (MADE, machine(), Observed(target="vm", deployment=NAME, facts=FACTS)),
         "(Standard_D2s_v5, a disk of 64 GB)",
     ),
+    "a machine whose size is yet to be named": (
+        lambda: (MADE, machine(size=None), Observed(target="vm", deployment=NAME, facts=FACTS)),
+        "(a disk of 64 GB)",
+    ),
     "a registry": (
         lambda: (APPS, apps_imagined.wanted(), apps_imagined.Imagined().observe()),
         "(Basic)",

@@ -41,9 +41,9 @@ def _pool(body: Mapping[str, Any]) -> str:
 
 def _machine(body: Mapping[str, Any]) -> str:
     found = body["properties"]
-    disk = found["storageProfile"]["osDisk"]["diskSizeGB"]
-    spot = ", Spot" if found.get("priority") == "Spot" else ""
-    return f"{found['hardwareProfile']['vmSize']}, a disk of {disk} GB{spot}"
+    disk = f"a disk of {found['storageProfile']['osDisk']['diskSizeGB']} GB"
+    spot = "Spot" if found.get("priority") == "Spot" else ""
+    return ", ".join(filter(None, (found["hardwareProfile"]["vmSize"], disk, spot)))  # a size may be yet to be named
 
 
 def _many(count: float, what: str) -> str:
