@@ -13,7 +13,7 @@ demo: $(VENV)/demo
 	$(BIN)/python examples/digits/demo.py
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(PYTEST_OPTIONS)
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

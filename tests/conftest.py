@@ -41,6 +41,8 @@ ON_CLUSTER = {
     "tests/deploy/test_on_cluster.py",
 }
 ALL_ON_DOCKER = ("tests/image/", "tests/deploy/test_engine_")
+APART = {"tests/azure/test_broken_deployments.py"}
+"""Files whose tests share nothing, and take a minute or more each."""
 DECIDES_LOOKS = (
     "CLICOLOR",
     "COLUMNS",
@@ -98,10 +100,23 @@ class TogetherOrApart(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        if file in ON_CLUSTER:
-            return "cluster"
-        return "docker" if file in ON_DOCKER or file.startswith(ALL_ON_DOCKER) else file
+        return shared_by(nodeid)
+
+
+def shared_by(nodeid: str) -> str:
+    """Return a name that the tests have in common which share a process with this one."""
+    file = nodeid.partition("::")[0]
+    if file in APART:
+        return nodeid
+    if file in ON_CLUSTER:
+        return "cluster"
+    return "docker" if file in ON_DOCKER or file.startswith(ALL_ON_DOCKER) else file
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes minutes first, so that no process is busy with it when all others have ended."""
+    slow = {shared_by(item.nodeid) for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: shared_by(item.nodeid) not in slow)
 
 
 @pytest.hookimpl(optionalhook=True)
