@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -115,8 +116,8 @@ def shared_by(nodeid: str) -> str:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what takes minutes first, so that no process is busy with it when all others have ended."""
-    slow = {shared_by(item.nodeid) for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: shared_by(item.nodeid) not in slow)
+    slow = Counter(shared_by(item.nodeid) for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[shared_by(item.nodeid)])
 
 
 @pytest.hookimpl(optionalhook=True)
