@@ -1,4 +1,4 @@
-"""Puts `profiles/` and `templates/` into the wheel, and the profiles a second time as one JSON file that loads fast."""
+"""Puts `profiles/` and `templates/` into the wheel, and what is YAML a second time as JSON, which loads fast."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ class CompileCatalogue(BuildHookInterface):  # type: ignore[type-arg]  # its par
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile the profiles, and name all data for inclusion."""
+        """Compile profiles and market, and name all data for inclusion."""
         if version == "editable":
             return
         root = Path(self.root)
         sys.path.insert(0, str(root))
-        from opdeploy.document import read_profiles
+        from opdeploy.document import read_market, read_profiles
 
         sys.path.remove(str(root))
-        sources = read_profiles(root / "profiles")
         self._folder = tempfile.TemporaryDirectory()
-        compiled = Path(self._folder.name, "catalogue.json")
-        compiled.write_text(json.dumps(sources, separators=(",", ":"), sort_keys=True), encoding="utf-8")
-        build_data["force_include"] |= {
-            str(compiled): "opdeploy/_data/catalogue.json",
-            str(root / "profiles"): "opdeploy/_data/profiles",
-            str(root / "templates"): "opdeploy/_data/templates",
+        compiled = {
+            "catalogue.json": read_profiles(root / "profiles"),
+            "market.json": read_market(root / "profiles" / "azure"),
         }
+        for name, value in compiled.items():
+            path = Path(self._folder.name, name)
+            path.write_text(json.dumps(value, separators=(",", ":"), sort_keys=True), encoding="utf-8")
+            build_data["force_include"][str(path)] = f"opdeploy/_data/{name}"
+        for name in ("profiles", "templates"):
+            build_data["force_include"][str(root / name)] = f"opdeploy/_data/{name}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002  interface
-        """Remove the compiled file."""
+        """Remove the compiled files."""
         if version != "editable":
             self._folder.cleanup()

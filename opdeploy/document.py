@@ -76,6 +76,13 @@ def read_profiles(folder: Path) -> list[dict[str, Any]]:
     return sorted((read(path).value for path in folder.glob("*.yaml")), key=lambda source: str(source["id"]))
 
 
+def read_market(folder: Path) -> dict[str, Any]:
+    """Read what a cloud offers, hardware and meters, as plain data that JSON takes."""
+    market = {name: read(folder / f"{name}.yaml").value for name in ("sizes", "meters")}
+    found: dict[str, Any] = json.loads(json.dumps(market, default=str))  # dates become text
+    return found
+
+
 def parse(text: str, name: str) -> Document:
     """Parse YAML text; `name` stands for the file in errors."""
     import yaml

@@ -32,6 +32,39 @@ class Contribution:
     grade: Grade
 
 
+CostStatus = Literal["complete", "borrowed", "partial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Units of one meter in a month, and what they cost; `price` is that of one unit, `region` where it holds."""
+
+    meter: str
+    quantity: float
+    unit: str
+    price: float
+    usd: float
+    region: str
+    source: str
+    date: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a month costs, in US dollars.
+
+    `complete`: every line has a price of the region. `borrowed`: some have that of another one. `partial`: what
+    `missing` names has no price, so that the total is a lower bound, and `high` is None.
+    """
+
+    monthly_usd: float
+    low: float
+    high: float | None
+    status: CostStatus
+    lines: tuple[Line, ...]
+    missing: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """A platform that can run the workload; `score` is 0 to 100, and the sum of the points."""

@@ -1,0 +1,52 @@
+"""What a cloud offers and what it asks: sizes, meters, regions, and dated prices. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opdeploy.market.meters import meter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+
+    from opdeploy.market.meters import Meter
+    from opdeploy.market.prices import PriceList, Quote
+    from opdeploy.market.regions import Region
+    from opdeploy.market.sizes import Size
+
+REFERENCE_REGION = "eastus2"
+"""Where no region is given: the one of which most prices are known."""
+
+
+@dataclass(frozen=True)
+class Market:
+    """All that a cloud offers, by name."""
+
+    sizes: dict[str, Size]
+    meters: dict[str, Meter]
+    regions: dict[str, Region]
+    prices: PriceList
+
+    def meter(self, name: str) -> Meter:
+        """Return a meter."""
+        return meter(self.meters, name)
+
+    def quote(self, name: str, region: str, as_of: date) -> Quote | None:
+        """Return the price of a meter in a region on a day, if need be that of the nearest region which has one."""
+        return self.prices.find(name, region, as_of, self.far(region))
+
+    def disputed(self, name: str, region: str, as_of: date) -> Quote | None:
+        """Return what a meter costs according to sources that others contradict."""
+        return self.prices.disputed(name, region, as_of, self.far(region))
+
+    def far(self, region: str) -> Callable[[str], float]:
+        """Return what tells how far a region is from one, in kilometres; one that is not known is farthest."""
+        here = self.regions.get(region)
+
+        def distance(name: str) -> float:
+            there = self.regions.get(name)
+            return here.distance(there) if here and there else float("inf")
+
+        return distance
