@@ -44,6 +44,8 @@ ON_CLUSTER = {
 ALL_ON_DOCKER = ("tests/image/", "tests/deploy/test_engine_")
 APART = {"tests/azure/test_broken_deployments.py"}
 """Files whose tests share nothing, and take a minute or more each."""
+_MANY = 12
+"""Other slow tests that take as long as one of them, roughly."""
 DECIDES_LOOKS = (
     "CLICOLOR",
     "COLUMNS",
@@ -116,7 +118,11 @@ def shared_by(nodeid: str) -> str:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what takes minutes first, so that no process is busy with it when all others have ended."""
-    slow = Counter(shared_by(item.nodeid) for item in items if item.get_closest_marker("slow"))
+    slow: Counter[str] = Counter()
+    for item in items:
+        if item.get_closest_marker("slow"):
+            shared = shared_by(item.nodeid)
+            slow[shared] += _MANY if shared == item.nodeid else 1
     items.sort(key=lambda item: -slow[shared_by(item.nodeid)])
 
 

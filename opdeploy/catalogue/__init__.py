@@ -67,21 +67,38 @@ def load_catalogue(edition: Edition = "2026") -> Catalogue:
     return Catalogue(edition, tuple(profiles), tuple(source["id"] for source in sources))
 
 
-@cache
-def load_market() -> Market:
-    """Load what the cloud offers: sizes, meters, regions, and the prices that come with opdeploy."""
+def load_market(own: Path | None = None) -> Market:
+    """Load what the cloud offers: sizes, meters, regions, and prices: those that come with opdeploy, and others.
+
+    Raises InputError where a file of other prices is none, or names a meter that is not known.
+    """
     from opdeploy.market import Market, meters, prices, regions, sizes
 
     found = _market()
     folder = data("profiles") / "azure"
     listed = (folder / "prices.csv").read_text(encoding="utf-8")
+    known = prices.parse(listed, "prices.csv")
+    if own is not None:
+        known += prices.parse(_text(own), str(own))
     hardware = sizes.Hardware.model_validate_json(json.dumps(found["sizes"]))
     return Market(
         sizes=hardware.sizes(),
         meters={name: meters.Meter.model_validate(each) for name, each in found["meters"].items()},
         regions=regions.parse((folder / "regions.csv").read_text(encoding="utf-8")),
-        prices=prices.PriceList(prices.parse(listed, "prices.csv")),
+        prices=prices.PriceList(known),
     )
+
+
+def own_prices() -> Path:
+    """Return where a user's own prices are kept: what OPDEPLOY_PRICES names, else a file among the user's data."""
+    import os
+
+    named = os.environ.get("OPDEPLOY_PRICES")
+    if named:
+        return Path(named)
+    from platformdirs import user_data_path
+
+    return user_data_path("opdeploy", appauthor=False) / "prices.csv"
 
 
 def data(name: str) -> Traversable:
@@ -107,6 +124,15 @@ def _sources() -> list[dict[str, Any]]:
     return read_profiles(Path(str(data("profiles"))))
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise InputError(f"{path}: cannot be read: {why}; make it with: opdeploy prices refresh") from None
+
+
+@cache
 def _market() -> dict[str, Any]:
     compiled = files("opdeploy") / "_data" / COMPILED_MARKET
     if compiled.is_file():

@@ -36,6 +36,7 @@ _COMMANDS = {
     "platforms": "platforms:platforms",
     "docs": "docs:docs",
     "compare": "compare:compare",
+    "prices": "prices:app",
     "schema": "schema:schema",
     "model": "model:app",
     "test-local": "test_local:try_locally",

@@ -19,12 +19,27 @@ class Free(Sourced):
     quantity: Annotated[float, Field(gt=0)]
 
 
+class Api(Frozen):
+    """How the Retail Prices API tells a meter."""
+
+    service: str
+    product: str
+    sku: str
+    meter: str
+
+
 class Meter(Frozen):
     """A meter."""
 
     title: str
     unit: str
+    api: Api | None = None
+    """None of machines, which all are told in one way, and of those that are not known."""
     free: Free | None = None
+    everywhere: bool = False
+    """Whether it has one price in all regions."""
+    disputed: str | None = None
+    """Why what the API tells of it is not taken for its price."""
 
 
 def meter(known: dict[str, Meter], name: str) -> Meter:

@@ -27,6 +27,10 @@ COMMANDS = (
     "continuum",
     "compare",
     "platforms",
+    "prices",
+    "prices show",
+    "prices check",
+    "prices refresh",
     "docs",
     "schema",
     "test-local",
@@ -83,7 +87,7 @@ def test_help_is_as_in_the_golden_file(pytestconfig: pytest.Config, opdeploy: Op
 def test_every_command_has_a_golden_file(opdeploy: Opdeploy) -> None:
     """A new command needs a golden file of its own."""
     found = {""}
-    for group in ("", "model"):
+    for group in ("", "model", "prices"):
         listed = opdeploy(*group.split(), "--help", COLUMNS="80").out.split("Commands:\n")[1].splitlines()
         found |= {f"{group} {line.split()[0]}".strip() for line in listed if line[2:3].strip()}
     assert found == set(COMMANDS)

@@ -148,7 +148,7 @@ def test_a_port_that_another_has_is_refused_before_anything_is_built(
     other = Project(tmp_path_factory.mktemp("other"), project.client, port=project.port)
     said = f"port {project.port} of 127.0.0.1: opdeploy-{project.name} listens there, which is another deployment"
     planned = other.run("plan", "--base-image", other.base)
-    assert (planned.code, planned.out.startswith(f"! {said}; choose another with --port")) == (0, True), planned.out
+    assert (planned.code, planned.out.startswith(f"✗ {said}; choose another with --port")) == (0, True), planned.out
     refused = other.deploy()
     assert refused.code == 1
     assert f"{said}; choose another with --port or deploy.local.port" in refused.err

@@ -1,0 +1,85 @@
+"""Asks the Azure Retail Prices API, which is public and takes no credentials."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from opdeploy.errors import OpdeployError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+URL = "https://prices.azure.com/api/retail/prices"
+VERSION = "2023-01-01-preview"
+TRIES = 8
+MOST_PAGES = 200
+"""Of one answer, of 1,000 rows each: all prices of the largest service in one region are some 10."""
+_WAIT_S = 1.0
+_MOST_WAIT_S = 60.0
+_TIMEOUT_S = 60.0
+_BUSY = (429, 500, 502, 503, 504)
+
+
+def items(service: str, region: str, watch: Callable[[str], None], url: str = URL) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a service's consumption in a region, page after page.
+
+    Waits as long as the service asks for, and tries again, where it is busy. Raises TransientError where it stays so,
+    OpdeployError for what is no answer, or for a page that is said to be elsewhere.
+    """
+    import urllib3
+
+    # Waits 1, 2, 4 … seconds, or as long as Retry-After says.
+    retry = urllib3.Retry(
+        TRIES, status_forcelist=_BUSY, backoff_factor=_WAIT_S, backoff_max=_MOST_WAIT_S, raise_on_status=False
+    )
+    http = urllib3.PoolManager(retries=retry, timeout=_TIMEOUT_S)
+    # The values are case-sensitive; a quote within one is doubled (OData 4.0, Url Conventions, section 5.1.1.6.2).
+    asked = {"serviceName": service, "armRegionName": region, "priceType": "Consumption"}
+    terms = " and ".join(f"{name} eq '{value.replace(chr(39), 2 * chr(39))}'" for name, value in asked.items())
+    page, fields = url, {"api-version": VERSION, "currencyCode": "'USD'", "$filter": terms}
+    for number in range(1, MOST_PAGES + 1):
+        watch(f"{service}, {region}, page {number}")
+        answer = _page(_asked(http, page, fields), page)
+        yield from answer["Items"]
+        following = answer.get("NextPageLink")
+        if not following:
+            return
+        if _host(following) != _host(url):
+            raise OpdeployError(
+                f"{page}: says that the next page is at {urlsplit(following).netloc}, which is not asked"
+            )
+        page, fields = following, {}
+    raise OpdeployError(f"{url}: more than {MOST_PAGES} pages of {service} in {region}; report it")
+
+
+def _asked(http: PoolManager, page: str, fields: dict[str, str]) -> BaseHTTPResponse:
+    from urllib3.exceptions import HTTPError
+
+    try:
+        return http.request("GET", page, fields=fields or None)
+    except HTTPError as error:
+        why = " ".join(str(getattr(error, "reason", None) or error).split())
+        raise TransientError(f"{page}: got no answer: {why}; check the connection, and try again") from None
+
+
+def _page(answer: BaseHTTPResponse, page: str) -> dict[str, Any]:
+    if answer.status in _BUSY:
+        raise TransientError(f"{page}: is busy ({answer.status}) after {TRIES} tries; try again in some minutes")
+    try:
+        found = json.loads(answer.data)
+        if answer.status == 200 and isinstance(found["Items"], list):  # noqa: PLR2004  OK
+            told: dict[str, Any] = found
+            return told
+    except (ValueError, KeyError, TypeError):
+        pass
+    said = " ".join(answer.data[:200].decode(errors="replace").split())
+    raise OpdeployError(f"{page}: gave no prices: {answer.status} {said}; report it")
+
+
+def _host(url: str) -> tuple[str, str | None, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
