@@ -206,6 +206,39 @@ class Limits(Frozen):
     name: NameLimit | None = None
 
 
+class Charge(Frozen):
+    """What is billed beside the instances themselves: units of a meter."""
+
+    meter: str
+    quantity: Annotated[float, Field(gt=0)] = 1.0
+    per: Literal["hour", "day", "month", "request", "record", "gb_sent"]
+    each: Literal["deployment", "instance"] = "deployment"
+    by_size: dict[str, float] | None = None
+    """The quantity for each size, in the place of one for all."""
+    stages: tuple[Stage, ...] | None = None
+    """None: in all."""
+    online: bool | None = None
+    """Of endpoints alone, or of runs alone; None: of both."""
+    why: str
+
+
+class Offer(Evidence):
+    """What of it is priced: sizes of the market, and what else is billed."""
+
+    sizes: tuple[str, ...]
+    spot: bool = False
+    """Whether a run may have capacity that may be taken away."""
+    scales: Literal["by_hand", "by_load", "to_zero"] = "by_hand"
+    least: Annotated[int, Field(ge=1)] = 1
+    """Instances that it takes at least."""
+    charges: tuple[Charge, ...] = ()
+    unpriced: tuple[str, ...] = ()
+    """What is billed too, and has no price here."""
+    start_s: NumberLimit | None = None
+    """Until one more instance answers, or the first node of a run works; the pull of the image and the load of the
+    model come on top."""
+
+
 class Lifecycle(Evidence):
     """Whether it can still be had; `until` is the day from which it can not."""
 
@@ -262,6 +295,8 @@ class Profile(Frozen):
     services_refused: Services | None = None
     models: Models | None = None
     sizes: Sizes | None = None
+    offer: Offer | None = None
+    """None where nothing is known of what it costs."""
     only_when_named: FlagLimit | None = None
     """A candidate only when `constraints.only` names it."""
     limits: Limits = Limits()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from opdeploy.platform import AnyLimit, Edition, Evidence, Lifecycle, Limits, Profile
+    from opdeploy.platform import AnyLimit, Edition, Evidence, Lifecycle, Limits, Offer, Profile
 
     Sources = dict[tuple[str, str], int]
     """The number of each source and its date, in the order of appearance."""
@@ -48,6 +48,8 @@ def _document(profile: Profile, edition: Edition, day: date, about: str) -> Iter
     yield from ("## What the default offer gives", "", *_limits(profile.limits, sources))
     if profile.sizes:
         yield _figure("sizes", profile.sizes.value, profile.sizes, sources)
+    if profile.offer:
+        yield from ("", "## What is billed", "", *_offer(profile.offer, sources))
     unknown = [text(words.LIMITS[name][0]) for name, limit in profile.limits if limit is None]
     if unknown:
         yield from ("", f"Not known in this edition, so that they exclude nothing: {', '.join(unknown)}.")
@@ -100,6 +102,18 @@ def _limits(limits: Limits, sources: Sources) -> Iterator[str]:
         if limit is not None:
             label, unit = words.LIMITS[name]
             yield _figure(label, limit.value, limit, sources, unit, limit.lifted_by)
+
+
+def _offer(offer: Offer, sources: Sources) -> Iterator[str]:
+    yield _figure("priced sizes", offer.sizes, offer, sources)
+    for charge in offer.charges:
+        units = "by size" if charge.by_size else f"{charge.quantity:g}"
+        per = charge.per.replace("gb_sent", "GB that is sent")
+        yield f"- **{code(charge.meter)}** {units} a {per}, of each {charge.each}: {text(charge.why)}"
+    if offer.unpriced:
+        yield f"- **without a price here** {text(', '.join(offer.unpriced))}."
+    if offer.start_s:
+        yield _figure("start of one more instance", offer.start_s.value, offer.start_s, sources, "s")
 
 
 def _figure(

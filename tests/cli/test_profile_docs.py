@@ -46,11 +46,11 @@ def lines(markdown: str) -> list[str]:
 
 
 def figures(value: BaseModel) -> Iterator[tuple[str, Evidence]]:
-    """Yield every figure of a profile with its field."""
+    """Yield every figure of a profile with its field, however deep."""
     for name, inner in value:
         if isinstance(inner, Evidence):
             yield name, inner
-        elif isinstance(inner, BaseModel):
+        if isinstance(inner, BaseModel):
             yield from figures(inner)
 
 

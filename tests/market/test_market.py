@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opdeploy.catalogue import load_market
+from opdeploy.catalogue import load_catalogue, load_market
 from opdeploy.market import REFERENCE_REGION
 from opdeploy.market.prices import GLOBAL
 
 if TYPE_CHECKING:
     from opdeploy.market.sizes import Size
+    from opdeploy.platform import Profile
 
 MARKET = load_market()
 TODAY = date(2026, 11, 26)
@@ -91,3 +92,25 @@ def test_when_sizes_retire() -> None:
     assert not MARKET.sizes["Standard_F8s_v2"].retired(date(2028, 11, 14))
     assert MARKET.sizes["Standard_F8s_v2"].retired(date(2028, 11, 15))
     assert not MARKET.sizes["Standard_D2s_v6"].retired(date(2099, 1, 1))
+
+
+OFFERED = [profile for profile in load_catalogue("2026").profiles if profile.offer]
+
+
+@pytest.mark.parametrize("profile", OFFERED, ids=lambda profile: profile.id)
+def test_what_a_platform_bills_is_known(profile: Profile) -> None:
+    """Its sizes and meters are in the market, and where nothing is priced it says what is missing."""
+    offer = profile.offer
+    assert offer
+    assert set(offer.sizes) <= set(MARKET.sizes)
+    assert offer.sizes or offer.unpriced
+    for charge in offer.charges:
+        assert MARKET.quote(charge.meter, REFERENCE_REGION, TODAY), charge.meter
+        assert charge.by_size is None or set(charge.by_size) == set(offer.sizes)
+    assert not any(MARKET.sizes[size].retired(TODAY) for size in offer.sizes)
+
+
+def test_every_platform_that_is_alive_says_what_it_bills() -> None:
+    """Those that have ended do not."""
+    dead = {profile.id for profile in load_catalogue("2026").profiles if not profile.offer}
+    assert dead == {profile.id for profile in load_catalogue("2026").profiles if profile.lifecycle.ended(TODAY)}
