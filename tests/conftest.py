@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +135,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Togethe
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where CI is set, draw the same examples every time, and refuse `--update`: nobody looks at what it wrote."""
+    """Let interrupts end things; where CI is set, draw the same examples every time, and refuse `--update`.
+
+    Nobody would look at what that wrote.
+    """
+    # A shell has interrupts ignored by what it runs in the background, and so by all that this starts: what tests
+    # interrupt would never end.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.register_profile("ci", derandomize=True)
     if os.environ.get("CI"):
         settings.load_profile("ci")

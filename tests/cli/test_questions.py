@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 20.0
+PRESSES = 10
 ON_TERMINAL = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -61,10 +62,12 @@ class Dialogue:
         """Wait for a prompt, and press a key that ends it."""
         self.wait_for("]: ")
         # Python loses an interrupt in the instant between its prompt and its reading: as a person would, press again.
-        while self.process.poll() is None:
+        for _ in range(PRESSES):
             os.write(self._keys, key)
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(2)
+                return
+        pytest.fail(f"it goes on after {PRESSES} keys: {self.shown}")
 
     def end(self) -> int:
         """Read to the end, and return the exit code."""
