@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
     from opdeploy.market import Market
+    from opdeploy.market.prices import Price
 
 COMPILED, COMPILED_MARKET = "catalogue.json", "market.json"
 """All profiles in one file, and what the cloud offers in another, made when the wheel is built: JSON loads in a
@@ -78,15 +79,31 @@ def load_market(own: Path | None = None) -> Market:
     folder = data("profiles") / "azure"
     listed = (folder / "prices.csv").read_text(encoding="utf-8")
     known = prices.parse(listed, "prices.csv")
+    named = {name: meters.Meter.model_validate(each) for name, each in found["meters"].items()}
     if own is not None:
-        known += prices.parse(_text(own), str(own))
+        for price in read_prices(own):
+            if not meters.is_known(named, price.meter):
+                raise InputError(f"{own}: no meter is called {price.meter!r}{nearest(price.meter, sorted(named))}")
+            known.append(price)
     hardware = sizes.Hardware.model_validate_json(json.dumps(found["sizes"]))
     return Market(
         sizes=hardware.sizes(),
-        meters={name: meters.Meter.model_validate(each) for name, each in found["meters"].items()},
+        meters=named,
         regions=regions.parse((folder / "regions.csv").read_text(encoding="utf-8")),
         prices=prices.PriceList(known),
     )
+
+
+def read_prices(path: Path) -> list[Price]:
+    """Read a file of prices; raises InputError for one that cannot be read, or is none."""
+    from opdeploy.market.prices import parse
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise InputError(f"{path}: cannot be read: {why}; name another file with OPDEPLOY_PRICES") from None
+    return parse(text, str(path))
 
 
 def own_prices() -> Path:
@@ -122,14 +139,6 @@ def _sources() -> list[dict[str, Any]]:
     from opdeploy.document import read_profiles
 
     return read_profiles(Path(str(data("profiles"))))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no text in UTF-8"
-        raise InputError(f"{path}: cannot be read: {why}; make it with: opdeploy prices refresh") from None
 
 
 @cache

@@ -121,17 +121,17 @@ def refresh(
     No credentials are needed. Older prices stay, so that `--as-of` gives the answers of before.
     """
     from opdeploy import files, ui
-    from opdeploy.catalogue import own_prices
+    from opdeploy.catalogue import own_prices, read_prices
     from opdeploy.clients import retail as client
     from opdeploy.errors import OpdeployError
     from opdeploy.market import REFERENCE_REGION, retail
-    from opdeploy.market.prices import GLOBAL, parse, write
+    from opdeploy.market.prices import GLOBAL, write
 
     target = file or own_prices()
     if file is None:
         target.parent.mkdir(parents=True, exist_ok=True)
     files.check_place(target)
-    kept = parse(target.read_text(encoding="utf-8"), str(target)) if target.is_file() else []
+    kept = read_prices(target) if target.is_file() else []
     market = _market(own=False)
     wanted = [_region(region, market) for region in regions or [REFERENCE_REGION]]
     items: list[dict[str, Any]] = []

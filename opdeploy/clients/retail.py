@@ -21,6 +21,12 @@ MOST_PAGES = 200
 _WAIT_S = 1.0
 _MOST_WAIT_S = 60.0
 _TIMEOUT_S = 60.0
+_TEXTS = (
+    *("armRegionName", "currencyCode", "effectiveStartDate", "meterId", "meterName", "productName", "serviceName"),
+    *("skuName", "type", "unitOfMeasure"),
+)
+_NUMBERS = ("retailPrice", "tierMinimumUnits")
+"""What every row has (Microsoft Learn, Azure Retail Prices REST API overview)."""
 _BUSY = (429, 500, 502, 503, 504)
 
 
@@ -44,7 +50,7 @@ def items(service: str, region: str, watch: Callable[[str], None], url: str = UR
     for number in range(1, MOST_PAGES + 1):
         watch(f"{service}, {region}, page {number}")
         answer = _page(_asked(http, page, fields), page)
-        yield from answer["Items"]
+        yield from _whole(answer["Items"], page)
         following = answer.get("NextPageLink")
         if not following:
             return
@@ -78,6 +84,15 @@ def _page(answer: BaseHTTPResponse, page: str) -> dict[str, Any]:
         pass
     said = " ".join(answer.data[:200].decode(errors="replace").split())
     raise OpdeployError(f"{page}: gave no prices: {answer.status} {said}; report it")
+
+
+def _whole(rows: list[Any], page: str) -> list[dict[str, Any]]:
+    """Return the rows of a page; raises OpdeployError where one is not of the form that they have."""
+    for row in rows:
+        texts = isinstance(row, dict) and all(isinstance(row.get(name), str) for name in _TEXTS)
+        if not texts or not all(isinstance(row.get(name), int | float) for name in _NUMBERS):
+            raise OpdeployError(f"{page}: gave a row of another form than before: {str(row)[:200]}; report it")
+    return rows
 
 
 def _host(url: str) -> tuple[str, str | None, int]:

@@ -48,3 +48,9 @@ def meter(known: dict[str, Meter], name: str) -> Meter:
     if kind in MACHINES:
         return Meter(title=f"{MACHINES[kind]} {size}", unit="hour")
     return known[name]
+
+
+def is_known(known: dict[str, Meter], name: str) -> bool:
+    """Tell whether there is a meter of a name."""
+    kind, _, size = name.partition("/")
+    return name in known or (kind in MACHINES and bool(size))

@@ -198,6 +198,10 @@ WRONG: dict[str, tuple[tuple[int, bytes], str]] = {
     ),
     "no JSON": ((200, b"<html>Sign in</html>"), "gave no prices: 200 <html>Sign in</html>"),
     "other JSON": ((200, b"[]"), "gave no prices: 200 []"),
+    "another row": (
+        (200, b'{"Items": [{"meterName": 1}]}'),
+        "gave a row of another form than before: {'meterName': 1}",
+    ),
 }
 
 
@@ -258,6 +262,20 @@ def test_prices_of_a_file_that_is_none(opdeploy: Opdeploy, own: Path) -> None:
         done = opdeploy("prices", command, OPDEPLOY_PRICES=str(own))
         assert (done.code, f"{own}:1: is no list of prices" in done.err) == (2, True), done.err
     assert own.read_text(encoding="utf-8") == "a,b\n1,2\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe", "cannot be read: it is no text in UTF-8"),
+        (b"meter,region,usd,per,date,state,source,note\nvm,eastus,1,1,,listed,me,\n", "no meter is called 'vm'"),
+    ],
+)
+def test_a_file_of_prices_that_does_not_fit(opdeploy: Opdeploy, own: Path, content: bytes, said: str) -> None:
+    """The file is named, and what to do."""
+    own.write_bytes(content)
+    done = opdeploy("prices", "show", OPDEPLOY_PRICES=str(own))
+    assert (done.code, said in done.err, str(own) in done.err) == (2, True, True), done.err
 
 
 def test_what_is_said_of_prices(opdeploy: Opdeploy, own: Path) -> None:
