@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opdeploy.catalogue import load_catalogue
-from opdeploy.document import read_profiles
+from opdeploy.document import read_market, read_profiles
 from opdeploy.platform import EDITIONS, Edition, Profile
 
 if TYPE_CHECKING:
@@ -77,6 +77,17 @@ def test_the_wheel_gives_the_command_and_the_licence(held: dict[str, bytes]) -> 
 def test_the_compiled_catalogue_is_what_the_profiles_say(compiled: list[dict[str, Any]], root: Path) -> None:
     """The one JSON file has the same data as all the YAML files, in the same order."""
     assert compiled == read_profiles(root / "profiles")
+
+
+def test_the_compiled_market_is_what_its_files_say(held: dict[str, bytes], root: Path) -> None:
+    """Sizes and meters, as JSON."""
+    assert json.loads(held["opdeploy/_data/market.json"]) == read_market(root / "profiles" / "azure")
+
+
+def test_an_installed_wheel_has_the_same_prices(in_installation: Callable[..., str], opdeploy: Opdeploy) -> None:
+    """Of every meter."""
+    command = ("prices", "show", "--region", "westeurope", "--as-of", "2026-11-26", "-o", "json")
+    assert in_installation("opdeploy", *command) == opdeploy(*command).out
 
 
 @pytest.mark.parametrize("edition", EDITIONS)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 URL = "https://prices.azure.com/api/retail/prices"
 VERSION = "2023-01-01-preview"
 TRIES = 8
+"""Of a service that is busy; one that does not answer at all is asked twice again."""
 MOST_PAGES = 200
 """Of one answer, of 1,000 rows each: all prices of the largest service in one region are some 10."""
 _WAIT_S = 1.0
@@ -36,13 +37,7 @@ def items(service: str, region: str, watch: Callable[[str], None], url: str = UR
     Waits as long as the service asks for, and tries again, where it is busy. Raises TransientError where it stays so,
     OpdeployError for what is no answer, or for a page that is said to be elsewhere.
     """
-    import urllib3
-
-    # Waits 1, 2, 4 … seconds, or as long as Retry-After says.
-    retry = urllib3.Retry(
-        TRIES, status_forcelist=_BUSY, backoff_factor=_WAIT_S, backoff_max=_MOST_WAIT_S, raise_on_status=False
-    )
-    http = urllib3.PoolManager(retries=retry, timeout=_TIMEOUT_S)
+    http = _pool(url)
     # The values are case-sensitive; a quote within one is doubled (OData 4.0, Url Conventions, section 5.1.1.6.2).
     asked = {"serviceName": service, "armRegionName": region, "priceType": "Consumption"}
     terms = " and ".join(f"{name} eq '{value.replace(chr(39), 2 * chr(39))}'" for name, value in asked.items())
@@ -55,18 +50,40 @@ def items(service: str, region: str, watch: Callable[[str], None], url: str = UR
         if not following:
             return
         if _host(following) != _host(url):
-            raise OpdeployError(
-                f"{page}: says that the next page is at {urlsplit(following).netloc}, which is not asked"
-            )
+            elsewhere = urlsplit(following).netloc
+            raise OpdeployError(f"{page}: says that the next page is at {elsewhere}, which is not asked; report it")
         page, fields = following, {}
     raise OpdeployError(f"{url}: more than {MOST_PAGES} pages of {service} in {region}; report it")
+
+
+def _pool(url: str) -> PoolManager:
+    """Return what asks a service: through the proxy of the environment, where there is one."""
+    from urllib.request import getproxies, proxy_bypass
+
+    import urllib3
+
+    # Waits 1, 2, 4 … seconds, or as long as Retry-After says.
+    retries = urllib3.Retry(
+        TRIES,
+        connect=2,
+        read=2,
+        status_forcelist=_BUSY,
+        backoff_factor=_WAIT_S,
+        backoff_max=_MOST_WAIT_S,
+        raise_on_status=False,
+    )
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme)
+    if proxy and not proxy_bypass(parts.hostname or ""):
+        return urllib3.ProxyManager(proxy, retries=retries, timeout=_TIMEOUT_S)
+    return urllib3.PoolManager(retries=retries, timeout=_TIMEOUT_S)
 
 
 def _asked(http: PoolManager, page: str, fields: dict[str, str]) -> BaseHTTPResponse:
     from urllib3.exceptions import HTTPError
 
     try:
-        return http.request("GET", page, fields=fields or None)
+        return http.request("GET", page, fields=fields or None, redirect=False)  # to where nobody said
     except HTTPError as error:
         why = " ".join(str(getattr(error, "reason", None) or error).split())
         raise TransientError(f"{page}: got no answer: {why}; check the connection, and try again") from None

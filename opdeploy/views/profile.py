@@ -48,11 +48,11 @@ def _document(profile: Profile, edition: Edition, day: date, about: str) -> Iter
     yield from ("## What the default offer gives", "", *_limits(profile.limits, sources))
     if profile.sizes:
         yield _figure("sizes", profile.sizes.value, profile.sizes, sources)
-    if profile.offer:
-        yield from ("", "## What is billed", "", *_offer(profile.offer, sources))
     unknown = [text(words.LIMITS[name][0]) for name, limit in profile.limits if limit is None]
     if unknown:
         yield from ("", f"Not known in this edition, so that they exclude nothing: {', '.join(unknown)}.")
+    if profile.offer:
+        yield from ("", "## What is billed", "", *_offer(profile.offer, sources))
     yield from ("", "## Sources", "")
     yield from (f"{number}. {line(source)} ({when})" for (source, when), number in sources.items())
 

@@ -230,13 +230,38 @@ def test_a_page_that_is_elsewhere_is_not_asked_for(refresh: Callable[..., Any], 
 
 
 def test_a_service_that_is_not_there(opdeploy: Opdeploy, own: Path) -> None:
-    """One line, and nothing is written."""
+    """One line, soon, and nothing is written."""
     with serving([]) as service:
         url = service.url
-    done = opdeploy("prices", "refresh", "--url", url.replace("http:", "nohttp:"), OPDEPLOY_PRICES=str(own))
-    assert done.code == 1
-    assert done.err.count("\n") == 1
+    done = opdeploy("prices", "refresh", "--url", url, OPDEPLOY_PRICES=str(own))
+    assert (done.code, done.err.count("\n")) == (1, 1), done.err
+    assert f"{url}: got no answer: " in done.err
+    assert done.err.endswith("Connection refused; check the connection, and try again\n")
     assert not own.exists()
+
+
+def test_a_redirection_is_not_followed(refresh: Callable[..., Any], own: Path) -> None:
+    """A page of prices is where it was asked for."""
+    with serving(ROWS) as service, serving(ROWS) as other:
+        service.first = [(302, {"Location": other.url}, b"")]
+        done = refresh(service)
+    assert (done.code, "gave no prices: 302" in done.err, other.asked) == (1, True, []), done.err
+    assert not own.exists()
+
+
+def test_a_proxy_of_the_environment_is_asked(opdeploy: Opdeploy, own: Path) -> None:
+    """As by other programs; not for what it is not for."""
+    url = "http://prices.invalid/api/retail/prices"
+    arguments = ("prices", "refresh", "--region", "westeurope", "--url", url)
+    with serving(ROWS) as proxy:
+        through = proxy.url.removesuffix("/api/retail/prices")
+        proxy.elsewhere = url
+        done = opdeploy(*arguments, http_proxy=through, no_proxy="", OPDEPLOY_PRICES=str(own))
+        assert done.code == 0, done.err
+        asked = len(proxy.asked)
+        done = opdeploy(*arguments, http_proxy=through, no_proxy="prices.invalid", OPDEPLOY_PRICES=str(own))
+    assert kept(own) == TOLD
+    assert (done.code, len(proxy.asked)) == (1, asked), done.err
 
 
 def test_a_service_that_tells_nothing_is_not_believed(refresh: Callable[..., Any], own: Path) -> None:

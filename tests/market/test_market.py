@@ -10,6 +10,7 @@ import pytest
 from opdeploy.catalogue import load_catalogue, load_market
 from opdeploy.market import REFERENCE_REGION
 from opdeploy.market.prices import GLOBAL
+from opdeploy.targets.azure import sizes as azure
 
 if TYPE_CHECKING:
     from opdeploy.market.sizes import Size
@@ -92,6 +93,18 @@ def test_when_sizes_retire() -> None:
     assert not MARKET.sizes["Standard_F8s_v2"].retired(date(2028, 11, 14))
     assert MARKET.sizes["Standard_F8s_v2"].retired(date(2028, 11, 15))
     assert not MARKET.sizes["Standard_D2s_v6"].retired(date(2099, 1, 1))
+
+
+def test_machines_are_those_that_deployments_know() -> None:
+    """What is chosen where none is named has the same processors, memory and GPUs, and retires on the same day."""
+    for known in (*azure.CPU, *azure.GPU):
+        if size := MARKET.sizes.get(known.name):
+            gpus = size.shape.gpus if size.gpu else 0
+            assert (size.shape.vcpus, size.shape.memory_gib, gpus) == (known.cpus, known.memory_gib, known.gpus)
+    for name, size in MARKET.sizes.items():
+        if name.startswith("Standard_"):
+            gone = azure.retired(name)
+            assert size.series.retires == (gone.day if gone else None), name
 
 
 OFFERED = [profile for profile in load_catalogue("2026").profiles if profile.offer]
