@@ -72,8 +72,9 @@ class Watch:
         """Watch no longer."""
         self.ended = True
         self.work = self.error = None
-        if self.watching is not None:
-            self.watching.cancel()
+        watching, self.watching = self.watching, None  # whose end holds this watch, and would hold itself
+        if watching is not None:
+            watching.cancel()
 
     async def watch(self) -> None:
         """Wait until the client goes or the time is over, and give the request up."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LARGE = json.dumps({"inputs": [{"name": "x", "shape": [100_000], "datatype": "FP32", "data": [0] * 100_000}]}).encode()
 """More than is parsed on the spot."""
 SECONDS = 20.0
+LONG = 0.3
+"""Seconds after which a client is watched."""
 ENDS = {
     "answered": (request(1), False, 200),
     "answered, large": (LARGE, False, 200),
@@ -55,6 +57,13 @@ async def ended(app: App, body: bytes, *, goes: bool) -> tuple[int, weakref.ref[
     return exchange.answers[0][0], weakref.ref(exchange)
 
 
+async def gone(left: weakref.ref[Exchange]) -> None:
+    """Wait until nothing refers to a client."""
+    async with asyncio.timeout(SECONDS):
+        while left() is not None:  # noqa: ASYNC110 - the end of an object is no event
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("end", ENDS)
 def test_a_request_leaves_nothing(end: str) -> None:
     """However it ended, its client and body are gone soon after, with the work of the model."""
@@ -68,8 +77,22 @@ def test_a_request_leaves_nothing(end: str) -> None:
             status, left = await ended(app, body, goes=goes)
             assert status == expected
             session.go.set()
-            async with asyncio.timeout(SECONDS):
-                while left() is not None:  # noqa: ASYNC110 - the end of an object is no event
-                    await asyncio.sleep(0.01)
+            await gone(left)
+
+    asyncio.run(run())
+
+
+def test_an_answer_that_took_long_leaves_nothing() -> None:
+    """Nor does one whose client was watched meanwhile."""
+    session = Session()
+
+    async def run() -> None:
+        app = made("--deadline=20")
+        app.serve(served(session))
+        with uncollected():
+            asyncio.get_running_loop().call_later(LONG, session.go.set)
+            status, left = await ended(app, request(15), goes=False)
+            assert status == 200
+            await gone(left)
 
     asyncio.run(run())
