@@ -77,8 +77,8 @@ def read_profiles(folder: Path) -> list[dict[str, Any]]:
 
 
 def read_market(folder: Path) -> dict[str, Any]:
-    """Read what a cloud offers, hardware and meters, as plain data that JSON takes."""
-    market = {name: read(folder / f"{name}.yaml").value for name in ("sizes", "meters")}
+    """Read what a cloud offers, hardware, meters and speeds, as plain data that JSON takes."""
+    market = {name: read(folder / f"{name}.yaml").value for name in ("sizes", "meters", "speeds")}
     found: dict[str, Any] = json.loads(json.dumps(market, default=str))  # dates become text
     return found
 

@@ -231,6 +231,8 @@ class Offer(Evidence):
     scales: Literal["by_hand", "by_load", "to_zero"] = "by_hand"
     least: Annotated[int, Field(ge=1)] = 1
     """Instances that it takes at least."""
+    covers_one: bool = False
+    """Whether its agreement on availability covers a single instance, so that no other one has to stand by."""
     charges: tuple[Charge, ...] = ()
     unpriced: tuple[str, ...] = ()
     """What is billed too, and has no price here."""

@@ -32,6 +32,62 @@ class Contribution:
     grade: Grade
 
 
+Basis = Literal["measured", "scaled", "vendor", "chapter", "estimate"]
+"""How good a capacity is, best first: measured on that size; elsewhere, and carried over; a vendor's figure of this
+model; the chapter's; estimated from floating-point operations, and provisional."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """The capacity where some generations of processors serve a size."""
+
+    processors: tuple[str, ...]
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What one instance carries, for certain between `low` and `high`; of several branches the slowest counts."""
+
+    value: float
+    low: float
+    high: float
+    unit: Literal["requests/s", "records/s"]
+    """Requests that keep the latency, with headroom; records of a run."""
+    grade: Basis
+    branches: tuple[Branch, ...]
+    """Where a size may be served by processors that differ; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """The instances that a workload takes on a platform."""
+
+    size: str
+    count: int
+    """At the peak, or in a run; those that stand by included."""
+    capacity: Capacity
+    p95_ms: float | None
+    """Of an endpoint, at the peak and without those that stand by."""
+    run_s: float | None
+    """Of a run, from its start to its end."""
+    spare: int
+    """Of `count`, those that stand by."""
+    least: int
+    """Instances that stay up without load."""
+    in_flight: float | None
+    """Requests under way at one instance that carries as much as it should: the target of an autoscaler."""
+    spot: bool
+    """Whether it is capacity that may be taken away."""
+    instance_hours: float
+    """In a month."""
+    variant: str | None
+    """The form of the model; None where nothing is known of its forms."""
+    why: tuple[str, ...]
+
+
 CostStatus = Literal["complete", "borrowed", "partial"]
 
 
@@ -63,6 +119,7 @@ class Cost:
     status: CostStatus
     lines: tuple[Line, ...]
     missing: tuple[str, ...]
+    per_million_records: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +128,9 @@ class Ranked:
 
     platform: str
     score: float
+    sizing: Sizing | None
+    """None where it has no sizes, or nothing is known of them."""
+    cost: Cost | None
     contributions: tuple[Contribution, ...]
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -121,6 +181,15 @@ class Sensitivity:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakEven:
+    """The load, as a multiple of that of the workload, from which one platform costs less than another."""
+
+    cheaper: str
+    than: str
+    above: float
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """The whole answer. Every platform of the edition is in exactly one of `ranked` and `excluded`."""
 
@@ -132,5 +201,12 @@ class Recommendation:
     ranked: tuple[Ranked, ...]
     excluded: tuple[Excluded, ...]
     ties: tuple[str, ...]
+    region: str | None
+    """Where prices hold; None in an edition without them."""
+    pareto: tuple[str, ...]
+    """Platforms than which none costs less and answers sooner."""
+    break_even: tuple[BreakEven, ...]
+    notes: tuple[str, ...]
+    """What else capacity and cost tell: that no GPU is needed, or how to make firm what is provisional."""
     sensitivity: Sensitivity
     assumptions: tuple[Assumption, ...]

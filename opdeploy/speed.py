@@ -47,6 +47,8 @@ class Machine(_Seen):
     usable_cpus: Positive
     instruction_sets: tuple[str, ...] = ()
     gpus: tuple[str, ...] = ()
+    size: str | None = None
+    """Of the cloud, where it is known."""
 
 
 class Point(_Seen):
@@ -153,6 +155,8 @@ class Speeds:
 
     measured: tuple[Measured, ...] = ()
     variants: tuple[Variant, ...] = ()
+    images: bool = False
+    """Whether its records are images that are decoded before it runs."""
 
 
 def read(text: str, name: str) -> Measured:

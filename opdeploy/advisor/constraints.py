@@ -5,9 +5,9 @@ A limit that the edition does not know excludes nothing; `unknown_limits` lists 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from opdeploy.advisor.named import is_named
 from opdeploy.recommendation import Assumption, Reason
 
 if TYPE_CHECKING:
@@ -180,15 +180,9 @@ def _data(needs: Needs, profile: Profile) -> Iterator[Reason]:
 
 
 def _model(needs: Needs, profile: Profile) -> Iterator[Reason]:
-    if profile.models and not any(_is_named(needs.model_name, model) for model in profile.models.value):
+    if profile.models and not any(is_named(needs.model_name, model) for model in profile.models.value):
         names = " or ".join(profile.models.value)
         yield Reason("model", profile.models.why, f"model.path that names {names}")
-
-
-def _is_named(path: str | None, model: str) -> bool:
-    """Tell whether a file is named after a model: `resnet50_v1.onnx` and `ResNet-50.onnx` are `resnet-50`."""
-    words = re.sub(r"[^a-z0-9]", "", (path or "").lower())
-    return re.search(re.escape(model.replace("-", "")) + r"(?!\d)", words) is not None
 
 
 def _lifted(limit: Limit) -> str:

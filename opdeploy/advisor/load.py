@@ -1,9 +1,9 @@
-"""The load on an endpoint."""
+"""The load on an endpoint, and the runs of batch work."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +11,28 @@ if TYPE_CHECKING:
 
 OFFICE_HOURS_SHARE = 50 / 168
 """Five days of ten hours, in a week."""
+HOURS = 730
+"""In a month, as Azure's pricing pages and calculator count them."""
+MONTH_S = HOURS * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run over many records that comes again and again; times in seconds."""
+
+    records: float
+    record_mb: float
+    every_s: float
+    window_s: float
+
+    @property
+    def runs(self) -> float:
+        """Runs in a month."""
+        return MONTH_S / self.every_s
+
+    def times(self, factor: float) -> Job:
+        """Return the run with so many times the records."""
+        return replace(self, records=self.records * factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +48,15 @@ class Load:
     burst_s: float
     p95_s: float | None
     """The declared bound, in seconds; None when none is declared."""
+
+    @property
+    def monthly(self) -> float:
+        """Requests in a month."""
+        return self.average * MONTH_S
+
+    def times(self, factor: float) -> Load:
+        """Return the load with so many times the requests."""
+        return replace(self, average=self.average * factor, peak=self.peak * factor)
 
     def awake(self, cool_down_s: float) -> float:
         """Return the share of time during which an instance is up that sleeps after `cool_down_s` without a request.

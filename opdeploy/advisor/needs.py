@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from opdeploy.advisor.load import Load
+from opdeploy.advisor.load import Job, Load
 from opdeploy.fields import seconds
 from opdeploy.recommendation import Assumption
 from opdeploy.workload import (
@@ -45,7 +45,13 @@ class Needs:
     model_name: str | None
     gflops_per_second: float
     """What the peak, or a run within its window, computes."""
+    gflops: float
+    """Of one record."""
+    size_mb: float
+    """Of the model."""
     load: Load
+    job: Job | None
+    """The run, of batch work."""
     availability: float | None
     spark: bool
     location: Location
@@ -59,6 +65,8 @@ class Needs:
     lifetime_days: float
     knows: frozenset[Skill]
     region: str | None
+    budget_usd: float | None
+    """A month."""
     private_network: bool
     only: frozenset[str]
     never: frozenset[str]
@@ -106,27 +114,30 @@ def assess(workload: Workload, size_on_disk_mb: float | None) -> tuple[Needs, tu
     size_mb, gflops = _model(workload, size_on_disk_mb, notes)
     load = _load(workload, notes)
     spark = notes.take("batch.needs", workload.batch.needs, "none", "no engine is asked for") == "spark"
-    run = _run(workload, notes) if pattern in BATCH else None
+    job = _job(workload, notes) if pattern in BATCH else None
     _say_what_does_not_bear(workload, notes)
     location, service = _home(workload, notes)
     lifetime_days = _lifetime_days(workload, notes)
     stage = _stage(workload, lifetime_days, notes)
     sensitivity = notes.take("data.sensitivity", workload.data.sensitivity, "internal", "the usual case")
     knows = workload.team.knows or notes.derive("team.knows", (), "unknown, so that no skill counts against a platform")
-    _say_what_is_not_checked(workload, notes)
+    _say_what_has_no_bound(workload, notes)
     private = workload.constraints.private_network
     return (
         Needs(
             pattern=pattern,
             place=_place(pattern, load),
             model_name=workload.model.path,
-            gflops_per_second=gflops * (run.records_per_second if run else load.peak * load.records_per_request),
+            gflops_per_second=gflops * (job.records / job.window_s if job else load.peak * load.records_per_request),
+            gflops=gflops,
+            size_mb=size_mb,
             load=load,
+            job=job,
             availability=workload.serving.availability,
             spark=spark,
             location=location,
             service=service,
-            size_gb=_size_gb(workload, run, notes),
+            size_gb=_size_gb(workload, job, notes),
             sensitive=sensitivity in ("confidential", "regulated"),
             may_move=notes.take("data.may_move", workload.data.may_move, True, "nothing forbids it"),  # noqa: FBT003
             gpu=_gpu(workload, gflops, notes),
@@ -135,6 +146,7 @@ def assess(workload: Workload, size_on_disk_mb: float | None) -> tuple[Needs, tu
             lifetime_days=lifetime_days,
             knows=frozenset(knows),
             region=workload.region,
+            budget_usd=workload.budget.monthly_usd,
             private_network=notes.take("constraints.private_network", private, False, "no demand"),  # noqa: FBT003
             only=frozenset(workload.constraints.only),
             never=frozenset(workload.constraints.never),
@@ -144,17 +156,16 @@ def assess(workload: Workload, size_on_disk_mb: float | None) -> tuple[Needs, tu
     )
 
 
-def _say_what_is_not_checked(workload: Workload, notes: _Notes) -> None:
-    budget = workload.budget.monthly_usd
-    notes.derive("budget.monthly_usd", budget, "no bound" if budget is None else "not yet considered: no prices enter")
+def _say_what_has_no_bound(workload: Workload, notes: _Notes) -> None:
+    if workload.budget.monthly_usd is None:
+        notes.derive("budget.monthly_usd", None, "no bound")
     if workload.region is None:
         notes.derive("region", None, "no region is given: regional offers are not checked")
-    notes.derive("measurements", None, "none: whether a platform keeps load and latency is estimated from GFLOPs alone")
 
 
-def _size_gb(workload: Workload, run: _Run | None, notes: _Notes) -> float:
-    why = "records x record size" if run else "it comes with the requests, or is small"
-    return notes.take("data.size_gb", workload.data.size_gb, run.gb if run else 1.0, why)
+def _size_gb(workload: Workload, job: Job | None, notes: _Notes) -> float:
+    why = "records x record size" if job else "it comes with the requests, or is small"
+    return notes.take("data.size_gb", workload.data.size_gb, job.records * job.record_mb / 1000 if job else 1.0, why)
 
 
 def _memory_gb(workload: Workload, size_mb: float, notes: _Notes) -> float:
@@ -207,20 +218,13 @@ def _load(workload: Workload, notes: _Notes) -> Load:
     return Load(average, peak, records, serving.max_payload_mb, shape, bursts, minutes * 60, p95 and p95 / 1000)
 
 
-class _Run(NamedTuple):
-    """One batch run: the size of its records, and how many must be done each second."""
-
-    gb: float
-    records_per_second: float
-
-
-def _run(workload: Workload, notes: _Notes) -> _Run:
+def _job(workload: Workload, notes: _Notes) -> Job:
     batch = workload.batch
     records = notes.take("batch.records", batch.records, 100_000, "a run of medium size")
     record_mb = notes.take("batch.record_mb", batch.record_mb, 0.1, "a picture or a page of values")
     every = notes.take("batch.every", batch.every, "24h", "daily")
     window = notes.take("batch.window", batch.window, every, "done before the next run starts")
-    return _Run(records * record_mb / 1000, records / seconds(window))
+    return Job(records, record_mb, seconds(every), seconds(window))
 
 
 def _say_what_does_not_bear(workload: Workload, notes: _Notes) -> None:

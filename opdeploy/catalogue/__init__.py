@@ -73,7 +73,7 @@ def load_market(own: Path | None = None) -> Market:
 
     Raises InputError where a file of other prices is none, or names a meter that is not known.
     """
-    from opdeploy.market import Market, meters, prices, regions, sizes
+    from opdeploy.market import Market, meters, prices, regions, sizes, speeds
 
     found = _market()
     folder = data("profiles") / "azure"
@@ -91,6 +91,8 @@ def load_market(own: Path | None = None) -> Market:
         meters=named,
         regions=regions.parse((folder / "regions.csv").read_text(encoding="utf-8")),
         prices=prices.PriceList(known),
+        gpus={str(name): gpu for name, gpu in hardware.gpus.items()},
+        speeds=tuple(speeds.Known.model_validate_json(json.dumps(each)) for each in found["speeds"]),
     )
 
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
+    from opdeploy.advisor import Facts
     from opdeploy.catalogue import Catalogue
     from opdeploy.recommendation import Recommendation
+    from opdeploy.speed import Speeds
     from opdeploy.views.continuum import Own
+    from opdeploy.workload import Workload
+
+TODAY = "2026"
+"""The edition that has sizes and prices."""
 
 
 class Answer(NamedTuple):
@@ -20,8 +27,12 @@ class Answer(NamedTuple):
     own: Own | None
 
 
-def ask(workload: Path, catalogue: Catalogue, day: date, file: Path | None) -> Answer:
+def ask(
+    workload: Path, catalogue: Catalogue, day: date, file: Path | None, measurements: Sequence[Path] = ()
+) -> Answer:
     """Read a workload file and return the answer to it; warnings about the file are printed.
+
+    What the model's artefact tells of its speed counts, and `measurements`, which are files.
 
     Raises InputError when `file`, where something will be written, is the workload file itself.
     """
@@ -36,8 +47,34 @@ def ask(workload: Path, catalogue: Catalogue, day: date, file: Path | None) -> A
     request = load_workload(workload, catalogue.all_ids)
     model = model_file(workload, request)
     size_mb = size_on_disk(model) / 1e6 if model else None
-    recommendation, warnings = advisor.recommend(request, catalogue, day, size_mb)
+    facts = _facts(workload, request, measurements) if catalogue.edition == TODAY else None
+    recommendation, warnings = advisor.recommend(request, catalogue, day, size_mb, facts)
     for warning in warnings:
         ui.warn(f"{workload}: {warning}")
     own = None if request.generative else Own(request.name, advisor.place(request))
     return Answer(recommendation, own)
+
+
+def _facts(path: Path, workload: Workload, measurements: Sequence[Path]) -> Facts:
+    """Return sizes, prices, and what was measured of the model."""
+    from opdeploy.advisor import Facts
+    from opdeploy.catalogue import load_market, own_prices
+    from opdeploy.workload_file import exists
+
+    own = own_prices()
+    return Facts(load_market(own if exists(own) else None), _speeds(path, workload, measurements))
+
+
+def _speeds(path: Path, workload: Workload, measurements: Sequence[Path]) -> Speeds:
+    from importlib.util import find_spec
+
+    from opdeploy import ui
+    from opdeploy.artifact.speeds import speeds
+    from opdeploy.workload_file import exists
+
+    named = path.parent / workload.model.path if workload.model.path else None
+    model = named if named and exists(named) else None
+    if model and find_spec("msgspec") is None:
+        ui.warn(f"{model}: what it tells of its speed is not read: pip install 'opdeploy[local]'")
+        model = None
+    return speeds(model, measurements)

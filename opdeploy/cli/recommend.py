@@ -35,6 +35,15 @@ def recommend(
         ),
     ] = None,
     as_of: AsOf = None,
+    measurement: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--measurement",
+            metavar="FILE",
+            help="JSON of `opdeploy model measure` or `opdeploy test-local`; may be repeated.",
+            show_default="what the model's artefact holds",
+        ),
+    ] = None,
 ) -> None:
     """Rank the platforms for a workload, from batch to real time, and say why.
 
@@ -53,7 +62,7 @@ def recommend(
         catalogue.find(why_not, "--why-not")
     form = format_of(output, file, get_args(Output))
     on = day(as_of)
-    answer, own = ask(workload, catalogue, on, file)
+    answer, own = ask(workload, catalogue, on, file, measurement or [])
     if form == "table":
         from opdeploy.ui.recommendation import show, show_why_not
 

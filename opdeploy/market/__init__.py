@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from opdeploy.market.meters import Meter
     from opdeploy.market.prices import PriceList, Quote
     from opdeploy.market.regions import Region
-    from opdeploy.market.sizes import Size
+    from opdeploy.market.sizes import Gpu, Size
+    from opdeploy.market.speeds import Known
 
 REFERENCE_REGION = "eastus2"
 """Where no region is given: the one of which most prices are known."""
@@ -28,6 +29,9 @@ class Market:
     meters: dict[str, Meter]
     regions: dict[str, Region]
     prices: PriceList
+    gpus: dict[str, Gpu]
+    speeds: tuple[Known, ...]
+    """What others measured."""
 
     def meter(self, name: str) -> Meter:
         """Return a meter."""

@@ -49,12 +49,11 @@ class Price:
     @property
     def day(self) -> Day | None:
         """The first day on which it may have been listed."""
-        found = _DATE.fullmatch(self.date)
-        return Day(int(found[1]), int(found[2]), int(found[3] or 1)) if found else None
+        return first_day(self.date)
 
     def is_stale(self, as_of: Day) -> bool:
         """Tell whether it is too old to rely on, on a day."""
-        return self.day is None or as_of - self.day > STALE
+        return is_stale(self.date, as_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,18 @@ class Quote:
     price: Price
     borrowed: bool
     """Whether it is that of another region, for want of one."""
+
+
+def first_day(text: str) -> Day | None:
+    """Return the first day of a date that is a day or a month; None for what is none. Raises ValueError for no day."""
+    found = _DATE.fullmatch(text)
+    return Day(int(found[1]), int(found[2]), int(found[3] or 1)) if found else None
+
+
+def is_stale(text: str | None, as_of: Day) -> bool:
+    """Tell whether a price of a date, or of none, is too old to rely on, on a day."""
+    day = first_day(text or "")
+    return day is None or as_of - day > STALE
 
 
 class PriceList:

@@ -69,6 +69,8 @@ class Series(Sourced):
     baseline: Annotated[float | None, Field(gt=0, lt=1)] = None
     """Share of its processors that a burstable size has for long."""
     gpu: GpuName | None = None
+    instances: Annotated[int | None, Field(ge=1)] = None
+    """At most; None where only the platform limits them."""
     retires: date | None = None
     note: str | None = None
     sizes: dict[str, Shape]
@@ -109,6 +111,11 @@ class Size(Frozen):
     def cores(self) -> float:
         """Physical cores, or the share of one."""
         return self.shape.vcpus / self.series.threads_per_core
+
+    @property
+    def gpus(self) -> float:
+        """GPUs, or the share of one; 0 for none."""
+        return self.shape.gpus if self.gpu else 0.0
 
     @property
     def hourly(self) -> Units:
