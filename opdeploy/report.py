@@ -43,13 +43,17 @@ def firmness(answer: Recommendation) -> list[str]:
     often = max(shares, key=lambda platform: shares[platform])
     other = f"; {often} leads most often, in {shares[often]:.0%}" if shares[often] > shares[answer.best] else ""
     said = [f"{answer.best} leads in {shares[answer.best]:.0%} of 1,000 random weightings{other}."]
+    highest = max(answer.ranked, key=lambda item: item.score)
+    if highest.score > answer.ranked[0].score:
+        more = f"{highest.score - answer.ranked[0].score:.1f} points more, which is a tie, and costs more"
+        said.insert(0, f"{highest.platform} has {more}, or what it costs is not known.")
     said += [
         f"{flip.new_best} would lead with a weight of {flip.criterion} {_past(flip.at, flip.direction)}"
         f" ({'always' if flip.criterion not in CRITERIA else 'now'} {flip.weight:g})."
         for flip in answer.sensitivity.flips
         if flip.at is not None
     ]
-    if len(said) == 1:
+    if not any(flip.at is not None for flip in answer.sensitivity.flips):
         said.append("No single weight between 0 and 5 changes that.")
     return said
 

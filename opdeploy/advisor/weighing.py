@@ -135,7 +135,7 @@ def _no_gpu(shop: Shop, considered: Mapping[str, Considered]) -> Iterator[str]:
     elif form.agreement is not None:
         cost = f"; it agrees with the model as it was on {form.agreement:.1%} of {form.records} records"
     on = f"{form.name} on {sizing.count} x {sizing.size} ({platform})"
-    yield f"no GPU is needed: {on} has {kept} for ${usd:,.2f} a month{saved}{cost}"
+    yield f"No GPU is needed: {on} has {kept} for ${usd:,.2f} a month{saved}{cost}."
 
 
 def _provisional(shop: Shop, best: str | None, considered: Mapping[str, Considered]) -> Iterator[str]:
@@ -145,6 +145,6 @@ def _provisional(shop: Shop, best: str | None, considered: Mapping[str, Consider
         return
     model = shop.needs.model_name or "MODEL"
     yield (
-        f"sizes, p95 and cost are provisional: no measurement of the model is known. Make them firm with: "
-        f"opdeploy model measure {model} -o json --file speed.json, then opdeploy recommend --measurement speed.json"
+        f"Sizes, p95 and cost are provisional: no measurement of the model is known. Make them firm with: "
+        f"opdeploy model measure {model} -o json --file speed.json, then opdeploy recommend --measurement speed.json."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opdeploy import report
+from opdeploy import costs, report
 from opdeploy.advisor import TIE_BAND
 from opdeploy.ui import new_table
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 WIDE = 90
 """Columns from which criteria are written out."""
+MIDDLE = 92
+"""Columns below which there is no room for grades."""
 NARROW = 72
 """Columns below which there is no room for ratings."""
 
@@ -25,10 +27,11 @@ def show(console: Console, answer: Recommendation, *, explain: bool, title: str 
     console.print(report.headline(answer), style="bold", markup=False)
     if answer.ranked:
         console.print(f"{title}: {answer.ranked[0].reasons[0]}\n", markup=False)
-        console.print(_ranking(answer, console.width))
+        priced = answer.region is not None
+        console.print(_sizes(answer, console.width) if priced else _ranking(answer, console.width))
     if answer.ties:
         console.print(f"= within {TIE_BAND} points of the best: a tie", markup=False)
-    for sentence in report.firmness(answer):
+    for sentence in (*costs.legend(answer), *report.firmness(answer), *costs.turns(answer), *answer.notes):
         console.print(sentence, markup=False)
     leading = {answer.best, *answer.ties}
     for item in answer.ranked:
@@ -38,6 +41,8 @@ def show(console: Console, answer: Recommendation, *, explain: bool, title: str 
         console.print()
         _show_excluded(console, answer, explain=explain)
     if explain:
+        if answer.region is not None and answer.ranked:
+            _show_ways(console, answer)
         console.print()
         console.print(_contributions(answer))
         console.print()
@@ -58,6 +63,56 @@ def _show_excluded(console: Console, answer: Recommendation, *, explain: bool) -
     for why, ids in plain.items():
         more = "Also excluded" if table.row_count else "Excluded"
         console.print(f"{more}: {', '.join(ids)} ({why}).", markup=False)
+
+
+def _sizes(answer: Recommendation, width: int) -> Table:
+    """Show what each platform takes, how soon it answers, and what it costs; less where there is no room."""
+    timed = "p95" if any(item.sizing and item.sizing.p95_ms is not None for item in answer.ranked) else "run"
+    columns = ["", "platform", "size", "count", timed, "a month", "score", "grade"]
+    left_out = {"grade", "size"} if width < NARROW else {"grade"} if width < MIDDLE else set()
+    kept = [column for column in columns if column not in left_out]
+    table = new_table(*kept, right=("", "count", timed, "a month", "score"))
+    for rank, item in enumerate(answer.ranked, 1):
+        tie = "=" if item.platform in answer.ties else ""
+        said = costs.Row.of(item)
+        row = (
+            str(rank),
+            item.platform,
+            said.size,
+            said.instances,
+            said.time,
+            said.cost,
+            f"{tie}{item.score:.0f}",
+            said.grade,
+        )
+        cells = [cell for column, cell in zip(columns, row, strict=True) if column in kept]
+        table.add_row(*cells, style="bold" if rank == 1 else "")
+    for column in table.columns:
+        column.no_wrap = True
+    return table
+
+
+def _show_ways(console: Console, answer: Recommendation) -> None:
+    """Print how sizes and costs came about."""
+    from rich.text import Text
+
+    for item in answer.ranked:
+        for sentence in item.sizing.why if item.sizing else ():
+            console.print(f"{item.platform}: {sentence}", markup=False)
+    console.print()
+    table = new_table(
+        "platform", "meter", "units", "price", "a month", "region", "date", right=("units", "price", "a month")
+    )
+    for item in answer.ranked:
+        for index, line in enumerate(item.cost.lines if item.cost else ()):
+            units = f"{line.quantity:,.6g} {line.unit}s"
+            figures = (units, f"{line.price:g}", f"{line.usd:,.2f}", line.region, line.date or "undated")
+            table.add_row("" if index else item.platform, *map(Text, (line.meter, *figures)))
+        for missing in item.cost.missing if item.cost else ():
+            table.add_row("" if item.cost and item.cost.lines else item.platform, Text(missing), "", "", "no price")
+    console.print(table)
+    console.print()
+    console.print(_ranking(answer, console.width))
 
 
 def _ranking(answer: Recommendation, width: int) -> Table:
