@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from opdeploy.advisor.capacity import Model, ability
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import date
 
+    from opdeploy.advisor.capacity import Ability
     from opdeploy.advisor.needs import Needs
     from opdeploy.advisor.sizing import Hope
     from opdeploy.market import Market
@@ -59,6 +60,7 @@ class Shop:
     market: Market
     speeds: Speeds
     as_of: date
+    _abilities: dict[str, Ability] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def region(self) -> str:
@@ -70,6 +72,12 @@ class Shop:
         needs = self.needs
         job = needs.job.times(factor) if needs.job else None
         return replace(self, needs=replace(needs, load=needs.load.times(factor), job=job))
+
+    def ability(self, size: Size) -> Ability:
+        """Return what an instance of a size does with the model; the load has nothing to do with it."""
+        if size.id not in self._abilities:
+            self._abilities[size.id] = ability(model_of(self), size, self.market)
+        return self._abilities[size.id]
 
 
 def consider(shop: Shop, profile: Profile) -> Considered:
@@ -107,7 +115,7 @@ def _is_wanted(needs: Needs, size: Size) -> bool:
 
 
 def _sized(shop: Shop, profile: Profile, offer: Offer, size: Size, hope: Hope) -> Sized | Refused:
-    return sized(shop.needs, Instance(profile, offer, size, ability(model_of(shop), size, shop.market)), hope)
+    return sized(shop.needs, Instance(profile, offer, size, shop.ability(size)), hope)
 
 
 def model_of(shop: Shop) -> Model:

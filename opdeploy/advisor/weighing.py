@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 3
 """So many of the best are compared in cost."""
-LOADS = tuple(2.0**power for power in range(-5, 6))
+LOADS = tuple(2.0**power for power in range(-4, 5))
 """Multiples of the load at which costs are compared."""
-_STEPS = 8
+_STEPS = 7
 """Halvings between two of them: less than a hundredth."""
 
 
@@ -63,7 +63,7 @@ def _latency(choice: Choice) -> float:
 
 
 def break_even(shop: Shop, ranked: Sequence[Profile]) -> tuple[BreakEven, ...]:
-    """Return at which loads the best platform and those after it change places by cost, within a factor of 32."""
+    """Return at which loads the best platform and those after it change places by cost, within a factor of 16."""
     costs = [_Costs(shop, profile) for profile in ranked[:NEIGHBOURS]]
     return tuple(crossing for other in costs[1:] for crossing in _crossings(costs[0], other))
 

@@ -1,4 +1,4 @@
-"""Finds what a model's files take, quickly: without onnx, and without reading large files."""
+"""Finds what a model's files are and take, quickly: without onnx, and without reading large files."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ _LOCATION = re.compile(b"\x0a\x08location\x12([\x01-\x7f]|[\x80-\xff][\x01-\x7f]
 """An entry of a tensor's external data: the key, as protobuf writes it, and the length of the value."""
 _SEARCHED = 64_000_000
 """Bytes of an ONNX file beyond which it is taken to hold its weights itself, as exporters write all of them or none."""
+
+
+def is_artefact(path: Path) -> bool:
+    """Tell whether a path is meant to be an artefact, a folder or one file."""
+    return path.is_dir() or path.suffix.lower() == ".zip"
 
 
 def size_on_disk(model: Path) -> int:

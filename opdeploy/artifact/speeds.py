@@ -35,7 +35,7 @@ def speeds(model: Path | None, files: Iterable[Path]) -> Speeds:
 
 def of_model(model: Path) -> Speeds:
     """Return what a model, a folder or a file, tells of itself."""
-    from opdeploy.artifact.verify import is_artefact
+    from opdeploy.artifact.size import is_artefact
 
     if not is_artefact(model):
         return Speeds()

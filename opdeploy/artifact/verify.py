@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy.artifact import evidence, graph
 from opdeploy.artifact.samples import fixed_batch
+from opdeploy.artifact.size import is_artefact
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.runtime.choosing import check, check_processing, choose
 from opdeploy.runtime.golden import Difference, compare
@@ -53,11 +54,6 @@ def runnable(path: Path) -> Iterator[Session]:
     else:
         graph.load(path, weights=False)
         yield Session(path)
-
-
-def is_artefact(path: Path) -> bool:
-    """Tell whether a path is meant to be an artefact, a folder or one file."""
-    return path.is_dir() or path.suffix.lower() == ".zip"
 
 
 def models(first: Path, second: Path, tolerance: Tolerance | None, records: Callable[[Session], Data]) -> Verification:

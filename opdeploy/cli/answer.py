@@ -69,12 +69,13 @@ def _speeds(path: Path, workload: Workload, measurements: Sequence[Path]) -> Spe
     from importlib.util import find_spec
 
     from opdeploy import ui
+    from opdeploy.artifact.size import is_artefact
     from opdeploy.artifact.speeds import speeds
     from opdeploy.workload_file import exists
 
     named = path.parent / workload.model.path if workload.model.path else None
     model = named if named and exists(named) else None
-    if model and find_spec("msgspec") is None:
+    if model and is_artefact(model) and find_spec("msgspec") is None:
         ui.warn(f"{model}: what it tells of its speed is not read: pip install 'opdeploy[local]'")
         model = None
     return speeds(model, measurements)

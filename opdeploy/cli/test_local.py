@@ -186,7 +186,7 @@ def _variables(settings: list[str]) -> dict[str, str]:
 
 def _kept(model: Path, *, no_save: bool) -> bool:
     """Tell whether the measurement goes into the artefact; raises InputError where it should, and cannot."""
-    from opdeploy.artifact.verify import is_artefact
+    from opdeploy.artifact.size import is_artefact
     from opdeploy.local.keep import check_writable
 
     if no_save or not is_artefact(model):

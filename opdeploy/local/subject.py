@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from opdeploy.artifact import graph
 from opdeploy.artifact.package import Contents, build
 from opdeploy.artifact.samples import fixed_batch, synthetic
-from opdeploy.artifact.verify import is_artefact
+from opdeploy.artifact.size import is_artefact
 from opdeploy.errors import InputError, OpdeployError
 from opdeploy.runtime.package import opened
 from opdeploy.runtime.session import Session

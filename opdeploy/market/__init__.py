@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opdeploy.market.meters import meter
@@ -33,17 +33,26 @@ class Market:
     speeds: tuple[Known, ...]
     """What others measured."""
 
+    _quotes: dict[tuple[object, ...], Quote | None] = field(default_factory=dict, compare=False, repr=False)
+
     def meter(self, name: str) -> Meter:
         """Return a meter."""
         return meter(self.meters, name)
 
     def quote(self, name: str, region: str, as_of: date) -> Quote | None:
         """Return the price of a meter in a region on a day, if need be that of the nearest region which has one."""
-        return self.prices.find(name, region, as_of, self.far(region))
+        return self._once(self.prices.find, name, region, as_of)
 
     def disputed(self, name: str, region: str, as_of: date) -> Quote | None:
         """Return what a meter costs according to sources that others contradict."""
-        return self.prices.disputed(name, region, as_of, self.far(region))
+        return self._once(self.prices.disputed, name, region, as_of)
+
+    def _once(self, find: Callable[..., Quote | None], name: str, region: str, as_of: date) -> Quote | None:
+        """Look a price up; it is asked for again and again."""
+        key = (find, name, region, as_of)
+        if key not in self._quotes:
+            self._quotes[key] = find(name, region, as_of, self.far(region))
+        return self._quotes[key]
 
     def far(self, region: str) -> Callable[[str], float]:
         """Return what tells how far a region is from one, in kilometres; one that is not known is farthest."""

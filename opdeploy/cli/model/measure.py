@@ -86,7 +86,7 @@ def _measured(model: Path, source: Source, sweep: Sweep, watch: Callable[[str], 
     from opdeploy.artifact import graph
     from opdeploy.artifact.measure import measure as measured
     from opdeploy.artifact.samples import Samples
-    from opdeploy.artifact.verify import is_artefact
+    from opdeploy.artifact.size import is_artefact
     from opdeploy.runtime.choosing import choose
     from opdeploy.runtime.package import opened
     from opdeploy.runtime.session import Session

@@ -34,7 +34,7 @@ def package(
     from opdeploy import ui
     from opdeploy.artifact import graph
     from opdeploy.artifact.package import Contents, build, check_target, repackage
-    from opdeploy.artifact.verify import is_artefact
+    from opdeploy.artifact.size import is_artefact
     from opdeploy.cli.model.options import Source, declared, name_of, tolerance
     from opdeploy.errors import InputError
     from opdeploy.runtime.package import opened, sha256

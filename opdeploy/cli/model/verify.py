@@ -40,13 +40,14 @@ def verify(
     Exits with 5 when the numbers differ; with --golden, when no variant gives the golden answers on this machine.
     """
     from opdeploy.artifact import verify as verifying
+    from opdeploy.artifact.size import is_artefact
     from opdeploy.cli.model.options import Source, declared, tolerance
     from opdeploy.errors import DifferenceError, InputError
 
     form = format_of(output, file, get_args(Output))
     if golden and other is not None:
         raise InputError(f"{other}: --golden holds one artefact against itself; leave out one of the two")
-    if golden and not verifying.is_artefact(model):
+    if golden and not is_artefact(model):
         raise InputError(f"{model}: is no artefact, and has no golden answers; make one with: opdeploy model package")
     if not golden and other is None:
         raise InputError(
