@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from opdeploy import speed
+from opdeploy.artifact.size import is_artefact
 from opdeploy.errors import InputError
 from opdeploy.speed import Speeds, Variant
 
@@ -27,6 +29,9 @@ def speeds(model: Path | None, files: Iterable[Path]) -> Speeds:
     found = Speeds() if model is None else of_model(model)
     given = [(path, _read(path)) for path in files]
     known = {variant.sha256 for variant in found.variants}
+    if given and model is not None and model.is_file() and not is_artefact(model):
+        with model.open("rb") as file:
+            known = {hashlib.file_digest(file, "sha256").hexdigest()}
     for path, item in given:
         if known and item.sha256 not in known:
             raise InputError(f"{path}: was measured of another model than {model}; measure this one")
@@ -35,8 +40,6 @@ def speeds(model: Path | None, files: Iterable[Path]) -> Speeds:
 
 def of_model(model: Path) -> Speeds:
     """Return what a model, a folder or a file, tells of itself."""
-    from opdeploy.artifact.size import is_artefact
-
     if not is_artefact(model):
         return Speeds()
     from opdeploy.runtime.package import opened
