@@ -109,7 +109,7 @@ def _on_cpu(model: Model, size: Size, market: Market, precision: str | None) -> 
     if not here:
         why.append(f"carried to {cores:g} cores of {size.id}")
     why += [_branch_said(branch) for branch in branches if len(branches) > 1]
-    spread = scaling.spread(item) if isinstance(item, Run) else DEFAULT_SPREAD
+    spread = scaling.spread(item) if isinstance(item, Run) else _spread(item)
     slowest_first = tuple(sorted(branches, key=lambda branch: -branch.request.value))
     return Ability(
         slowest_first, spread, "measured" if here else "scaled", variant.name if variant else None, form, tuple(why)
@@ -155,6 +155,15 @@ def _times(item: Measured, records: int, cores: float) -> tuple[Estimate, Estima
     request = scaling.seconds_on(Estimate(each, each / 1.1, each * 1.1), had, cores)
     record = _scaled(request, 1 / item.records_per_request)
     return _scaled(request, records / item.records_per_request), record
+
+
+def _spread(item: Served) -> float:
+    """Return the 95th percentile of a request's time over its median, of one client."""
+    for step in item.points:
+        p50, p95 = step.latency_ms.get("p50"), step.latency_ms.get("p95")
+        if step.connections == 1 and step.loop == "closed" and p50 and p95:
+            return max(1.0, p95 / p50)
+    return DEFAULT_SPREAD
 
 
 def _factors(machine: Machine, size: Size, precision: str) -> Iterator[tuple[tuple[str, ...], Estimate]]:
