@@ -29,6 +29,7 @@ bench: $(VENV)-bench/done
 	$(VENV)-bench/bin/python bench/cli.py $(CHECK)
 	$(VENV)-bench/bin/python bench/deploy.py $(CHECK)
 	$(VENV)-bench/bin/python bench/model.py $(CHECK)
+	$(VENV)-bench/bin/python bench/prediction.py $(CHECK)
 	$(VENV)-bench/bin/python bench/serving.py --peers $(VENV)-peers $(PEERS) $(CHECK)
 
 clean:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 DEPTHS = {"resnet-50": (3, 4, 6, 3), "resnet-152": (3, 8, 36, 3)}
 """Blocks in each of the four stages: He et al., Deep Residual Learning (2015), table 1."""
+SMALL = {"resnet-14": (1, 1, 1, 1)}
+"""Those of one that is not in the table: 14 layers."""
 CLASSES = 1000
 SIDE = 224
 
@@ -61,7 +63,7 @@ def build(name: str, path: Path, seed: int = 0) -> None:
     x = network.add("Relu", network.conv("image", (3, 64), 7, stride=2))
     x = network.add("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
     channels = 64
-    for stage, depth in enumerate(DEPTHS[name]):
+    for stage, depth in enumerate((DEPTHS | SMALL)[name]):
         for block in range(depth):
             x = network.block(x, channels, 64 << stage, 2 if stage and not block else 1)
             channels = 256 << stage

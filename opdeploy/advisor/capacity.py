@@ -40,6 +40,8 @@ SIBLING = 1.3
 BATCHED = 8
 """Records of requests that wait together, which a GPU computes together, at most."""
 CPU = "CPUExecutionProvider"
+_CARRYING = scaling.carrying_seconds((), 1, 1.0)
+"""Of a request, beside a run, where it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,35 +86,41 @@ class Model:
     speeds: Speeds
 
 
-def ability(model: Model, size: Size, market: Market, precision: str | None = None) -> Ability:
-    """Return what an instance of a size does with a model; `precision` asks for a form of it, such as `int8`."""
-    if size.gpu:
-        return _on_gpu(model, size, market)
-    return _on_cpu(model, size, market, precision)
+def ability(model: Model, size: Size, market: Market) -> Ability:
+    """Return what an instance of a size does with a model."""
+    return _on_gpu(model, size, market) if size.gpu else _on_cpu(model, size, market)
 
 
-def _on_cpu(model: Model, size: Size, market: Market, precision: str | None) -> Ability:
+def _on_cpu(model: Model, size: Size, market: Market) -> Ability:
     cores = usable_cores(size)
-    found = _best(_on_cpus(model.speeds, precision), size, cores, model.records)
+    found = _best(_on_cpus(model.speeds), size, cores, model.records)
     if found is None:
         return _guessed_on_cpu(model, size, market, cores)
     item, variant = found
     form = variant.precision if variant else "fp32"
     here = item.machine.size == size.id
-    branches = []
-    for names, factor in _factors(item.machine, size, form) if not here else (((), Estimate(1, 1, 1)),):
-        request, record = _times(item, model.records, cores)
-        beside = _decoding(model, cores) if not (isinstance(item, Served) and item.carried == "records") else None
-        request = _sum(request, beside) if beside else request
-        branches.append(Branch(names, _roomy(request.times(factor), size), 0.0, _roomy(record.times(factor), size)))
+    request, record = _times(item, model.records, cores)
+    waits = _waits(item, model.records, cores, request)
+    prepared = isinstance(item, Served) and item.carried == "records"
+    decoding = None if prepared else _decoding(model, cores)
+    request = _sum(request, decoding) if decoding else request
+    factors = [((), Estimate(1, 1, 1))] if here else _factors(item.machine, size, form)
+    branches = [
+        Branch(names, _roomy(request.times(factor), size), waits * factor.value, _roomy(record.times(factor), size))
+        for names, factor in factors
+    ]
     why = [_said(item, variant)]
     if not here:
-        why.append(f"carried to {cores:g} cores of {size.id}")
-    why += [_branch_said(branch) for branch in branches if len(branches) > 1]
-    spread = scaling.spread(item) if isinstance(item, Run) else _spread(item)
-    slowest_first = tuple(sorted(branches, key=lambda branch: -branch.request.value))
+        why.append(f"carried over to {cores:g} cores of {size.id}")
+    if len(branches) > 1:
+        why += map(_branch_said, branches)
     return Ability(
-        slowest_first, spread, "measured" if here else "scaled", variant.name if variant else None, form, tuple(why)
+        branches=tuple(sorted(branches, key=lambda branch: -branch.request.value)),
+        spread=_spread(item, model.records, cores),
+        basis="measured" if here else "scaled",
+        variant=variant.name if variant else None,
+        precision=form,
+        why=tuple(why),
     )
 
 
@@ -121,15 +129,12 @@ def usable_cores(size: Size) -> float:
     return size.cores * (size.series.baseline or 1.0)
 
 
-def _on_cpus(speeds: Speeds, precision: str | None) -> Iterator[tuple[Measured, Variant | None]]:
+def _on_cpus(speeds: Speeds) -> Iterator[tuple[Measured, Variant | None]]:
     """Yield what was measured on processors, with the form of the model that it was."""
     forms = {variant.sha256: variant for variant in speeds.variants}
     for item in speeds.measured:
-        variant = forms.get(item.sha256)
-        if isinstance(item, Run) and item.provider != CPU:
-            continue
-        if precision is None or (variant is not None and variant.precision == precision):
-            yield item, variant
+        if item.provider == CPU if isinstance(item, Run) else not item.machine.gpus:
+            yield item, forms.get(item.sha256)
 
 
 def _best(
@@ -157,8 +162,18 @@ def _times(item: Measured, records: int, cores: float) -> tuple[Estimate, Estima
     return _scaled(request, records / item.records_per_request), record
 
 
-def _spread(item: Served) -> float:
-    """Return the 95th percentile of a request's time over its median, of one client."""
+def _waits(item: Measured, records: int, cores: float, request: Estimate) -> float:
+    """Return the time for which a request waits for others that it is computed with."""
+    if not isinstance(item, Run):
+        return 0.0
+    alone = scaling.request_seconds(item, records, cores, together=records)
+    return max(0.0, alone.value - request.value)
+
+
+def _spread(item: Measured, records: int, cores: float) -> float:
+    """Return the 95th percentile of the time of a request over its mean, where it waits for no other one."""
+    if isinstance(item, Run):
+        return scaling.latency_ratio(item, records, cores).value
     for step in item.points:
         p50, p95 = step.latency_ms.get("p50"), step.latency_ms.get("p95")
         if step.connections == 1 and step.loop == "closed" and p50 and p95:
@@ -166,16 +181,14 @@ def _spread(item: Served) -> float:
     return DEFAULT_SPREAD
 
 
-def _factors(machine: Machine, size: Size, precision: str) -> Iterator[tuple[tuple[str, ...], Estimate]]:
-    """Yield, for each kind of processors that may serve a size, by what the time there differs."""
+def _factors(machine: Machine, size: Size, precision: str) -> list[tuple[tuple[str, ...], Estimate]]:
+    """Return, for each kind of processors that may serve a size, by what the time there differs."""
     if not machine.instruction_sets:
-        yield (), UNKNOWN_PROCESSOR
-        return
+        return [((), UNKNOWN_PROCESSOR)]
     kinds: dict[Estimate, list[str]] = {}
     for name, sets in _kinds(size.processors):
         kinds.setdefault(_factor(set(machine.instruction_sets), sets, precision), []).append(name)
-    for factor, names in kinds.items():
-        yield tuple(names) if len(kinds) > 1 else (), factor
+    return [(tuple(names) if len(kinds) > 1 else (), factor) for factor, names in kinds.items()]
 
 
 def _kinds(processors: Sequence[Generation]) -> list[tuple[str, set[str]]]:
@@ -212,7 +225,7 @@ def _guessed_on_cpu(model: Model, size: Size, market: Market, cores: float) -> A
         why = f"{known.model}: {known.rates[1]:g} records a second and core ({known.source}, {known.date})"
     one = Estimate(*(model.gflops / each for each in (rate.value, rate.high, rate.low)))
     record = _roomy(scaling.seconds_on(one, 1.0, cores), size)
-    request = _sum(_scaled(record, model.records), scaling.CARRYING_S)
+    request = _sum(_scaled(record, model.records), _CARRYING)
     beside = _decoding(model, cores)
     request = _sum(request, beside) if beside else request
     return Ability((Branch((), request, 0.0, record),), DEFAULT_SPREAD, basis, None, "fp32", (why,))
@@ -286,14 +299,14 @@ def _nearest(market: Market, size: Size) -> tuple[Known, float]:
 
 def _side_by_side(model: Model, request: Estimate, record: Estimate, beside: Estimate, waits: float) -> Branch:
     """Return what the GPU and the processors do together; in a run nothing but decoding is left to these."""
-    alone = _scaled(_sum(beside, _scaled(scaling.CARRYING_S, -1)), 1 / model.records)
+    alone = _scaled(_sum(beside, _scaled(_CARRYING, -1)), 1 / model.records)
     return Branch((), _slower(request, beside), waits, _slower(record, alone))
 
 
 def _beside(model: Model, size: Size) -> Estimate:
     """Return the time for which the processors of an instance are busy with a request, beside a GPU."""
     decoding = _decoding(model, usable_cores(size))
-    return _sum(scaling.CARRYING_S, decoding) if decoding else scaling.CARRYING_S
+    return _sum(_CARRYING, decoding) if decoding else _CARRYING
 
 
 def _starved(request: Estimate, beside: Estimate) -> tuple[str, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from opdeploy.artifact.machine import Machine, describe
 from opdeploy.errors import OpdeployError
@@ -73,9 +73,25 @@ class Loading:
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
-    """What was measured, when, and on what."""
+class Carrying:
+    """What a request costs the server beside the run of the model: to receive, parse, answer and write it."""
 
+    records: int
+    """In a request."""
+    cpus: int
+    """That the server had."""
+    ms: float
+    """From one answer to the next of a server that is kept busy: the median of the repetitions."""
+    low: float
+    high: float
+    """The fastest and the slowest repetition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What was measured, when, and on what; `kind` tells it from what is measured of a server."""
+
+    kind: Literal["model"]
     date: str
     model: str
     """Name of the file or variant."""
@@ -89,6 +105,8 @@ class Measurement:
     points: list[Point]
     knee: Point
     """The smallest batch that has 95 % of the best throughput, with the thread count that is best for it."""
+    carrying: list[Carrying] = field(default_factory=list)
+    """Empty where no requests were measured."""
 
 
 def measure(
@@ -121,6 +139,7 @@ def measure(
         loading.append(loaded)
         points += [_point(size, count, found) for size, found in blocks.items()]
     return Measurement(
+        kind="model",
         date=datetime.now(UTC).date().isoformat(),
         model=model.name,
         sha256=sha256(model),

@@ -71,7 +71,7 @@ def try_locally(
     Exits with 1 when the server fails or no rate keeps the latency wanted, with 4 when the target can be had no more,
     and with 5 when its answers are wrong.
     """
-    _require_packages()
+    require_packages()
     from opdeploy import files, ui
     from opdeploy.cli.containers import Building
     from opdeploy.cli.containers import containers as containers_of
@@ -122,7 +122,7 @@ def _target(name: str) -> Profile:
     return profile
 
 
-def _require_packages() -> None:
+def require_packages() -> None:
     """Raise InputError where a package of the extra `local` is missing."""
     from importlib.util import find_spec
 

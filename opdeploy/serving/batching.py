@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _NEWEST = 0.2
 """Weight of the newest run in the time that a record is expected to take."""
-_QUICK = 0.0002
+QUICK = 0.0002
 """Seconds that a request may be expected to take for its run to be done in the event loop."""
 _NOT_QUICK = 0.02
 """Seconds after which a run in the event loop was the last there."""
@@ -99,7 +99,7 @@ class Batcher:
         if wait > min(max(self._max_wait, _RUNS * self._run_seconds), deadline - now):
             raise unavailable("the server is busy; send it again later", wait)
         work = Work(inputs, tuple(outputs), now, self._loop.create_future())
-        if self._quick and work.records <= self._most and 0 < self._record_seconds * work.left <= _QUICK:
+        if self._quick and work.records <= self._most and 0 < self._record_seconds * work.left <= QUICK:
             if not self._soon:
                 self._loop.call_soon(self._run_soon)
             self._soon.append(work)

@@ -118,7 +118,7 @@ def _graph(settings: Settings) -> Served:
         provider=provider,
         parallel=_parallel(settings.threads, provider),
         max_batch=batch if apart else 1,
-        steady=provider == CPU and _is_steady(settings.model, session, batches=apart),
+        steady=provider == CPU and is_steady(settings.model, session, batches=apart),
     )
 
 
@@ -156,7 +156,7 @@ def _artefact(settings: Settings, package: Package) -> Served:
         parallel=_parallel(variant.settings.threads, variant.settings.provider),
         max_batch=batch if chosen.apart else 1,
         steady=variant.settings.provider == CPU
-        and _is_steady(package.path(variant.file), session, batches=chosen.apart),
+        and is_steady(package.path(variant.file), session, batches=chosen.apart),
         variant=variant.name,
         digest=package.digest,
         processing=processing,
@@ -165,7 +165,7 @@ def _artefact(settings: Settings, package: Package) -> Served:
     )
 
 
-def _is_steady(model: Path, session: Session, *, batches: bool) -> bool:
+def is_steady(model: Path, session: Session, *, batches: bool) -> bool:
     """Tell whether no value and no free axis decides about how long a run takes, as far as a look at the file tells."""
     sizes = [size for spec in session.inputs for size in spec.shape[1 if batches else 0 :]]
     if not all(isinstance(size, int) for size in sizes) or {spec.datatype.name for spec in session.inputs} - _MEASURES:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from opdeploy.artifact.machine import Machine
-    from opdeploy.artifact.measure import Measurement
+    from opdeploy.artifact.measure import Carrying, Measurement
     from opdeploy.artifact.optimize import Optimised, Trial
     from opdeploy.artifact.verify import Verification
     from opdeploy.runtime.manifest import Evidence
@@ -165,8 +165,21 @@ def _results(found: Measurement) -> list[str]:
             f"With {_threads(item.threads)}: loads in {item.load_s:.2g} s, takes {item.peak_memory_mb:,.0f} MB at most."
             for item in found.loading
         ),
+        *_requests(found.carrying),
         f"{what}; data: {found.data}; {_repetitions(found.points[0].repetitions)}.",
     ]
+
+
+def _requests(carrying: Sequence[Carrying]) -> list[str]:
+    """Say what a request costs a server that is kept busy, with the fewest records, for each number of processors."""
+    fewest = min((item.records for item in carrying), default=0)
+    costs = [
+        f"{figure(item.ms)} ms with {item.cpus} processor{'s' if item.cpus > 1 else ''}"
+        for item in carrying
+        if item.records == fewest
+    ]
+    records = f" of {fewest} records" if fewest > 1 else ""
+    return [f"A request{records} costs the server beside the run: {', '.join(costs)}."] if costs else []
 
 
 def _repetitions(count: int) -> str:

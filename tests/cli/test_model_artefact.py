@@ -146,7 +146,9 @@ def test_a_measurement_goes_into_the_artefact(model: Callable[..., Any], tmp_pat
     assert (ran.code, ran.out, ran.err) == (0, "", "")
     told = json.loads(path.read_text())
     assert [point["batch"] for point in told["points"]] == [1, 4]
-    assert told["data"] == "golden records"
+    assert (told["kind"], told["data"]) == ("model", "golden records")
+    assert {item["records"] for item in told["carrying"]} == {1, 8}
+    assert all(0 < item["low"] <= item["ms"] <= item["high"] for item in told["carrying"])
     ran = model("package", "net", "--measurement", path, "-o", tmp_path / "more.zip")
     assert ran.code == 0
     assert model("verify", tmp_path / "more.zip", "--golden").code == 0
@@ -160,6 +162,26 @@ def test_a_measurement_fits_80_columns(model: Callable[..., Any]) -> None:
     assert len(re.findall(r"^ +1 +\d+ ", ran.out, re.MULTILINE)) == 6
     assert len(re.findall(r"\bknee$", ran.out, re.MULTILINE)) == 1
     assert "ONNX Runtime" in ran.out
+    assert re.search(r"^A request costs the server beside the run: .* ms with 1 processor", ran.out, re.MULTILINE)
+
+
+def test_what_requests_cost_may_be_left_out(model: Callable[..., Any]) -> None:
+    """It takes some seconds, and starts a server."""
+    ran = model("measure", "model.onnx", "--data", "data.npz", "--threads", "1", *QUICK, "--no-requests", "-o", "json")
+    assert (ran.code, ran.err) == (0, "")
+    assert json.loads(ran.out)["carrying"] == []
+
+
+def test_where_requests_cannot_be_measured_it_is_one_line(model: Callable[..., Any], tmp_path: Path) -> None:
+    """The rest is measured all the same."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['granian'] = None\n")
+    quick = ("--data", "data.npz", "--threads", "1", "--batch", "1", *QUICK, "-o", "json")
+    ran = model("measure", "model.onnx", *quick, PYTHONPATH=str(tmp_path))
+    assert (ran.code, json.loads(ran.out)["carrying"]) == (0, [])
+    assert ran.err == (
+        "warning: model.onnx: what a request costs is not measured: the package granian is missing; "
+        "pip install 'opdeploy[local]'\n"
+    )
 
 
 @pytest.fixture(scope="module")

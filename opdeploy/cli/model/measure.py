@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, NamedTuple, get_args
 
 import typer
 
@@ -11,10 +12,13 @@ from opdeploy.cli.model.options import DataFile, Format, Label, Output, Processi
 from opdeploy.cli.options import File, format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from opdeploy.artifact.measure import Measurement, Sweep
+    from opdeploy.artifact.samples import Samples
     from opdeploy.cli.model.options import Source
+    from opdeploy.runtime.session import Session
+    from opdeploy.runtime.settings import Settings
 
 
 def measure(
@@ -47,13 +51,17 @@ def measure(
     ] = None,
     rounds: Rounds = 5,
     seconds: Seconds = 0.5,
+    no_requests: Annotated[
+        bool, typer.Option("--no-requests", help="Leave out what a request costs the server beside the run.")
+    ] = False,
     output: Format = None,
     file: File = None,
 ) -> None:
-    """Measure records per second, latency, memory and load time on this machine.
+    """Measure records per second, latency, memory and load time on this machine, and what a request costs beside.
 
     Each thread count has a process of its own. Of an artefact, the variant is measured that would be served here, with
-    its settings. The JSON is what `opdeploy model package --measurement` takes.
+    its settings. Requests go for some seconds to a server on loopback that has the model's tensors, and computes
+    nothing. The JSON is what `opdeploy model package --measurement` takes.
     """
     from opdeploy import files, ui
     from opdeploy.artifact.measure import Sweep
@@ -63,8 +71,11 @@ def measure(
     if file:
         files.check_place(file)
     sweep = Sweep(tuple(batch or Sweep().batches), tuple(threads or ()), rounds, seconds)
-    with ui.progress("measuring") as watch:
-        found = _measured(model, Source(data, declared(processing), label), sweep, watch)
+    source = Source(data, declared(processing), label)
+    with ui.progress("measuring") as watch, _subject(model, source) as subject:
+        found = _measured(subject, sweep, watch)
+        if not no_requests:
+            found = _with_requests(found, subject, watch)
     if batch and {point.batch for point in found.points}.isdisjoint(batch):
         taken = found.points[0].batch
         ui.warn(f"{model}: takes {taken} records at a time, and no other number, so --batch had no effect")
@@ -80,11 +91,20 @@ def measure(
     ui.tables(lambda console: show_measurement(console, found), file)
 
 
-def _measured(model: Path, source: Source, sweep: Sweep, watch: Callable[[str], None]) -> Measurement:
-    from dataclasses import replace
+class _Subject(NamedTuple):
+    """What is measured."""
 
+    name: str
+    file: Path
+    session: Session
+    samples: Samples
+    settings: Settings
+
+
+@contextmanager
+def _subject(model: Path, source: Source) -> Iterator[_Subject]:
+    """Give an ONNX file, or the variant of an artefact that would be served here, with records for it."""
     from opdeploy.artifact import graph
-    from opdeploy.artifact.measure import measure as measured
     from opdeploy.artifact.samples import Samples
     from opdeploy.artifact.size import is_artefact
     from opdeploy.runtime.choosing import choose
@@ -94,7 +114,9 @@ def _measured(model: Path, source: Source, sweep: Sweep, watch: Callable[[str], 
 
     if not is_artefact(model):
         graph.load(model, weights=False)
-        return measured(model, source.read(Session(model), judged=False).samples, Settings(), sweep, watch)
+        session = Session(model)
+        yield _Subject(model.name, model, session, source.read(session, judged=False).samples, Settings())
+        return
     with opened(model) as package:
         chosen = choose(package)
         if source.path:
@@ -102,5 +124,44 @@ def _measured(model: Path, source: Source, sweep: Sweep, watch: Callable[[str], 
         else:
             samples = Samples(package.golden().inputs, "golden records", package.manifest.golden.synthetic)
         variant = chosen.variant
-        found = measured(package.path(variant.file), samples, variant.settings, sweep, watch)
-        return replace(found, model=variant.name)
+        yield _Subject(variant.name, package.path(variant.file), chosen.session, samples, variant.settings)
+
+
+def _measured(subject: _Subject, sweep: Sweep, watch: Callable[[str], None]) -> Measurement:
+    from dataclasses import replace
+
+    from opdeploy.artifact.measure import measure as measured
+
+    found = measured(subject.file, subject.samples, subject.settings, sweep, watch)
+    return replace(found, model=subject.name)
+
+
+def _with_requests(found: Measurement, subject: _Subject, watch: Callable[[str], None]) -> Measurement:
+    """Add what a request costs the server beside the run; where that cannot be measured, say why."""
+    from dataclasses import replace
+
+    from opdeploy import ui
+    from opdeploy.cli.test_local import require_packages
+    from opdeploy.errors import OpdeployError
+
+    try:
+        require_packages()
+        from opdeploy.local.carrying import Model, carrying
+
+        return replace(
+            found, carrying=carrying(Model(subject.session, subject.samples, _is_quick(found, subject)), watch)
+        )
+    except OpdeployError as error:
+        ui.warn(f"{found.model}: what a request costs is not measured: {error}")
+        return found
+
+
+def _is_quick(found: Measurement, subject: _Subject) -> bool:
+    """Tell whether the server would run the model in its event loop, as it does with what is soon done."""
+    from opdeploy.artifact.samples import fixed_batch
+    from opdeploy.serving.batching import QUICK
+    from opdeploy.serving.model import is_steady
+
+    fastest = max(point.records_per_second for point in found.points if point.batch == found.points[0].batch)
+    batches = fixed_batch(subject.session.inputs) is None
+    return fastest * QUICK >= 1 and is_steady(subject.file, subject.session, batches=batches)
