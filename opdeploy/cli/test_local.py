@@ -71,7 +71,7 @@ def try_locally(
     Exits with 1 when the server fails or no rate keeps the latency wanted, with 4 when the target can be had no more,
     and with 5 when its answers are wrong.
     """
-    _require_packages()
+    require_packages()
     from opdeploy import files, ui
     from opdeploy.cli.containers import Building
     from opdeploy.cli.containers import containers as containers_of
@@ -99,7 +99,7 @@ def try_locally(
         goal = Goal(seconds, slo_ms or demand.p95_ms)
         start = Start(limits, containers, variables)
         with (
-            _evidence(),
+            evidence(),
             ui.progress("test-local") as watch,
             started(tried.package, start, watch) as (running, image),
         ):
@@ -122,7 +122,7 @@ def _target(name: str) -> Profile:
     return profile
 
 
-def _require_packages() -> None:
+def require_packages() -> None:
     """Raise InputError where a package of the extra `local` is missing."""
     from importlib.util import find_spec
 
@@ -223,7 +223,7 @@ def _say_too_large(profile: Profile | None, made: Requests) -> None:
 
 
 @contextmanager
-def _evidence() -> Iterator[None]:
+def evidence() -> Iterator[None]:
     """Say what is known of a failure, or of what an interrupt leaves, before its error."""
     from opdeploy import ui
     from opdeploy.errors import OpdeployError
@@ -256,19 +256,12 @@ def _require_kept(name: str, found: Served) -> None:
         )
 
 
-def _json(found: Served) -> str:
-    import json
-
-    from opdeploy.artifact.report import finite
-
-    return json.dumps(finite(found), indent=1) + "\n"
-
-
 def _deliver(name: str, found: Served, peak: float | None, form: OutputName, file: Path | None) -> None:
     from opdeploy import ui
+    from opdeploy.artifact.report import written
 
     if form == "json":
-        ui.deliver(_json(found), file)
+        ui.deliver(written(found), file)
         return
     from opdeploy.ui.test_local import show_served
 
@@ -277,9 +270,10 @@ def _deliver(name: str, found: Served, peak: float | None, form: OutputName, fil
 
 def _keep(model: Path, digest: str, found: Served) -> None:
     from opdeploy import ui
+    from opdeploy.artifact.report import written
     from opdeploy.local.keep import keep
     from opdeploy.local.served import name_of
 
-    new = keep(model, digest, name_of(found), _json(found))
+    new = keep(model, digest, name_of(found), written(found))
     ui.say(f"wrote the measurement into {model}, which has another digest now")
     ui.say(f"sha256:{new}")
