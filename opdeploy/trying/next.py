@@ -34,8 +34,8 @@ class Question:
     text: str
     fields: tuple[str, ...]
     """Of the workload file."""
-    if_: str
-    """An answer, in words."""
+    answer: str
+    """One that could be given, in words."""
     then: tuple[str, ...]
     """The platforms that would lead with it, the best first."""
     changes: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from opdeploy.runtime.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from pydantic import JsonValue
 
     from opdeploy.loadtest.sweep import Goal as Load
     from opdeploy.local.served import Served
@@ -42,7 +45,7 @@ class Example:
     """It sends the request to a server that was started by hand."""
     scores: bool
     """Whether it carries a record; where one is too long to be pasted, it asks what the model takes."""
-    answer: str
+    answer: JsonValue
 
 
 def holds_artefact(model: Path) -> bool:
@@ -113,4 +116,4 @@ def _scored(address: Address, tried: Subject) -> Example:
     request = example(tried, tried.package.manifest.name, keyed=False)
     body = None if request.body is None else request.body.encode()
     reply = asked(address, request.route, body, JSON if body else None)
-    return Example(curl(ENDPOINT, request), body is not None, reply.body.decode(errors="replace"))
+    return Example(curl(ENDPOINT, request), body is not None, json.loads(reply.body))

@@ -85,8 +85,11 @@ def optimised(result: Optimised) -> list[str]:
 def served(found: Served) -> list[str]:
     """Say what the server carries, and that its answers are right."""
     p95 = "" if found.knee is None else f"; p95 at the rate kept: {figure(found.knee.p95)} ms"
-    right = "; ".join(f"right answers over HTTP to {item.records}" for item in found.golden)
-    return [f"{right}; ready after {found.ready_s:.2g} s{p95}", throughput(found)]
+    routes = " and ".join(item.route for item in found.golden)
+    return [
+        f"right answers of {routes} to {found.golden[0].records}; ready after {found.ready_s:.2g} s{p95}",
+        throughput(found),
+    ]
 
 
 def show_example(console: Console, asked: Example, start: str) -> None:
@@ -96,24 +99,18 @@ def show_example(console: Console, asked: Example, start: str) -> None:
     about = "" if asked.scores else " (a record is too long to paste: this asks what the model takes)"
     show_step(console, "example", [f"after {start}{about}:"])
     console.print(Text(printable(asked.command)), soft_wrap=True)
-    show_step(console, "answers", [_shortened(asked.answer)])
+    show_step(console, "answers", [json.dumps(_short(asked.answer), ensure_ascii=False)])
 
 
-def _shortened(answer: str) -> str:
-    try:
-        return json.dumps(_part(json.loads(answer)), ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return answer[:200]
-
-
-def _part(value: Any) -> Any:  # noqa: ANN401 - JSON
+def _short(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a part of an answer with lists and figures shortened."""
     match value:
         case dict():
-            return {key: _part(item) for key, item in value.items()}
+            return {key: _short(item) for key, item in value.items()}
         case list() if len(value) > _ITEMS:
-            return [*map(_part, value[:_ITEMS]), "…"]
+            return [*map(_short, value[:_ITEMS]), "…"]
         case list():
-            return [*map(_part, value)]
+            return [*map(_short, value)]
         case float():
             return float(f"{value:.3g}")
         case _:
@@ -134,7 +131,7 @@ def show_questions(console: Console, asked: Sequence[Question]) -> None:
     table = new_table("what to ask next", "if it is", "then")
     for item in asked:
         first = ", ".join(item.then) or "none is viable"
-        table.add_row(item.text, item.if_, first if item.changes else "the same")
+        table.add_row(item.text, item.answer, first if item.changes else "the same")
     console.print()
     show_table(console, table)
 
