@@ -74,11 +74,13 @@ def _agreement(item: Verification) -> str:
 
 def optimised(result: Optimised) -> list[str]:
     """Say which variant is kept, how much faster it is, and how right."""
+    from opdeploy.artifact.optimize import NOISE
+
     best, reference = result.best, result.reference
     tried = sum(item.speed_up is not None for item in result.trials) - 1
     how = f"{tried} variants tried in short rounds, judged on {result.judged_on}"
-    if best is reference:
-        return [f"{reference.name} is kept as it is: no variant is clearly faster with right answers", how]
+    if (best.speed_up or 0) < NOISE:
+        return [f"{best.name} is kept: no variant with right answers is clearly faster than {reference.name}", how]
     return [f"{best.name} is kept, {best.speed_up:.2f} times as fast as {reference.name}: {best.why}", how]
 
 
