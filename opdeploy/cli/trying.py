@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from opdeploy.artifact.inspection import Inspection
     from opdeploy.artifact.package import Contents
-    from opdeploy.loadtest.sweep import Goal
     from opdeploy.local.served import Served
     from opdeploy.recommendation import Recommendation
     from opdeploy.starter import Known
@@ -76,7 +75,6 @@ def try_model(
     from opdeploy.cli.model.options import name_of
     from opdeploy.cli.test_local import evidence
     from opdeploy.errors import InputError
-    from opdeploy.loadtest.sweep import Goal
     from opdeploy.trying.steps import holds_artefact
 
     packaged = holds_artefact(Path(model))
@@ -91,7 +89,7 @@ def try_model(
         found = _Found(source, Path(folder), name_of(None, Path(model)), table=output != "json")
         artefact = _packaged(found) if packaged else _made(found)
         found.place = artefact if packaged else keep or _free(found.name)
-        served = _served(found, artefact, Goal(seconds, slo_ms))
+        served = _served(found, artefact, seconds, slo_ms)
         if keep:
             _keep(artefact, served, keep)
     _go_on(found, given, [] if packaged or keep else _again(found))
@@ -281,7 +279,7 @@ def _optimised(found: _Found, contents: Contents) -> Path | None:
     return artefact
 
 
-def _served(found: _Found, artefact: Path, load: Goal) -> Served | None:
+def _served(found: _Found, artefact: Path, seconds: float, slo_ms: float | None) -> Served | None:
     """Serve an artefact and have an example scored; None where a package for that is missing."""
     import shlex
 
@@ -295,12 +293,13 @@ def _served(found: _Found, artefact: Path, load: Goal) -> Served | None:
     except InputError as error:
         found.leave_out("served", str(error))
         return None
+    from opdeploy.loadtest.sweep import Goal
     from opdeploy.local.subject import subject
     from opdeploy.trying.steps import serve
     from opdeploy.ui.trying import served, show_example
 
     with subject(artefact, found.name) as tried, ui.progress("try") as watch:
-        result, example = serve(tried, load, watch)
+        result, example = serve(tried, Goal(seconds, slo_ms), watch)
     found.parts |= {"served": finite(result), "example": asdict(example)}
     found.tell("served", served(result))
     if found.table:

@@ -219,18 +219,19 @@ def test_an_optimisation_that_fails_is_left_out(try_it: Try, folder: Path) -> No
     assert left(folder) == []
 
 
-WITHOUT_GRANIAN = """
+WITHOUT = """
 import json, sys
-sys.modules["granian"] = None
+sys.modules[sys.argv.pop(1)] = None
 from opdeploy.cli import main
 main(json.loads(sys.argv[1]))
 """
 
 
-def test_without_what_serves_the_rest_is_told(folder: Path, clean: Callable[..., dict[str, str]]) -> None:
+@pytest.mark.parametrize("package", ["granian", "httptools", "orjson"])
+def test_without_what_serves_the_rest_is_told(folder: Path, clean: Callable[..., dict[str, str]], package: str) -> None:
     """Platforms and questions need no server; one line says what to install."""
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_GRANIAN, json.dumps(["try", "net"])],
+        [sys.executable, "-c", WITHOUT, package, json.dumps(["try", "net"])],
         capture_output=True,
         check=True,
         cwd=folder,
@@ -238,9 +239,8 @@ def test_without_what_serves_the_rest_is_told(folder: Path, clean: Callable[...,
         env=clean(),
         stdin=subprocess.DEVNULL,
     )
-    assert (
-        "served     left out: the package granian is missing; pip install 'opdeploy[local]'" in done.stdout.splitlines()
-    )
+    left_out = f"served     left out: the package {package} is missing; pip install 'opdeploy[local]'"
+    assert left_out in done.stdout.splitlines()
     assert steps(done.stdout) == ["model", "verified", "optimised", "served"]
     assert "what to ask next" in done.stdout
 
