@@ -37,7 +37,7 @@ def facts_of(model: ModelFacts) -> Known:
 
 def refusal(field: str, value: Value) -> str | None:
     """Return why a value of a field is refused, None when it is accepted."""
-    return workload_file.refusal(_nested({"name": "a", "serving.pattern": "request-response", field: value}))
+    return workload_file.refusal(nested({"name": "a", "serving.pattern": "request-response", field: value}))
 
 
 def starter(known: Known, record_mb: float | None = None) -> str:
@@ -51,7 +51,7 @@ def starter(known: Known, record_mb: float | None = None) -> str:
     pattern: Any = known["serving.pattern"]
     if record_mb is not None and pattern in BATCH:
         known = {**known, "batch.record_mb": record_mb}
-    why = workload_file.refusal(_nested(known))
+    why = workload_file.refusal(nested(known))
     if why:
         raise InputError(f"no workload file can be made of this: {why}")
     # Not HTML: what enters is made safe by the filter `yaml`.
@@ -63,7 +63,8 @@ def starter(known: Known, record_mb: float | None = None) -> str:
     return template.render(known=known, record_mb=record_mb or 0.1, location=USUAL_LOCATION[pattern])
 
 
-def _nested(known: Known) -> dict[str, Any]:
+def nested(known: Known) -> dict[str, Any]:
+    """Return fields as a workload file has them, in its sections."""
     nested: dict[str, Any] = {}
     for field, value in known.items():
         *sections, key = field.split(".")

@@ -146,7 +146,7 @@ def _ranked(
     reasons = [f"best for {profile.best_for}"]
     reasons += [f"{part.criterion}: {part.why}" for part in strongest if part.criterion != FIT and part.rating >= GOOD]
     reasons += [factor.why for factor in scored.misfits if factor.value <= MISFIT]
-    warnings = [*_warnings(needs, profile, as_of), *(_of_choice(considered, as_of) if considered else ())]
+    warnings = [*_warnings(needs, profile, as_of), *(_of_choice(needs, considered, as_of) if considered else ())]
     return Ranked(
         platform=profile.id,
         score=float(scored.score),
@@ -158,10 +158,13 @@ def _ranked(
     )
 
 
-def _of_choice(considered: Considered, as_of: date) -> Iterator[str]:
+def _of_choice(needs: Needs, considered: Considered, as_of: date) -> Iterator[str]:
     """Warn of what is not firm in a size and its cost."""
     if considered.best and considered.best.hope == "hoped":
         yield "does what is demanded only at the better end of what is expected: measure it"
+    missing = considered.cost.missing if considered.cost else ()
+    if needs.budget_usd is not None and missing:
+        yield f"whether it keeps to the budget is not known: no price of {', '.join(missing)}"
     lines = considered.cost.lines if considered.cost else ()
     old = [line.meter for line in lines if is_stale(line.date, as_of)]
     if old:

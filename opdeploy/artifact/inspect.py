@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from opdeploy.artifact import cost, external, graph
@@ -58,11 +58,13 @@ class ModelFacts:
 
 
 def inspect_model(path: Path) -> ModelFacts:
-    """Return what a model's file tells: of ONNX its content, of any other only name and size.
+    """Return what a model's file tells: of ONNX its content, of an artefact its reference, of others name and size.
 
     Sizes are in MB (10^6 bytes), the cost of one record in 10^9 operations. Raises InputError for what is no model.
     """
     try:
+        if (path / "model.yaml").is_file() or path.suffix.lower() == ".zip":
+            return _artefact(path)
         if path.is_dir():
             return _folder(path)
     except OSError as error:
@@ -70,6 +72,16 @@ def inspect_model(path: Path) -> ModelFacts:
     size = graph.size_of(path)
     suffix = path.suffix.lower()
     return _onnx(path, size) if suffix == ".onnx" else ModelFacts(_BY_SUFFIX.get(suffix), size / 1e6)
+
+
+def _artefact(path: Path) -> ModelFacts:
+    """Return what the reference in an artefact tells, with the size that a workload file takes for the artefact's."""
+    from opdeploy.runtime.package import opened
+
+    with opened(path) as package:
+        reference = package.path(package.manifest.variants[-1].file)
+        facts = _onnx(reference, graph.size_of(reference))
+    return facts if path.is_dir() else replace(facts, size_mb=graph.size_of(path) / 1e6)
 
 
 def _folder(path: Path) -> ModelFacts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 def finite(value: DataclassInstance) -> dict[str, Any]:
     """Return a value's fields as JSON has them: infinities are null, files are their names, structs are objects."""
     return {key: _plain(item) for key, item in asdict(value).items()}
+
+
+def written(value: DataclassInstance) -> str:
+    """Return a value as the text of JSON that is printed, and kept in artefacts."""
+    return json.dumps(finite(value), indent=1) + "\n"
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any value of a field, any JSON value

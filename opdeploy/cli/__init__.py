@@ -38,6 +38,7 @@ _COMMANDS = {
     "compare": "compare:compare",
     "prices": "prices:app",
     "schema": "schema:schema",
+    "try": "trying:try_model",
     "model": "model:app",
     "test-local": "test_local:try_locally",
     "doctor": "doctor:doctor",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from opdeploy.advisor import Facts
     from opdeploy.catalogue import Catalogue
+    from opdeploy.market import Market
     from opdeploy.recommendation import Recommendation
     from opdeploy.speed import Speeds
     from opdeploy.views.continuum import Own
@@ -58,11 +59,17 @@ def ask(
 def _facts(path: Path, workload: Workload, measurements: Sequence[Path]) -> Facts:
     """Return sizes, prices, and what was measured of the model."""
     from opdeploy.advisor import Facts
+
+    return Facts(market(), _speeds(path, workload, measurements))
+
+
+def market() -> Market:
+    """Return sizes and prices, with those that are the user's own."""
     from opdeploy.catalogue import load_market, own_prices
     from opdeploy.workload_file import exists
 
     own = own_prices()
-    return Facts(load_market(own if exists(own) else None), _speeds(path, workload, measurements))
+    return load_market(own if exists(own) else None)
 
 
 def _speeds(path: Path, workload: Workload, measurements: Sequence[Path]) -> Speeds:

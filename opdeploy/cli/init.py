@@ -51,7 +51,7 @@ def init(
     from opdeploy.cli import questions
 
     files.check_absent(file)
-    given = _checked({"name": name, "serving.pattern": pattern})
+    given = checked({"name": name, "serving.pattern": pattern})
     facts = inspect_model(model) if model else None
     if model and facts:
         given["model.path"] = _relative(model, file.parent)
@@ -70,7 +70,7 @@ def init(
     ui.say(f"next: opdeploy recommend{_argument(file)}")
 
 
-def _checked(options: dict[str, str | None]) -> Known:
+def checked(options: dict[str, str | None]) -> Known:
     """Return the options that are given, by field; raises InputError for a value that the field refuses."""
     from opdeploy import starter
     from opdeploy.errors import InputError

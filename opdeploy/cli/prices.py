@@ -197,10 +197,10 @@ def _as_data(item: Checked) -> dict[str, Any]:
 
 
 def _market(*, own: bool = True) -> Market:
-    from opdeploy.catalogue import load_market, own_prices
+    from opdeploy.catalogue import load_market
+    from opdeploy.cli.answer import market
 
-    path = own_prices()
-    return load_market(path if own and path.is_file() else None)
+    return market() if own else load_market()
 
 
 def _region(region: str | None, market: Market) -> str:

@@ -99,7 +99,7 @@ def try_locally(
         goal = Goal(seconds, slo_ms or demand.p95_ms)
         start = Start(limits, containers, variables)
         with (
-            _evidence(),
+            evidence(),
             ui.progress("test-local") as watch,
             started(tried.package, start, watch) as (running, image),
         ):
@@ -223,7 +223,7 @@ def _say_too_large(profile: Profile | None, made: Requests) -> None:
 
 
 @contextmanager
-def _evidence() -> Iterator[None]:
+def evidence() -> Iterator[None]:
     """Say what is known of a failure, or of what an interrupt leaves, before its error."""
     from opdeploy import ui
     from opdeploy.errors import OpdeployError
@@ -256,19 +256,12 @@ def _require_kept(name: str, found: Served) -> None:
         )
 
 
-def _json(found: Served) -> str:
-    import json
-
-    from opdeploy.artifact.report import finite
-
-    return json.dumps(finite(found), indent=1) + "\n"
-
-
 def _deliver(name: str, found: Served, peak: float | None, form: OutputName, file: Path | None) -> None:
     from opdeploy import ui
+    from opdeploy.artifact.report import written
 
     if form == "json":
-        ui.deliver(_json(found), file)
+        ui.deliver(written(found), file)
         return
     from opdeploy.ui.test_local import show_served
 
@@ -277,9 +270,10 @@ def _deliver(name: str, found: Served, peak: float | None, form: OutputName, fil
 
 def _keep(model: Path, digest: str, found: Served) -> None:
     from opdeploy import ui
+    from opdeploy.artifact.report import written
     from opdeploy.local.keep import keep
     from opdeploy.local.served import name_of
 
-    new = keep(model, digest, name_of(found), _json(found))
+    new = keep(model, digest, name_of(found), written(found))
     ui.say(f"wrote the measurement into {model}, which has another digest now")
     ui.say(f"sha256:{new}")

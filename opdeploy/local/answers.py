@@ -63,7 +63,7 @@ class About:
 
 def about(address: Address) -> About:
     """Ask a server what it is; raises OpdeployError where it does not say."""
-    reply = _asked(address, "/version")
+    reply = asked(address, "/version")
     try:
         told = json.loads(reply.body)
         return About(
@@ -103,12 +103,12 @@ def _outputs(address: Address, path: str, subject: Subject) -> Arrays:
     count = len(next(iter(inputs.values())))
     size = count if fixed_batch(subject.inputs) else max(1, int(count * MOST_TENSORS_MB * 1e6 / len(body)))
     if size >= count:
-        return inference.outputs(_asked(address, path, body, headers), subject.outputs)
+        return inference.outputs(asked(address, path, body, headers), subject.outputs)
     found = []
     for start in range(0, count, size):
         part = {name: array[start : start + size] for name, array in inputs.items()}
         headers, body = inference.request(part, subject.inputs)
-        found.append(inference.outputs(_asked(address, path, body, headers), subject.outputs))
+        found.append(inference.outputs(asked(address, path, body, headers), subject.outputs))
     try:
         return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
     except (KeyError, ValueError) as error:  # an output without an axis of records, or one that some answers lack
@@ -132,7 +132,7 @@ def _records(address: Address, subject: Subject, wanted: list[Answer], variant: 
     if made.megabytes > MOST_JSON_MB:
         made = requests(subject, "records", None)
     bodies = [body for _, body in made.made] if made.size < len(wanted) else [made.made[0][1]]
-    given = [prediction for body in bodies for prediction in _predictions(_asked(address, SCORE, body, JSON))]
+    given = [prediction for body in bodies for prediction in _predictions(asked(address, SCORE, body, JSON))]
     largest, where = _farthest(given, wanted, _loosest(variant.tolerance), "predictions")
     said = where or f"agrees; the largest difference is {largest:.2g}"
     return Asked(SCORE, f"{len(wanted)} golden records", not where, largest, said)
@@ -177,7 +177,7 @@ def _parts(document: Any) -> dict[Any, Any] | None:  # noqa: ANN401 - JSON
     return document if isinstance(document, dict) else None
 
 
-def _asked(address: Address, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Reply:
+def asked(address: Address, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Reply:
     """Ask; raises OpdeployError where there is no good answer, TransientError where there is none at all."""
     method = "GET" if body is None else "POST"
     try:

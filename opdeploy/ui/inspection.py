@@ -31,7 +31,7 @@ def show(console: Console, seen: Inspection | Glance) -> None:
     _show(console, ("fact", "value"), _facts(seen))
     console.print()
     ways = [("in", tensor) for tensor in seen.inputs] + [("out", tensor) for tensor in seen.outputs]
-    _show(console, ("", "tensor", "datatype", "shape"), [(way, *_tensor(tensor)) for way, tensor in ways])
+    _show(console, ("", "tensor", "datatype", "shape"), [(way, *row_of(tensor)) for way, tensor in ways])
     console.print()
     _show(
         console,
@@ -86,7 +86,8 @@ def _facts(seen: Inspection) -> Iterable[tuple[str, str]]:
     yield "Windows ML", seen.windows_ml.runs_from or "none runs it"
 
 
-def _tensor(tensor: Tensor) -> tuple[str, str, str]:
+def row_of(tensor: Tensor) -> tuple[str, str, str]:
+    """Return name, datatype and shape in words."""
     name = _short(tensor.name)
     if tensor.shape is None:
         return name, tensor.datatype, "any"

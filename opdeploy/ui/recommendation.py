@@ -28,7 +28,7 @@ def show(console: Console, answer: Recommendation, *, explain: bool, title: str 
     if answer.ranked:
         console.print(f"{title}: {answer.ranked[0].reasons[0]}\n", markup=False)
         priced = answer.region is not None
-        console.print(_sizes(answer, console.width) if priced else _ranking(answer, console.width))
+        console.print(sizes(answer, console.width) if priced else _ranking(answer, console.width))
     if answer.ties:
         console.print(f"= within {TIE_BAND} points of the best: a tie", markup=False)
     for sentence in (*costs.legend(answer), *report.firmness(answer), *costs.turns(answer), *answer.notes):
@@ -65,7 +65,7 @@ def _show_excluded(console: Console, answer: Recommendation, *, explain: bool) -
         console.print(f"{more}: {', '.join(ids)} ({why}).", markup=False)
 
 
-def _sizes(answer: Recommendation, width: int) -> Table:
+def sizes(answer: Recommendation, width: int) -> Table:
     """Show what each platform takes, how soon it answers, and what it costs; less where there is no room."""
     timed = "p95" if any(item.sizing and item.sizing.p95_ms is not None for item in answer.ranked) else "run"
     columns = ["", "platform", "size", "count", timed, "a month", "score", "grade"]

@@ -64,7 +64,7 @@ def _mark(item: Point, found: Served) -> str:
 
 
 def _results(name: str, found: Served, peak: float | None) -> list[str]:
-    lines = [_throughput(found)]
+    lines = [throughput(found)]
     if not found.finished:
         lines.append("The load ended before the highest rate was found and confirmed: a larger --seconds tells more.")
     if found.knee:
@@ -85,7 +85,8 @@ def _results(name: str, found: Served, peak: float | None) -> list[str]:
     return [*lines, f"{what}; {found.records_per_request} {records} in a request, as {sent}."]
 
 
-def _throughput(found: Served) -> str:
+def throughput(found: Served) -> str:
+    """Say which rate was kept, and within what latency."""
     wanted = found.slo_ms is not None
     limit = f"p95 within {figure(found.limit_ms)} ms" + ("" if wanted else ", five times that of one client")
     if found.requests_per_second is None:

@@ -33,6 +33,7 @@ COMMANDS = (
     "prices refresh",
     "docs",
     "schema",
+    "try",
     "test-local",
     "doctor",
     "render",

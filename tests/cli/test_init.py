@@ -252,6 +252,19 @@ def test_a_pickle_gives_its_name_and_size(opdeploy: Opdeploy, tmp_path: Path) ->
     assert opdeploy("recommend", cwd=tmp_path).code == 0
 
 
+@pytest.mark.parametrize("artefact", ["net", "net.zip"])
+def test_an_artefact_gives_what_its_model_tells(
+    opdeploy: Opdeploy, tmp_path: Path, digits: Path, artefact: str
+) -> None:
+    """In either form; what is written is read without a warning."""
+    assert opdeploy("model", "package", digits.name, "-o", artefact, cwd=tmp_path).code == 0
+    assert opdeploy("init", artefact, cwd=tmp_path).code == 0
+    model = written(tmp_path / "workload.yaml")["model"]
+    assert (model["path"], model["framework"], model["gflops"]) == (artefact, "pytorch", 0.002245)
+    ran = opdeploy("recommend", cwd=tmp_path)
+    assert (ran.code, ran.err) == (0, "")
+
+
 WITHOUT_ONNX = """
 import json, sys
 sys.modules["onnx"] = None

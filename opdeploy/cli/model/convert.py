@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from opdeploy.runtime.tensors import TensorSpec
 
 
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="SPEC", help="An input of TorchScript, such as 'image:FP32[batch,3,224,224]'."),
+]
+Trust = Annotated[bool, typer.Option("--trust", help="Load a file that runs code when it is loaded, such as a pickle.")]
+
+
 def convert(
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="A model's file or folder, or module:function (see above).")
@@ -28,13 +35,8 @@ def convert(
         Path | None,
         typer.Option(metavar="FILE", help="Inputs to verify on: .npz, an array by input; or .csv, a column by input."),
     ] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", metavar="SPEC", help="An input of TorchScript, such as 'image:FP32[batch,3,224,224]'."),
-    ] = None,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Load a file that runs code when it is loaded, such as a pickle.")
-    ] = False,
+    inputs: Inputs = None,
+    trust: Trust = False,
     opset: Annotated[int, typer.Option(min=13, max=18, metavar="13..18", help="The newest ONNX opset to use.")] = 18,
     dynamic_batch: Annotated[
         bool, typer.Option("--dynamic-batch/--fixed-batch", help="Leave the batch axis free, or fix it.")
@@ -63,7 +65,7 @@ def convert(
         output,
         trust=trust,
         data=data,
-        specs=tuple(map(_spec, inputs or ())),
+        specs=tuple(map(spec, inputs or ())),
         opset=opset,
         dynamic_batch=dynamic_batch,
         tolerance=Tolerance(rtol=rtol, atol=atol, mismatches=mismatches),
@@ -95,7 +97,7 @@ def _said(spec: TensorSpec) -> str:
     return ui.printable(f"{spec.name} {spec.datatype.name} [{', '.join(str(size or '?') for size in spec.shape)}]")
 
 
-def _spec(text: str) -> TensorSpec:
+def spec(text: str) -> TensorSpec:
     """Read an input such as `image:FP32[batch,3,224,224]`."""
     import re
 

@@ -59,6 +59,7 @@ def optimize(
     from opdeploy.artifact.optimize import Goal
     from opdeploy.artifact.optimize import optimize as optimised
     from opdeploy.artifact.package import Contents, build, check_target
+    from opdeploy.artifact.report import written
     from opdeploy.cli.model.options import Source, declared, name_of
     from opdeploy.runtime.session import Session
 
@@ -80,7 +81,7 @@ def optimize(
             found.records,
             declaration,
             result,
-            {"optimize": _json(result)},
+            {"optimize": written(result)},
         )
         digest = build(contents, target)
     if batch not in (1, result.batch):
@@ -92,19 +93,12 @@ def optimize(
     ui.say(f"sha256:{digest}")
 
 
-def _json(result: Optimised) -> str:
-    import json
-
-    from opdeploy.artifact.report import finite
-
-    return json.dumps(finite(result), indent=1) + "\n"
-
-
 def _deliver(result: Optimised, report: Output) -> None:
     from opdeploy import ui
+    from opdeploy.artifact.report import written
 
     if report == "json":
-        ui.deliver(_json(result))
+        ui.deliver(written(result))
         return
     from opdeploy.ui.model import show_trials
 
