@@ -15,6 +15,7 @@ from opdeploy.speed import Carrying, Machine, Point, Run, Speeds, Variant
 
 if TYPE_CHECKING:
     from opdeploy.market import Market
+    from opdeploy.speed import Measured
 
 AVX512 = ("fma", "avx2", "avx512f", "avx512bw", "avx512_vnni")
 """Instruction sets of a server of today."""
@@ -94,6 +95,6 @@ def run(  # noqa: PLR0913  each is a fact of a measurement
     )
 
 
-def measured(*runs: Run, variants: tuple[Variant, ...] = (), images: bool = False) -> Speeds:
+def measured(*runs: Measured, variants: tuple[Variant, ...] = (), images: bool = False) -> Speeds:
     """Return what was measured."""
     return Speeds(runs, variants, images)

@@ -1,8 +1,9 @@
 """What workloads cost, worked out by hand at prices that stand here: instances, hours and each line, to the cent.
 
 One processor core runs 25 records a second, and a request costs 10 ms beside: 0.04 + 0.01 = 0.05 s, 20 requests a
-second, of which 70 %, 14, are given to an instance. One T4 runs 100 a second: 0.02 s, 50 requests, 35 given. A month has
-730 hours, 2,628,000 seconds, or 30.41667 days of runs. An image of 400 MB and a model of 100 MB come at 22 MB/s: 22.727 s.
+second, of which 70 %, 14, are given to an instance. One T4 runs 100 a second: 0.02 s, 50 requests, 35 given. A month
+has 730 hours, 2,628,000 seconds, or 30.41667 days of runs. An image of 400 MB and a model of 100 MB come at 22 MB/s:
+22.727 s.
 """
 
 from __future__ import annotations
