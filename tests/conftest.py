@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that import ONNX Runtime and nothing of opdeploy
 
 SECONDS = 300.0
-"""After which a command counts as one that never ends: converting a network takes 12 s alone, and 60 beside five others."""
+"""After which a command counts as one that never ends: converting a network takes 12 s, and 60 beside five others."""
 ON_DOCKER = {
     "tests/azure/test_vm.py",
     "tests/cli/test_test_local_docker.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,8 @@ def _on_cpu(model: Model, size: Size, market: Market) -> Ability:
     waits = _waits(item, model.records, cores, request)
     prepared = isinstance(item, Served) and item.carried == "records"
     decoding = None if prepared else _decoding(model, cores)
-    request = _sum(request, decoding) if decoding else request
+    if decoding:
+        request, record = _sum(request, decoding), _sum(record, _scaled(decoding, 1 / model.records))
     factors = [((), Estimate(1, 1, 1))] if here else _factors(item.machine, size, form)
     branches = [
         Branch(names, _roomy(request.times(factor), size), waits * factor.value, _roomy(record.times(factor), size))
@@ -140,15 +142,27 @@ def _on_cpus(speeds: Speeds) -> Iterator[tuple[Measured, Variant | None]]:
 def _best(
     found: Iterable[tuple[Measured, Variant | None]], size: Size, cores: float, records: int
 ) -> tuple[Measured, Variant | None] | None:
-    """Return the measurement that tells most: of this size, of the faster form, of a server with such requests."""
+    """Return what was measured of the fastest form here: of this size, and of a server with such requests, if it was.
 
-    def rank(pair: tuple[Measured, Variant | None]) -> tuple[bool, float, bool, float]:
+    Which form is the fastest the slowest processors decide that may serve the size.
+    """
+
+    def seconds(pair: tuple[Measured, Variant | None]) -> tuple[bool, float]:
         item, variant = pair
-        fits = isinstance(item, Served) and item.records_per_request == records
-        faster = -(variant.speed_up or 1.0) if variant else 0.0
-        return item.machine.size != size.id, faster, not fits, _times(item, records, cores)[0].value
+        here = item.machine.size == size.id
+        form = variant.precision if variant else "fp32"
+        slower = 1.0 if here else max(factor.value for _, factor in _factors(item.machine, size, form))
+        return not here, _times(item, records, cores)[0].value * slower
 
-    return min(found, key=rank, default=None)
+    def rank(pair: tuple[Measured, Variant | None]) -> tuple[bool, bool, float]:
+        elsewhere, time = seconds(pair)
+        fits = isinstance(pair[0], Served) and pair[0].records_per_request == records
+        return elsewhere, not fits, time
+
+    forms: dict[str, tuple[Measured, Variant | None]] = {}
+    for pair in sorted(found, key=rank):
+        forms.setdefault(pair[0].sha256, pair)
+    return min(forms.values(), key=seconds, default=None)
 
 
 def _times(item: Measured, records: int, cores: float) -> tuple[Estimate, Estimate]:
@@ -227,7 +241,8 @@ def _guessed_on_cpu(model: Model, size: Size, market: Market, cores: float) -> A
     record = _roomy(scaling.seconds_on(one, 1.0, cores), size)
     request = _sum(_scaled(record, model.records), _CARRYING)
     beside = _decoding(model, cores)
-    request = _sum(request, beside) if beside else request
+    if beside:
+        request, record = _sum(request, beside), _sum(record, _scaled(beside, 1 / model.records))
     return Ability((Branch((), request, 0.0, record),), DEFAULT_SPREAD, basis, None, "fp32", (why,))
 
 
@@ -237,7 +252,7 @@ def _on_gpu(model: Model, size: Size, market: Market) -> Ability:
     found = next((item for item in model.speeds.measured if _is_on(item, size)), None)
     if found is None:
         return _guessed_on_gpu(model, size, market, beside)
-    request, record = _times(found, model.records, 1.0)
+    request, record = _on_the_gpu(found, model.records)
     here = found.machine.size == size.id
     if not here:
         request, record = request.times(OTHER_PROCESSOR), record.times(OTHER_PROCESSOR)
@@ -252,10 +267,18 @@ def _on_gpu(model: Model, size: Size, market: Market) -> Ability:
     )
 
 
+def _on_the_gpu(item: Measured, records: int) -> tuple[Estimate, Estimate]:
+    """Return the time of a request and of a record, which do not go by the processors beside the GPU."""
+    if isinstance(item, Run):
+        return _times(item, records, 1.0)
+    record = Estimate(*(1 / (item.capacity * item.records_per_request * each) for each in (1, 1.1, 1 / 1.1)))
+    return _scaled(record, records), record
+
+
 def _is_on(item: Measured, size: Size) -> bool:
     """Tell whether something was measured on the GPU of a size."""
     on_gpu = isinstance(item, Served) or item.provider != CPU
-    return on_gpu and any(str(size.series.gpu) in name for name in item.machine.gpus)
+    return on_gpu and any(re.search(rf"\b{size.series.gpu}\b", name) for name in item.machine.gpus)
 
 
 def _guessed_on_gpu(model: Model, size: Size, market: Market, beside: Estimate) -> Ability:

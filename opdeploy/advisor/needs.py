@@ -224,7 +224,9 @@ def _job(workload: Workload, notes: _Notes) -> Job:
     record_mb = notes.take("batch.record_mb", batch.record_mb, 0.1, "a picture or a page of values")
     every = notes.take("batch.every", batch.every, "24h", "daily")
     window = notes.take("batch.window", batch.window, every, "done before the next run starts")
-    return Job(records, record_mb, seconds(every), seconds(window))
+    if seconds(window) > seconds(every):
+        notes.warn("batch.window", window, f"longer than batch.every: a run must end before the next one, in {every}")
+    return Job(records, record_mb, seconds(every), min(seconds(window), seconds(every)))
 
 
 def _say_what_does_not_bear(workload: Workload, notes: _Notes) -> None:

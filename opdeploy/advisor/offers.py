@@ -43,7 +43,7 @@ class Considered:
     """What came of all sizes of a platform."""
 
     best: Choice | None
-    """The cheapest that does; None where none does, or it has no sizes."""
+    """The cheapest that does, within the budget if one is; None where none does, or it has no sizes."""
     cost: Cost | None
     """Of that; where it has no sizes, what is known of the cost; None where nothing is."""
     reasons: tuple[Reason, ...]
@@ -89,17 +89,18 @@ def consider(shop: Shop, profile: Profile) -> Considered:
         return Considered(None, cost((), offer.unpriced, shop.market, shop.region, shop.as_of), ())
     fits = [shop.market.sizes[name] for name in offer.sizes]
     fits = [size for size in fits if not size.retired(shop.as_of) and _has_room(shop.needs, profile, size)]
-    if not fits:
+    if not any(_is_wanted(shop.needs, size) for size in fits):
         return Considered(None, None, (_too_small(shop.needs),))
     refused: list[tuple[Size, Refused]] = []
     for hope in ("expected", "hoped"):
         tried = [(size, _sized(shop, profile, offer, size, hope)) for size in fits]
         choices = tuple(sorted(_priced(shop, offer, tried, hope), key=_cheapness))
-        best = next((choice for choice in choices if _is_wanted(shop.needs, choice.size)), None)
-        if best:
+        wanted = [choice for choice in choices if _is_wanted(shop.needs, choice.size)]
+        if wanted:
+            best = next((each for each in wanted if not _over_budget(shop.needs, each.cost)), wanted[0])
             return Considered(best, best.cost, _over_budget(shop.needs, best.cost), choices)
         refused = [(size, each) for size, each in tried if isinstance(each, Refused) and _is_wanted(shop.needs, size)]
-    return Considered(None, None, (_slow(shop.needs, refused),) if refused else (), choices)
+    return Considered(None, None, (_slow(shop.needs, refused),), choices)
 
 
 def _has_room(needs: Needs, profile: Profile, size: Size) -> bool:

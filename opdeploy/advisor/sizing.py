@@ -102,6 +102,7 @@ def _endpoint(needs: Needs, instance: Instance, hope: Hope) -> Sized | Refused:
     to_zero = offer.scales == "to_zero" and scales_to_zero(profile) and not spare
     to_zero = to_zero and not (load.p95_s is not None and cold_start_breaks_bound(needs, profile))
     least = 0 if to_zero else max(1 + spare, offer.least) if offer.scales != "by_hand" else count
+    least = count if least and _comes_too_late(needs, instance) else least
     hours, up = _hours(needs, instance, count, least)
     busy = min(hours, load.average * service.mean * HOURS)
     idle = min(hours - busy, least * HOURS) if size.shape.idle_hourly else 0.0
@@ -155,10 +156,10 @@ def _hours(needs: Needs, instance: Instance, count: int, least: int) -> tuple[fl
             share * count * HOURS,
             f"up for {share:.0%} of the time, with a cool-down of {cool_down:g} s, else asleep",
         )
-    start = instance.start_s + pull_s(needs)
     if load.shape == "steady":
         return count * HOURS, f"the peak may come at any time: {count} x {HOURS} hours"
-    if load.shape == "bursts" and start > load.burst_s:
+    if _comes_too_late(needs, instance):
+        start = instance.start_s + pull_s(needs)
         return (
             count * HOURS,
             f"a burst of {load.burst_s:g} s is over before another instance has started ({start:.0f} s)",
@@ -168,6 +169,11 @@ def _hours(needs: Needs, instance: Instance, count: int, least: int) -> tuple[fl
         share = min(1.0, load.bursts_per_day * (load.burst_s + cool_down) / 86400)
     hours = (share * count + (1 - share) * min(least, count)) * HOURS
     return hours, f"{count} for {share:.0%} of the time, else {min(least, count)}"
+
+
+def _comes_too_late(needs: Needs, instance: Instance) -> bool:
+    """Tell whether a burst is over before another instance has started."""
+    return needs.load.shape == "bursts" and instance.start_s + pull_s(needs) > needs.load.burst_s
 
 
 def pull_s(needs: Needs) -> float:

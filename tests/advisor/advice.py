@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from opdeploy.advisor import recommend
+from opdeploy.advisor import Facts, recommend
 from opdeploy.catalogue import Catalogue, load_catalogue
 from opdeploy.workload import Workload
 
@@ -27,6 +27,9 @@ def workload_of(fields: dict[str, Any]) -> Workload:
     return Workload.model_validate_json(json.dumps({"name": "case", **fields}))
 
 
-def answer_to(fields: dict[str, Any], edition: str, as_of: date) -> Recommendation:
+def answer_to(
+    fields: dict[str, Any], edition: str | Catalogue, as_of: date, facts: Facts | None = None
+) -> Recommendation:
     """Return the recommendation for a workload."""
-    return recommend(workload_of(fields), catalogue(edition), as_of)[0]
+    of = catalogue(edition) if isinstance(edition, str) else edition
+    return recommend(workload_of(fields), of, as_of, None, facts)[0]

@@ -79,3 +79,51 @@ WORKLOADS = st.fixed_dictionaries(
         "priorities": st.fixed_dictionaries({}, optional=dict.fromkeys(workload.CRITERIA, WEIGHTS)),
     },
 )
+
+REGIONS = st.sampled_from(["westeurope", "northeurope", "eastus2", "germanywestcentral"])
+
+
+@st.composite
+def _endpoints(draw: st.DrawFn) -> Fields:
+    average = draw(st.sampled_from([0.0001, 0.005, 0.1, 1, 5, 20, 100, 400]))
+    p95 = draw(st.sampled_from([None, None, 20, 50, 100, 300, 1000, 3000, 30_000, 60_000, 240_000]))
+    payload = draw(st.sampled_from([None, None, 0.01, 0.5, 1, 10, 50]))
+    return {
+        "pattern": draw(st.sampled_from(["request-response", "request-response", "stream"])),
+        "requests_per_second": {"average": average, "peak": average * draw(st.integers(1, 20))},
+        "traffic": draw(
+            _some(shape=_one_of(workload.Shape), bursts_per_day=st.integers(1, 20), burst_minutes=st.integers(1, 60))
+        ),
+        "records_per_request": draw(st.sampled_from([1, 1, 1, 4, 64])),
+        **({"latency_ms": {"p95": p95}} if p95 else {}),
+        **({"max_payload_mb": payload} if payload else {}),
+        **draw(_some(availability=st.sampled_from([99.0, 99.5, 99.9, 99.95, 99.99]))),
+    }
+
+
+PLACED = st.fixed_dictionaries(
+    {
+        "serving": st.one_of(
+            _endpoints(), st.fixed_dictionaries({"pattern": st.sampled_from(["scheduled-batch", "triggered-batch"])})
+        ),
+        "model": st.fixed_dictionaries(
+            {"framework": st.sampled_from(["onnx", "sklearn"]), "size_mb": st.sampled_from([1, 20, 100, 1000, 5000])},
+            optional={"gflops": st.sampled_from([0.01, 1, 8, 100])},
+        ),
+    },
+    optional={
+        "batch": _some(
+            records=st.sampled_from([1, 1000, 100_000, 10**7, 10**9]),
+            every=st.sampled_from(["15m", "1h", "24h", "7d"]),
+            window=st.sampled_from(["10m", "30m", "2h", "24h"]),
+            record_mb=st.sampled_from([0.001, 0.1, 2]),
+        ),
+        "hardware": _some(gpu=_one_of(workload.Gpu), memory_gb=st.sampled_from([0.5, 2, 8, 30, 100, 300])),
+        "data": _some(sensitivity=_one_of(workload.Sensitivity)),
+        "stage": _one_of(workload.Stage),
+        "region": REGIONS,
+        "budget": _some(monthly_usd=st.sampled_from([20, 100, 300, 1000, 5000])),
+        "constraints": _some(private_network=st.booleans()),
+    },
+)
+"""Workloads of which most can be placed, with what sizes and costs hang on."""
