@@ -196,6 +196,8 @@ class Recommendation:
     workload: str
     edition: str
     as_of: str
+    inputs: str
+    """Hash of all that it hangs on but for the version of opdeploy: `sha256:` and 64 digits."""
     status: Status
     best: str | None
     ranked: tuple[Ranked, ...]

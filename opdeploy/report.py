@@ -1,17 +1,14 @@
-"""What a recommendation says in words and in Markdown: pure text, no terminal."""
+"""What a recommendation says in words: pure text, no terminal."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from opdeploy.markdown import line, text
 from opdeploy.words import edition_and_day
 from opdeploy.workload import CRITERIA, MAX_WEIGHT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from opdeploy.recommendation import Ranked, Recommendation
+    from opdeploy.recommendation import Contribution, Ranked, Recommendation
 
 NOTHING = "-"
 PLAIN = frozenset({"pattern", "only", "development", "scope"})
@@ -88,47 +85,26 @@ def why_not(answer: Recommendation, platform: str) -> list[str]:
     best, here = answer.ranked[0], answer.ranked[rank]
     behind = f"{best.score - here.score:.0f} points behind {best.platform}"
     said = [f"{platform} is number {rank + 1} of {len(answer.ranked)}, {behind}."]
-    gaps = [
-        (a.points - b.points, a, b)
-        for a, b in zip(best.contributions, here.contributions, strict=True)
-        if abs(a.points - b.points) >= TELLING
-    ]
-    for gap, a, b in sorted(gaps, key=lambda item: -item[0]):
-        figures = f"{abs(gap):.1f} in {a.criterion} ({b.rating:.2f} against {a.rating:.2f})"
-        said.append(f"loses {figures}: {b.why}" if gap > 0 else f"gains {figures}")
+    for gap in gaps(best, here):
+        a, b = gap.of_best, gap.of_other
+        figures = f"{abs(gap.points):.1f} in {a.criterion} ({b.rating:.2f} against {a.rating:.2f})"
+        said.append(f"loses {figures}: {b.why}" if gap.points > 0 else f"gains {figures}")
     return said + [f"warning: {warning}" for warning in here.warnings]
 
 
-def markdown(answer: Recommendation) -> str:
-    """Write the whole answer as Markdown."""
-    return "\n".join(_markdown(answer)) + "\n"
+class Gap(NamedTuple):
+    """The points by which a platform is behind the best one in a criterion; less than none where it is ahead."""
+
+    points: float
+    of_best: Contribution
+    of_other: Contribution
 
 
-def _markdown(answer: Recommendation) -> Iterator[str]:
-    yield from (f"# {headline(answer)}", "")
-    if answer.ranked:
-        yield from _ranking(answer.ranked)
-    yield from ("## How firm it is", "", *(f"- {sentence}" for sentence in firmness(answer)), "") if answer.best else ()
-    yield from ("## Excluded", "", "| platform | because | would need |", "| --- | --- | --- |")
-    for excluded in answer.excluded:
-        for reason in excluded.reasons:
-            yield f"| {excluded.platform} | {text(reason.text)} | {text(reason.would_need)} |"
-    yield from ("", "## Assumed", "", "| field | value | why |", "| --- | --- | --- |")
-    for assumption in answer.assumptions:
-        yield f"| {assumption.field} | {text(written(assumption.value))} | {text(assumption.why)} |"
-
-
-def _ranking(ranked: tuple[Ranked, ...]) -> Iterator[str]:
-    criteria = [part.criterion for part in ranked[0].contributions]
-    yield f"| | platform | score | {' | '.join(criteria)} |"
-    yield f"| ---: | --- | ---: | {' | '.join('---:' for _ in criteria)} |"
-    yield f"| | *weight* | | {' | '.join(f'*{part.weight:g}*' for part in ranked[0].contributions)} |"
-    for rank, item in enumerate(ranked, 1):
-        ratings = " | ".join(f"{part.rating:.2f}" for part in item.contributions)
-        yield f"| {rank} | {item.platform} | {item.score:.0f} | {ratings} |"
-    yield from ("", f"## Why {ranked[0].platform}", "", *(f"- {line(reason)}" for reason in ranked[0].reasons))
-    yield from (f"- warning: {text(warning)}" for warning in ranked[0].warnings)
-    yield ""
+def gaps(best: Ranked, other: Ranked) -> list[Gap]:
+    """Return where a platform differs from the best one by what is worth a sentence, the largest loss first."""
+    pairs = zip(best.contributions, other.contributions, strict=True)
+    found = [Gap(a.points - b.points, a, b) for a, b in pairs if abs(a.points - b.points) >= TELLING]
+    return sorted(found, key=lambda gap: -gap.points)
 
 
 def written(value: object) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy.advisor.constraints import exclusions, unknown_limits
 from opdeploy.advisor.fit import cold_start_breaks_bound, scales_to_zero
+from opdeploy.advisor.inputs import fingerprint
 from opdeploy.advisor.needs import assess
 from opdeploy.advisor.offers import Considered, Shop, consider
 from opdeploy.advisor.scoring import Scored, contributions, score
@@ -65,8 +66,9 @@ def recommend(
     `as_of` is the day on which platforms must still be alive; `size_on_disk_mb` is the size of the model file. Without
     `facts` nothing is sized, and nothing has a price.
     """
+    inputs = fingerprint(workload, catalogue, as_of, size_on_disk_mb, facts)
     if workload.generative:
-        return _out_of_scope(workload, catalogue, as_of), ()
+        return _out_of_scope(workload, catalogue, as_of, inputs), ()
     needs, assumptions, warnings = assess(workload, size_on_disk_mb)
     reasons = {profile.id: exclusions(needs, profile, as_of) for profile in catalogue.profiles}
     shop = Shop(needs, facts.market, facts.speeds, as_of) if facts else None
@@ -86,6 +88,7 @@ def recommend(
         workload=workload.name,
         edition=catalogue.edition,
         as_of=as_of.isoformat(),
+        inputs=inputs,
         status="no-viable-platform" if not scored else "tie" if ties else "recommended",
         best=best,
         ranked=tuple(_ranked(needs, item, weighting, as_of, considered.get(item.profile.id)) for item in scored),
@@ -121,11 +124,11 @@ def place(workload: Workload) -> float:
     return assess(workload, None)[0].place
 
 
-def _out_of_scope(workload: Workload, catalogue: Catalogue, as_of: date) -> Recommendation:
+def _out_of_scope(workload: Workload, catalogue: Catalogue, as_of: date, inputs: str) -> Recommendation:
     excluded = tuple(Excluded(profile.id, (OUT_OF_SCOPE,)) for profile in catalogue.profiles)
     return Recommendation(
-        workload.name, catalogue.edition, as_of.isoformat(), "out-of-scope", None, (), excluded, (), None, (), (), (),
-        Sensitivity({}, ()), (),
+        workload.name, catalogue.edition, as_of.isoformat(), inputs, "out-of-scope", None, (), excluded, (), None, (),
+        (), (), Sensitivity({}, ()), (),
     )  # fmt: skip
 
 

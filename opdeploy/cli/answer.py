@@ -22,10 +22,12 @@ TODAY = "2026"
 
 
 class Answer(NamedTuple):
-    """A recommendation, and the workload's own place on the continuum, unless it is out of scope."""
+    """A recommendation, and the workload's own place on the continuum, unless it is out of scope; and from what."""
 
     recommendation: Recommendation
     own: Own | None
+    workload: Workload
+    facts: Facts | None
 
 
 def ask(
@@ -53,7 +55,7 @@ def ask(
     for warning in warnings:
         ui.warn(f"{workload}: {warning}")
     own = None if request.generative else Own(request.name, advisor.place(request))
-    return Answer(recommendation, own)
+    return Answer(recommendation, own, request, facts)
 
 
 def _facts(path: Path, workload: Workload, measurements: Sequence[Path]) -> Facts:

@@ -10,9 +10,11 @@ import typer
 from opdeploy.cli.options import DEFAULT, AsOf, Edition, File, day, format_of, platform_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     from opdeploy.catalogue import Catalogue
+    from opdeploy.cli.answer import Answer
     from opdeploy.recommendation import Recommendation
     from opdeploy.views.continuum import Own
 
@@ -62,7 +64,8 @@ def recommend(
         catalogue.find(why_not, "--why-not")
     form = format_of(output, file, get_args(Output))
     on = day(as_of)
-    answer, own = ask(workload, catalogue, on, file, measurement or [])
+    found = ask(workload, catalogue, on, file, measurement or [])
+    answer = found.recommendation
     if form == "table":
         from opdeploy.ui.recommendation import show, show_why_not
 
@@ -76,8 +79,13 @@ def recommend(
             file,
         )
     else:
-        page = form == "html"
-        ui.deliver(_page(answer, catalogue, own, on) if page else _serialised(answer, form), file)
+        if form == "html":
+            written = _page(answer, catalogue, found.own, on)
+        elif form == "markdown":
+            written = _record(found, catalogue, on, _again(workload, edition, on, measurement or []))
+        else:
+            written = _serialised(answer, form)
+        ui.deliver(written, file)
         for sentence in report.why_not(answer, why_not) if why_not else ():
             ui.say(sentence)
     if answer.status == "out-of-scope":
@@ -96,11 +104,22 @@ def _page(answer: Recommendation, catalogue: Catalogue, own: Own | None, on: dat
     return pages.recommendation(answer, heatmap(catalogue, on, answer), continuum(catalogue, on, own))
 
 
-def _serialised(answer: Recommendation, form: str) -> str:
-    from opdeploy import report
+def _again(workload: Path, edition: str, on: date, measurements: Sequence[Path]) -> tuple[str, ...]:
+    """Return the command that writes the same record on any day."""
+    measured = (word for path in measurements for word in ("--measurement", str(path)))
+    asked = ("--edition", edition, "--as-of", on.isoformat())
+    return ("opdeploy", "recommend", str(workload), *asked, *measured, "-o", "markdown")
 
-    if form == "markdown":
-        return report.markdown(answer)
+
+def _record(found: Answer, catalogue: Catalogue, on: date, again: tuple[str, ...]) -> str:
+    from opdeploy import record
+
+    facts = found.facts
+    sizes, measured = (facts.market.sizes, facts.speeds.measured) if facts else ({}, ())
+    return record.markdown(found.recommendation, record.Asked(found.workload, catalogue, on, sizes, measured, again))
+
+
+def _serialised(answer: Recommendation, form: str) -> str:
     import json
     from dataclasses import asdict
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 Day = date
 """`date` by a name that the field `date` of a price does not take."""
@@ -100,6 +100,12 @@ class PriceList:
     def disputed(self, meter: str, region: str, as_of: date, near: Callable[[str], float]) -> Quote | None:
         """Return what a meter costs according to sources that others contradict."""
         return _found(self._disputed.get(meter, {}), region, as_of, near)
+
+    def counting(self, as_of: date) -> Iterator[Price]:
+        """Yield what may count on a day, for whichever region is asked: of each meter, region and state one price."""
+        for known in (self._listed, self._disputed):
+            for regions in known.values():
+                yield from (_newest(prices, as_of) for prices in regions.values())
 
 
 def _found(known: Mapping[str, list[Price]], region: str, as_of: date, near: Callable[[str], float]) -> Quote | None:

@@ -48,45 +48,6 @@ def test_a_name_that_reads_like_a_number_stays_text_in_yaml(opdeploy: Opdeploy, 
     assert parse(printed, "answer").value["workload"] == name
 
 
-@pytest.mark.parametrize("key", SOME, ids="-".join)
-def test_markdown_holds_the_same_ranking(opdeploy: Opdeploy, answers: Answers, key: tuple[str, str]) -> None:
-    """The ranking's rows are the ranked platforms in order, with score and ratings."""
-    printed = opdeploy(*command(answers[key], "-o", "markdown")).out
-    rows = [line.strip("| ").split(" | ") for line in printed.splitlines() if re.match(r"\| \d", line)]
-    assert rows == [
-        [
-            str(rank),
-            item["platform"],
-            f"{item['score']:.0f}",
-            *(f"{part['rating']:.2f}" for part in item["contributions"]),
-        ]
-        for rank, item in enumerate(answers[key].answer["ranked"], 1)
-    ]
-
-
-@pytest.mark.parametrize("key", SOME, ids="-".join)
-def test_markdown_names_every_excluded_platform_with_its_reasons(
-    opdeploy: Opdeploy, answers: Answers, key: tuple[str, str]
-) -> None:
-    """Each reason has a row of three cells that says what would have to change."""
-    printed = opdeploy(*command(answers[key], "-o", "markdown")).out
-    section = printed.split("## Excluded")[1].split("##")[0]
-    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in section.splitlines() if line.startswith("|")][2:]
-    found = [[re.sub(r"\\(.)", r"\1", cell.strip()) for cell in row] for row in rows]
-    assert found == [
-        [item["platform"], reason["text"], reason["would_need"]]
-        for item in answers[key].answer["excluded"]
-        for reason in item["reasons"]
-    ]
-
-
-def test_markdown_escapes_what_would_be_markup(opdeploy: Opdeploy, answers: Answers) -> None:
-    """Brackets and underscores from the data are escaped, in tables and in lists."""
-    printed = opdeploy(*command(answers["stream", "2026"], "-o", "markdown")).out
-    assert r"constraints.only: \[local\]" in printed
-    assert "[local]" not in printed.replace(r"\[local\]", "")
-
-
 @pytest.mark.parametrize("options", [[], ["--explain"], ["--why-not", "aci"]], ids=["table", "explain", "why-not"])
 def test_no_colour_codes_leave_a_terminal(opdeploy: Opdeploy, answers: Answers, options: list[str]) -> None:
     """What goes to a file or a pipe is plain text."""
@@ -146,9 +107,3 @@ def test_explain_adds_every_figure_and_assumption(opdeploy: Opdeploy, answers: A
     assert "--explain lists them" in short
     assert all(f" {value:.1f} " in full for value in points)
     assert all(item["field"] in full and item["why"] in full for item in asked.answer["assumptions"])
-
-
-def test_no_weight_beyond_the_scale_is_spoken_of(opdeploy: Opdeploy, answers: Answers) -> None:
-    """A lead that changes at the very end of the scale is told as such: no weight lies below 0 or above 5."""
-    told = [opdeploy(*command(answers[key], "-o", "markdown")).out for key in (("stream", "2026"), ("batch", "2018"))]
-    assert [text for text in told if "below 0.0" in text or "above 5.0" in text] == []
