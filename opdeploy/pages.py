@@ -13,6 +13,7 @@ from opdeploy.catalogue import data
 from opdeploy.platform import GROUPS
 from opdeploy.views import palette
 from opdeploy.views.continuum import LINE_COLUMNS, layout
+from opdeploy.views.costs import costs, decimal, dollars, monthly
 from opdeploy.views.then_now import HEADLINE
 from opdeploy.workload import CRITERIA
 
@@ -61,6 +62,7 @@ def recommendation(answer: Recommendation, view: Heatmap, line: Continuum) -> st
         report.headline(answer),
         answer=answer,
         best_title=view.rows[0].title,
+        costs=costs(answer),
         firmness=report.firmness(answer),
         layout=layout(line, LINE_COLUMNS),
         line=line,
@@ -70,12 +72,16 @@ def recommendation(answer: Recommendation, view: Heatmap, line: Continuum) -> st
 
 
 def _ranking(ranked: tuple[Ranked, ...]) -> dict[str, Any]:
-    """Return what the page's script computes with: weights and ratings, `fit` last."""
+    """Return what the page's script computes with: weights and ratings, `fit` last, and costs that are known whole."""
     return {
         "criteria": CRITERIA,
         "weights": [part.weight for item in ranked[:1] for part in item.contributions],
         "platforms": [
-            {"id": item.platform, "hundredths": [round(100 * part.rating) for part in item.contributions]}
+            {
+                "id": item.platform,
+                "hundredths": [round(100 * part.rating) for part in item.contributions],
+                "usd": item.cost.monthly_usd if item.cost and not item.cost.missing else None,
+            }
             for item in ranked
         ],
         "tie_band": TIE_BAND,
@@ -95,6 +101,7 @@ def _page(template: str, title: str, **values: object) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters |= {"decimal": decimal, "dollars": dollars, "monthly": monthly}
     environment.filters |= {"plain": words.plain, "written": report.written}
     script = (folder / "rank.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -107,6 +114,7 @@ def _page(template: str, title: str, **values: object) -> str:
         marks=MARKS,
         script=Markup(script),  # noqa: S704  our own file
         script_source=f"'sha256-{digest}'",
+        tie_band=TIE_BAND,
         title=title,
         version=__version__,
         **values,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -172,8 +173,9 @@ def _slow(needs: Needs, refused: list[tuple[Size, Refused]]) -> Reason:
         text = f"a run takes {near.figure:.0f} s on {size.id}, with starting, and the window is {_window(needs):g} s"
         return Reason("window", text, f"batch.window: {near.figure:.0f}s or more")
     bound = 1000 * (needs.load.p95_s or 0)
-    text = f"a request takes {near.figure:.3g} ms on {size.id}, its fastest size, at best, and {bound:g} are allowed"
-    return Reason("latency", text, f"serving.latency_ms.p95: {near.figure:.3g} or more, or a faster model")
+    takes = float(f"{near.figure:.3g}")
+    text = f"a request takes {takes:g} ms on {size.id}, its fastest size, at best, and {bound:g} are allowed"
+    return Reason("latency", text, f"serving.latency_ms.p95: {math.ceil(near.figure)} or more, or a faster model")
 
 
 def _window(needs: Needs) -> float:

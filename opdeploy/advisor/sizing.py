@@ -124,8 +124,8 @@ def _endpoint(needs: Needs, instance: Instance, hope: Hope) -> Sized | Refused:
         why=(
             *ability.why,
             (
-                f"an instance takes up to {_short(rate):g} requests/s, which keeps p95 within {1000 * bound:.3g} ms"
-                f" and leaves {1 - HEADROOM:.0%} of its time free"
+                f"an instance takes up to {_short(rate):g} requests/s, which keeps p95 within"
+                f" {_short(1000 * bound):g} ms and leaves {1 - HEADROOM:.0%} of its time free"
             ),
             f"{load.peak:g} requests/s at the peak take {working}" + (", and one stands by" if spare else ""),
             up,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from opdeploy.catalogue import Catalogue
     from opdeploy.platform import Grade, Profile
-    from opdeploy.recommendation import Ranked, Recommendation
+    from opdeploy.recommendation import Cost, Ranked, Recommendation
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Row:
     score: float | None = None
     fit: float | None = None
     tie: bool = False
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Heatmap:
     rows: tuple[Row, ...]
     ranking: bool
     weights: dict[str, float]
+
+    @property
+    def priced(self) -> bool:
+        """Whether something is known of what the platforms cost."""
+        return any(row.cost for row in self.rows)
 
     def records(self) -> list[dict[str, Any]]:
         """Return each row as data; rank, score, fit and exclusion only where a workload was given."""
@@ -90,7 +96,8 @@ def _row(profile: Profile, out: str | None) -> Row:
 
 
 def _ranked(profile: Profile, item: Ranked, rank: int, *, tie: bool) -> Row:
-    return replace(_row(profile, None), rank=rank, score=item.score, fit=item.contributions[-1].rating, tie=tie)
+    fit = item.contributions[-1].rating
+    return replace(_row(profile, None), rank=rank, score=item.score, fit=fit, tie=tie, cost=item.cost)
 
 
 def _usual_order(profile: Profile, day: date) -> tuple[int, bool, float, str]:

@@ -1,5 +1,6 @@
 "use strict";
-// Ranks the platforms anew when a weight moves: the arithmetic of opdeploy/advisor/scoring.py, exact as there.
+// Ranks the platforms anew when a weight moves: the arithmetic of opdeploy/advisor/scoring.py, exact as there, and the
+// order by cost within a tie.
 const { criteria, weights, platforms, tie_band: tieBand } = JSON.parse(document.getElementById("ranking").textContent);
 const current = [...weights];
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0n);
@@ -17,18 +18,22 @@ function exact(numbers) {
   return parts.map(([whole, shift]) => whole << BigInt(most - shift));
 }
 
-/** Return the platforms by score, best first, and by id where scores are equal. */
+/** Order by cost; what is not known whole comes last. */
+const byCost = (a, b) => (a.usd === b.usd ? 0 : a.usd === null ? 1 : b.usd === null ? -1 : a.usd - b.usd);
+
+/** Return the platforms by score, best first, and by id where scores are equal; those in a tie by cost. */
 function ranked() {
   const exactly = exact(current);
   const total = sum(exactly);
-  const rows = platforms.map(({ id, hundredths }) => {
+  const rows = platforms.map(({ id, hundredths, usd }) => {
     const product = sum(hundredths.map((rating, at) => BigInt(rating) * exactly[at]));
-    return { id, product, score: Number((product << 64n) / total) / 2 ** 64 };
+    return { id, usd, product, score: Number((product << 64n) / total) / 2 ** 64 };
   });
   rows.sort((a, b) => (a.product === b.product ? (a.id < b.id ? -1 : 1) : a.product > b.product ? -1 : 1));
   for (const row of rows) row.tie = rows[0].product - row.product <= BigInt(tieBand) * total;
   rows[0].tie = Boolean(rows[1]?.tie);
-  return rows;
+  // The sort is stable: where costs do not decide, the score does.
+  return [...rows.filter((row) => row.tie).sort(byCost), ...rows.filter((row) => !row.tie)];
 }
 
 function show() {

@@ -156,7 +156,8 @@ def test_two_virtual_processors_are_one_core_where_threads_share_it() -> None:
     # D2as_v6 has the one core that was measured; that a second thread may add 30 % only the better end counts.
     (branch,) = able("Standard_D2as_v6", measured(run(25))).branches
     assert branch.request.value == pytest.approx(0.05)
-    assert branch.request.low == pytest.approx(0.05 * 0.8 / 1.3)
+    # A later run may take 0.85 of the time, one in a server 0.95 of one alone; another processor 0.8.
+    assert branch.request.low == pytest.approx((0.04 * 0.85 * 0.95 + 0.0068 * 0.85) * 0.8 / 1.3)
 
 
 # Which processors serve a size.
@@ -195,7 +196,8 @@ def test_sizes_of_one_kind_have_one_branch() -> None:
 def test_a_machine_that_does_not_tell_its_instruction_sets_makes_a_wide_interval() -> None:
     """From less than half of the time to two and a half times of it."""
     (branch,) = able("Standard_D2as_v5", measured(run(25, sets=()))).branches
-    assert branch.request.high / branch.request.low == pytest.approx(2.5 / 0.4 * 1.3)
+    here = (0.04 * 0.85 * 0.95 + 0.0068 * 0.85, 0.04 * 1.2 * 1.3 + 0.0068 * 1.2)
+    assert branch.request.high / branch.request.low == pytest.approx(here[1] / here[0] * 2.5 / 0.4 * 1.3)
 
 
 def test_the_slowest_branch_decides_how_many_there_are() -> None:
@@ -260,7 +262,7 @@ def test_what_was_served_by_a_gpu_is_not_divided_by_processors() -> None:
 
 
 # What the traffic makes of it.
-FAST = measured(run(1000, size="Consumption-2", carrying_ms=1.0))
+FAST = measured(run(1000, size="Consumption-2", beside_ms=1.0))
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,7 @@ def test_it_sleeps_only_where_a_cold_start_is_allowed(p95_ms: float | None, leas
 )
 def test_one_stands_by_where_availability_is_demanded(platform: str, size: str, spare: int) -> None:
     """Beside those that carry the peak, and it stays up; without a demand none does."""
-    speeds = measured(run(1000, size=size, carrying_ms=1.0))
+    speeds = measured(run(1000, size=size, beside_ms=1.0))
     demanded = sizing(platform, size, {"serving": endpoint(1, 1, availability=99.9)}, speeds)
     assert (demanded.count, demanded.spare, demanded.least) == (1 + spare, spare, 1 + spare)
     free = sizing(platform, size, {"serving": endpoint(1, 1)}, speeds)
@@ -361,7 +363,7 @@ def test_where_int8_on_processors_does_no_gpu_is_needed() -> None:
         "constraints": {"only": ["aks-cpu", "aks-gpu"]},
     }
     found = answer_to(fields, "2026", TODAY, Facts(market(), speeds))
-    (note,) = (note for note in found.notes if "no GPU is needed" in note)
+    (note,) = (note for note in found.notes if "No GPU is needed" in note)
     costs = {item.platform: item.cost.monthly_usd for item in found.ranked if item.cost}
     assert f"{costs['aks-gpu'] - costs['aks-cpu']:,.2f} less" in note
     assert "aks-gpu" in note
@@ -377,11 +379,11 @@ def test_where_int8_is_too_slow_nothing_of_the_kind_is_said() -> None:
         "constraints": {"only": ["aks-cpu", "aks-gpu"]},
     }
     slow = answer_to(fields, "2026", TODAY, Facts(market(), speeds))
-    assert not any("no GPU is needed" in note for note in slow.notes)
+    assert not any("No GPU is needed" in note for note in slow.notes)
     fields["serving"]["latency_ms"]["p95"] = 500
     fields["hardware"] = {"gpu": "none"}
     unwanted = answer_to(fields, "2026", TODAY, Facts(market(), speeds))
-    assert not any("no GPU is needed" in note for note in unwanted.notes)
+    assert not any("No GPU is needed" in note for note in unwanted.notes)
 
 
 @pytest.mark.parametrize(("day", "old"), [("2027-01-15", False), ("2027-12-01", True)])
@@ -393,18 +395,18 @@ def test_prices_older_than_half_a_year_are_warned_of(day: str, old: bool) -> Non
 
 def test_what_holds_only_if_all_goes_well_is_warned_of() -> None:
     """A size that keeps the bound at the better end of what is expected stays, with a warning; else it is out."""
-    speeds = measured(run(25))  # 50 ms, and 31 to 67 on another machine
+    speeds = measured(run(25))  # 50 ms, and 23 to 94 on another machine
     fields: dict[str, Any] = {"serving": endpoint(1, 1, latency_ms={"p95": 45})}
     (found,) = answer("aks-cpu", "Standard_D2as_v6", fields, speeds).ranked
     assert any("better end" in warning for warning in found.warnings)
-    fields["serving"]["latency_ms"]["p95"] = 25
+    fields["serving"]["latency_ms"]["p95"] = 23
     (out,) = answer("aks-cpu", "Standard_D2as_v6", fields, speeds).excluded
     assert [reason.constraint for reason in out.reasons] == ["latency"]
 
 
 def test_the_budget_excludes_what_costs_more_for_certain() -> None:
     """A container group costs 87.96; a lower bound excludes only where it is more itself."""
-    speeds = measured(run(1000, size="ACI-2", carrying_ms=1.0))
+    speeds = measured(run(1000, size="ACI-2", beside_ms=1.0))
     fields: dict[str, Any] = {"serving": endpoint(1, 1), "budget": {"monthly_usd": 87.95}}
     (out,) = answer("aci", "ACI-2", fields, speeds).excluded
     assert [reason.constraint for reason in out.reasons] == ["budget"]
@@ -428,7 +430,7 @@ def test_a_platform_is_not_over_the_budget_for_one_of_its_sizes() -> None:
         "stage": "pilot",
         "budget": {"monthly_usd": 500},
     }
-    speeds = measured(run(1000, carrying_ms=1.0))
+    speeds = measured(run(1000, beside_ms=1.0))
     shop = Shop(assess(workload_of(fields), None)[0], offered, speeds, TODAY)
     found = consider(shop, only("vm", "Standard_D2as_v5", "Standard_D2as_v6").profiles[0])
     assert found.best

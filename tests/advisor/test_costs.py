@@ -70,6 +70,18 @@ BY_HAND: dict[str, tuple[str, list[tuple[str, float]], list[float], CostStatus]]
         [167.90],
         "borrowed",
     ),
+    "borrowed beside what is the same everywhere: 730 x 0.23, and 730 x 0.025": (
+        "northeurope",
+        [("vm/Standard_D4s_v5", HOURS), ("load-balancer/first-rules", HOURS)],
+        [167.90, 18.25],
+        "borrowed",
+    ),
+    "two borrowed lines, each rounded: 73 x 0.23 and 100 x 0.115": (
+        "northeurope",
+        [("vm/Standard_D4s_v5", 73), ("vm/Standard_D2s_v5", 100)],
+        [16.79, 11.50],
+        "borrowed",
+    ),
     "two usages of one meter are one line: 3 x 21.68": (
         "westeurope",
         [("disk/P10", 1), ("disk/P10", 2)],
@@ -83,16 +95,28 @@ BY_HAND: dict[str, tuple[str, list[tuple[str, float]], list[float], CostStatus]]
         "complete",
     ),
 }
+# What may be in the region, of each borrowed line, rounded to a cent: a quarter less, and 0.45 times as much more.
+BORROWED: dict[str, tuple[float, float]] = {
+    "borrowed from westeurope: 730 x 0.23": (125.92, 243.46),  # 167.90 - 41.98, and + 75.56
+    "borrowed beside what is the same everywhere: 730 x 0.23, and 730 x 0.025": (144.17, 261.71),  # 186.15 likewise
+    "two borrowed lines, each rounded: 73 x 0.23 and 100 x 0.115": (21.21, 41.03),
+}
 
 
-@pytest.mark.parametrize(("region", "usage", "usd", "status"), BY_HAND.values(), ids=BY_HAND)
-def test_what_it_costs(region: str, usage: list[tuple[str, float]], usd: list[float], status: CostStatus) -> None:
-    """Line by line, and the total is their sum."""
+@pytest.mark.parametrize("case", BY_HAND)
+def test_what_it_costs(case: str) -> None:
+    """Line by line, the total is their sum, and nothing but what is borrowed has a range."""
+    region, usage, usd, status = BY_HAND[case]
     found = of(region, *usage)
     assert [line.usd for line in found.lines] == usd
     assert found.monthly_usd == pytest.approx(sum(usd), abs=1e-9)
     assert found.status == status
-    assert (found.low, found.high) == (found.monthly_usd, found.monthly_usd)
+    assert (found.low, found.high) == BORROWED.get(case, (found.monthly_usd, found.monthly_usd))
+
+
+def test_the_ranges_are_of_what_is_borrowed() -> None:
+    """Each case that borrows has one, and no other."""
+    assert set(BORROWED) == {case for case, (*_, status) in BY_HAND.items() if status == "borrowed"}
 
 
 def test_each_line_tells_where_its_price_comes_from() -> None:
@@ -108,6 +132,13 @@ def test_what_has_no_price_makes_the_total_a_lower_bound() -> None:
     assert found.status == "partial"
     assert found.missing == ("the licence", "Spot virtual machine Standard_B2s (730 hours)")
     assert (found.monthly_usd, found.low, found.high) == (21.68, 21.68, None)
+
+
+def test_a_lower_bound_with_a_borrowed_price_may_be_lower_still() -> None:
+    """A quarter of what is borrowed comes off, and no upper end is known."""
+    found = of("northeurope", ("vm/Standard_D4s_v5", 730), missing=("the licence",))
+    assert found.status == "partial"
+    assert (found.monthly_usd, found.low, found.high) == (167.90, 125.92, None)
 
 
 def test_a_price_that_sources_contradict_each_other_about_raises_the_upper_end() -> None:

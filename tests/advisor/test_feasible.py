@@ -37,7 +37,7 @@ SPEEDS = {
     "nothing": Speeds(),
     "four cores": measured(run(60, cores=4), variants=(REFERENCE,)),
     "INT8 too": measured(run(60, cores=4), run(200, cores=4, sha256="8"), variants=(INT8, REFERENCE)),
-    "a T4": measured(run(300, gpu="Tesla T4", carrying_ms=1.0), variants=(REFERENCE,)),
+    "a T4": measured(run(300, gpu="Tesla T4", beside_ms=1.0), variants=(REFERENCE,)),
     "these sizes": measured(*(run(25, size=size, spread=1.4) for size in SIZES), variants=(REFERENCE,)),
     "photographs": measured(run(60, cores=4), variants=(REFERENCE,), images=True),
 }

@@ -34,6 +34,12 @@ WORKLOADS: dict[str, dict[str, Any]] = {
     },
     "demo": {"serving": {"pattern": "request-response"}, "lifetime": "2h"},
     "pilot": {"serving": {"pattern": "request-response"}, "stage": "pilot", "team": {"knows": ["azure-ml"]}},
+    "elsewhere": {"serving": {"pattern": "request-response"}, "region": "germanywestcentral"},
+    "level": {
+        "serving": {"pattern": "request-response"},
+        "stage": "pilot",
+        "priorities": {"ease_of_deployment": 0},
+    },
     "spark": {"serving": {"pattern": "scheduled-batch"}, "batch": {"needs": "spark"}},
     "batch": {"serving": {"pattern": "triggered-batch"}, "model": {"gflops": 23}},
     "database": {"serving": {"pattern": "in-database"}, "data": {"location": "sql-server", "may_move": False}},
@@ -56,6 +62,11 @@ class Asked:
     edition: str
     path: Path
     answer: dict[str, Any]
+
+    @property
+    def leader(self) -> str:
+        """The platform of the highest score, of equal ones the first by name; among those in a tie it may cost more."""
+        return str(min(self.answer["ranked"], key=lambda item: (-item["score"], item["platform"]))["platform"])
 
 
 @pytest.fixture(scope="session")

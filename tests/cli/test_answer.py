@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +18,58 @@ if TYPE_CHECKING:
     from tests.conftest import Opdeploy
 
 NUMBER = (int, float)
+NUMBER_OR_NULL = (*NUMBER, type(None))
 TEXT_OR_NULL = (str, type(None))
+
+
+@dataclass(frozen=True)
+class OrNull:
+    """A shape of which there may be nothing."""
+
+    shape: dict[str, Any]
+
+
+SIZING: dict[str, Any] = {
+    "size": str,
+    "count": int,
+    "capacity": {
+        "value": NUMBER,
+        "low": NUMBER,
+        "high": NUMBER,
+        "unit": {"requests/s", "records/s"},
+        "grade": {"measured", "scaled", "vendor", "chapter", "estimate"},
+        "branches": [{"processors": [str], "value": NUMBER, "low": NUMBER, "high": NUMBER}],
+    },
+    "p95_ms": NUMBER_OR_NULL,
+    "run_s": NUMBER_OR_NULL,
+    "spare": int,
+    "least": int,
+    "in_flight": NUMBER_OR_NULL,
+    "spot": bool,
+    "instance_hours": NUMBER,
+    "variant": TEXT_OR_NULL,
+    "why": [str],
+}
+COST: dict[str, Any] = {
+    "monthly_usd": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER_OR_NULL,
+    "status": {"complete", "borrowed", "partial"},
+    "lines": [
+        {
+            "meter": str,
+            "quantity": NUMBER,
+            "unit": str,
+            "price": NUMBER,
+            "usd": NUMBER,
+            "region": str,
+            "source": str,
+            "date": TEXT_OR_NULL,
+        }
+    ],
+    "missing": [str],
+    "per_million_records": NUMBER_OR_NULL,
+}
 SHAPE: dict[str, Any] = {
     "workload": str,
     "edition": str,
@@ -26,6 +80,8 @@ SHAPE: dict[str, Any] = {
         {
             "platform": str,
             "score": NUMBER,
+            "sizing": OrNull(SIZING),
+            "cost": OrNull(COST),
             "contributions": [
                 {"criterion": str, "weight": NUMBER, "rating": NUMBER, "points": NUMBER, "why": str, "grade": str}
             ],
@@ -35,13 +91,17 @@ SHAPE: dict[str, Any] = {
     ],
     "excluded": [{"platform": str, "reasons": [{"constraint": str, "text": str, "would_need": str}]}],
     "ties": [str],
+    "region": TEXT_OR_NULL,
+    "pareto": [str],
+    "break_even": [{"cheaper": str, "than": str, "above": NUMBER}],
+    "notes": [str],
     "sensitivity": {
         "win_share": dict,
         "flips": [
             {
                 "criterion": str,
                 "weight": NUMBER,
-                "at": (*NUMBER, type(None)),
+                "at": NUMBER_OR_NULL,
                 "direction": str,
                 "new_best": TEXT_OR_NULL,
             }
@@ -49,11 +109,13 @@ SHAPE: dict[str, Any] = {
     },
     "assumptions": [{"field": str, "value": object, "why": str}],
 }
-"""The contract: keys, and the types of their values."""
+"""The contract: keys, and the types of their values; a set holds the only values there may be."""
 
 
 def misfits(value: Any, shape: Any, where: str = "") -> list[str]:  # noqa: ANN401  any JSON value, any shape
     """Return where a value differs from its shape."""
+    if isinstance(shape, OrNull):
+        return [] if value is None else misfits(value, shape.shape, where)
     if isinstance(shape, dict):
         if not isinstance(value, dict) or list(value) != list(shape):
             return [f"{where}: {value}"]
@@ -62,7 +124,8 @@ def misfits(value: Any, shape: Any, where: str = "") -> list[str]:  # noqa: ANN4
         if not isinstance(value, list):
             return [f"{where}: {value}"]
         return [found for item in value for found in misfits(item, shape[0], where + "[]")]
-    return [] if isinstance(value, shape) else [f"{where}: {value}"]
+    fits = value in shape if isinstance(shape, set) else isinstance(value, shape)
+    return [] if fits else [f"{where}: {value}"]
 
 
 def test_it_has_exactly_the_keys_of_the_contract(asked: Asked) -> None:
@@ -70,6 +133,54 @@ def test_it_has_exactly_the_keys_of_the_contract(asked: Asked) -> None:
     assert misfits(asked.answer, SHAPE) == []
     assert (asked.answer["workload"], asked.answer["edition"]) == (asked.name, asked.edition)
     assert asked.answer["as_of"] == "2026-11-02"
+
+
+def test_the_edition_of_2018_has_neither_sizes_nor_prices(asked: Asked) -> None:
+    """Its answers say so, and hold nothing else that follows from them; those of today name a region."""
+    answer = asked.answer
+    known = [answer["region"], *(item[key] for item in answer["ranked"] for key in ("sizing", "cost"))]
+    said = [assumed for assumed in answer["assumptions"] if assumed["field"] == "prices"]
+    if asked.edition == "2018":
+        assert set(known) == {None}
+        assert (answer["pareto"], answer["break_even"], answer["notes"]) == ([], [], [])
+        assert bool(said) == (answer["status"] != "out-of-scope")
+        return
+    assert said == []
+    region = json.loads(asked.path.read_text()).get("region", "eastus2")
+    assert answer["region"] == (None if answer["status"] == "out-of-scope" else region)
+
+
+def test_the_answers_hold_sizes_and_costs_of_every_kind(answers: dict[tuple[str, str], Asked]) -> None:
+    """The cases of this file are not empty: endpoints and runs, costs of each status, platforms without either."""
+    ranked = [item for asked in answers.values() if asked.edition != "2018" for item in asked.answer["ranked"]]
+    units = {item["sizing"] and item["sizing"]["capacity"]["unit"] for item in ranked}
+    assert units == {"requests/s", "records/s", None}
+    assert {item["cost"] and item["cost"]["status"] for item in ranked} >= {"complete", "borrowed", "partial"}
+
+
+def test_a_size_tells_the_time_of_a_request_or_of_a_run(ranking: Asked) -> None:
+    """One of the two, by what it carries; some of the instances may stand by; the capacity lies within its bounds."""
+    for sizing in (item["sizing"] for item in ranking.answer["ranked"] if item["sizing"]):
+        capacity = sizing["capacity"]
+        assert (sizing["p95_ms"] is None) == (sizing["in_flight"] is None) == (capacity["unit"] == "records/s")
+        assert (sizing["run_s"] is None) == (capacity["unit"] == "requests/s")
+        assert 0 <= sizing["spare"] < sizing["count"]
+        assert 0 <= sizing["least"] <= sizing["count"]
+        assert 0 <= capacity["low"] <= capacity["value"] <= capacity["high"]
+        assert capacity["high"] > 0
+
+
+def test_a_cost_is_the_sum_of_its_lines(ranking: Asked) -> None:
+    """To the cent; what is missing, or borrowed, is what its status says, and only the whole has an upper bound."""
+    for cost in (item["cost"] for item in ranking.answer["ranked"] if item["cost"]):
+        assert math.isclose(sum(line["usd"] for line in cost["lines"]), cost["monthly_usd"], abs_tol=1e-6)
+        elsewhere = {line["region"] for line in cost["lines"]} - {ranking.answer["region"], "Global"}
+        assert cost["status"] == ("partial" if cost["missing"] else "borrowed" if elsewhere else "complete")
+        assert (cost["high"] is None) == (cost["status"] == "partial")
+        assert cost["low"] <= cost["monthly_usd"] <= (math.inf if cost["high"] is None else cost["high"])
+        assert (cost["low"] < cost["monthly_usd"]) == any(
+            line["usd"] > 0.01 for line in cost["lines"] if line["region"] in elsewhere
+        )
 
 
 def test_every_platform_is_ranked_or_excluded_once(asked: Asked) -> None:
@@ -108,34 +219,61 @@ def test_the_points_sum_to_the_score(ranking: Asked) -> None:
         assert all(0 <= part["rating"] <= 1 and 0 <= part["weight"] <= 5 for part in parts)
 
 
-def test_the_ranking_is_by_score(ranking: Asked) -> None:
-    """Better scores come first."""
-    scores = [item["score"] for item in ranking.answer["ranked"]]
-    assert scores == sorted(scores, reverse=True)
+def by_score(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the ranked platforms by score, of equal ones by name."""
+    return sorted(answer["ranked"], key=lambda item: (-item["score"], item["platform"]))
+
+
+def whole_cost(item: dict[str, Any]) -> float:
+    """Return what a platform costs; infinite where nothing is known of it, or a part has no price."""
+    cost = item["cost"]
+    return math.inf if cost is None or cost["missing"] else cost["monthly_usd"]
+
+
+def test_the_ranking_is_by_cost_within_a_tie_and_by_score_beyond(ranking: Asked) -> None:
+    """Those in a tie stand by cost, those without a whole one after them and by score; all others by score."""
+    best, *others = by_score(ranking.answer)
+    tied = [best, *(item for item in others if item["platform"] in ranking.answer["ties"])]
+    expected = sorted(tied, key=whole_cost) + [item for item in others if item not in tied]
+    assert [item["platform"] for item in ranking.answer["ranked"]] == [item["platform"] for item in expected]
+
+
+def test_cost_and_score_each_decide_an_order(answers: dict[tuple[str, str], Asked]) -> None:
+    """The cases of this file are not empty: somewhere a cheaper platform stands before one of a higher score."""
+    pairs = [
+        pair
+        for asked in answers.values()
+        for pair in pairwise(item for item in asked.answer["ranked"] if item["platform"] in asked.answer["ties"])
+    ]
+    by_cost = [(a, b) for a, b in pairs if a["score"] < b["score"]]
+    assert [(a, b) for a, b in by_cost if whole_cost(a) < whole_cost(b) < math.inf]
+    assert [(a, b) for a, b in by_cost if whole_cost(b) == math.inf]
+    assert [(a, b) for a, b in pairs if whole_cost(a) == whole_cost(b) == math.inf and a["score"] > b["score"]]
 
 
 def test_ties_are_all_platforms_within_a_band(ranking: Asked) -> None:
-    """Ties hold the best platform and a run of those behind it; none is alone in a tie."""
+    """Ties hold the best platform and a run of those behind it, the highest score too; none is alone in a tie."""
     ties = ranking.answer["ties"]
     assert ties == [item["platform"] for item in ranking.answer["ranked"]][: len(ties)]
     assert len(ties) != 1
+    assert ranking.leader in (ties or [ranking.answer["best"]])
 
 
 def test_the_band_of_ties_is_one_for_all_answers(answers: dict[tuple[str, str], Asked]) -> None:
-    """What is in a tie anywhere is nearer to the best than what is in none anywhere."""
+    """What is in a tie anywhere is nearer to the highest score than what is in none anywhere, by two points."""
     gaps: dict[bool, list[float]] = {True: [], False: []}
     for asked in answers.values():
-        for item in asked.answer["ranked"][1:]:
-            gap = asked.answer["ranked"][0]["score"] - item["score"]
+        for item in by_score(asked.answer)[1:]:
+            gap = by_score(asked.answer)[0]["score"] - item["score"]
             gaps[item["platform"] in asked.answer["ties"]].append(gap)
     assert gaps[True]
-    assert max(gaps[True]) < min(gaps[False])
+    assert max(gaps[True]) <= 2 < min(gaps[False])
 
 
 def test_the_win_shares_are_shares_of_a_thousand_draws(ranking: Asked) -> None:
-    """Each ranked platform has a share in thousandths, and together they have all."""
+    """Each ranked platform has a share in thousandths, the highest score first, and together they have all."""
     shares = ranking.answer["sensitivity"]["win_share"]
-    assert list(shares) == [item["platform"] for item in ranking.answer["ranked"]]
+    assert list(shares) == [item["platform"] for item in by_score(ranking.answer)]
     assert math.isclose(sum(shares.values()), 1)
     assert all(math.isclose(1000 * share, round(1000 * share), abs_tol=1e-9) for share in shares.values())
 
@@ -156,7 +294,7 @@ def test_the_flips_speak_of_every_criterion(ranking: Asked) -> None:
             low, high = (weight, 5) if flip["direction"] == "up" else (0, weight)
             assert low <= flip["at"] <= high
             assert flip["weight"] == weight
-            assert flip["new_best"] != ranking.answer["best"]
+            assert flip["new_best"] != ranking.leader
 
 
 def test_assumptions_are_of_what_the_file_does_not_say(ranking: Asked) -> None:

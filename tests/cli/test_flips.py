@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,15 +22,15 @@ GRID = (0.0, 1.25, 2.5, 3.75, 5.0)
 SAMPLE = [(name, edition) for name in ("bare", "heavy", "demo", "batch") for edition in ("2018", "2026")]
 
 
-def best_at(many: Many, asked: Asked, points: Iterable[tuple[str, float]]) -> list[str]:
-    """Return the best platform when one weight is set alone, for each criterion and weight."""
+def leaders_at(many: Many, asked: Asked, points: Iterable[tuple[str, float]]) -> list[str]:
+    """Return the platform of the highest score when one weight is set alone, for each criterion and weight."""
     workload: dict[str, Any] = json.loads(asked.path.read_text())
     commands = []
     for number, (criterion, weight) in enumerate(points):
         path = asked.path.with_name(f"{asked.name}-{asked.edition}-{number}.yaml")
-        path.write_text(json.dumps(workload | {"priorities": {criterion: weight}}))
+        path.write_text(json.dumps(workload | {"priorities": workload.get("priorities", {}) | {criterion: weight}}))
         commands.append(["recommend", str(path), "--edition", asked.edition, "-o", "json", "--as-of=2026-11-02"])
-    return [json.loads(printed)["best"] for printed in many(commands)]
+    return [replace(asked, answer=json.loads(printed)).leader for printed in many(commands)]
 
 
 def flips_of(asked: Asked) -> list[dict[str, Any]]:
@@ -38,7 +39,7 @@ def flips_of(asked: Asked) -> list[dict[str, Any]]:
 
 
 def test_the_lead_changes_a_little_past_a_flip_and_not_before(many: Many, ranking: Asked) -> None:
-    """A little past `at`, or at the end of the scale, `new_best` leads; a little before, the best one does."""
+    """A little past `at`, or at the end of the scale, `new_best` leads; a little before, the leader does."""
     flips = [flip for flip in flips_of(ranking) if flip["at"] is not None]
     signs = [1 if flip["direction"] == "up" else -1 for flip in flips]
     past = [
@@ -46,15 +47,15 @@ def test_the_lead_changes_a_little_past_a_flip_and_not_before(many: Many, rankin
         for flip, sign in zip(flips, signs, strict=True)
     ]
     before = [(flip["criterion"], flip["at"] - sign * LITTLE) for flip, sign in zip(flips, signs, strict=True)]
-    found = best_at(many, ranking, past + before)
-    assert found == [flip["new_best"] for flip in flips] + [ranking.answer["best"]] * len(flips)
+    found = leaders_at(many, ranking, past + before)
+    assert found == [flip["new_best"] for flip in flips] + [ranking.leader] * len(flips)
 
 
 @pytest.mark.parametrize("key", SAMPLE, ids="-".join)
-def test_the_best_platform_leads_between_its_flips_and_nowhere_else(
+def test_the_highest_score_leads_between_its_flips_and_nowhere_else(
     many: Many, answers: dict[tuple[str, str], Asked], key: tuple[str, str]
 ) -> None:
-    """Over all weights from 0 to 5, the best platform leads exactly where no flip lies between."""
+    """Over all weights from 0 to 5, the platform of the highest score leads exactly where no flip lies between."""
     ranking = answers[key]
     points = [(criterion, weight) for criterion in CRITERIA for weight in GRID]
     bounds: dict[str, dict[str, float]] = {criterion: {"down": -1.0, "up": 6.0} for criterion in CRITERIA}
@@ -66,8 +67,7 @@ def test_the_best_platform_leads_between_its_flips_and_nowhere_else(
         for point in points
         if point[1] not in bounds[point[0]].values()
     }
-    best = ranking.answer["best"]
-    leads = dict(zip(points, (found == best for found in best_at(many, ranking, points)), strict=True))
+    leads = dict(zip(points, (found == ranking.leader for found in leaders_at(many, ranking, points)), strict=True))
     assert {point: leads[point] for point in inside} == inside
 
 

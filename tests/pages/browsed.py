@@ -26,6 +26,16 @@ WORKLOADS: dict[str, dict[str, Any]] = {
         "hardware": {"gpu": "required"},
         "team": {"knows": ["docker", "kubernetes"]},
     },
+    "level": {
+        "serving": {"pattern": "request-response"},
+        "stage": "pilot",
+        "priorities": {"ease_of_deployment": 0},
+    },
+    "elsewhere": {
+        "serving": {"pattern": "request-response", "availability": 99.9},
+        "hardware": {"gpu": "preferred"},
+        "region": "germanywestcentral",
+    },
     "stream": {"serving": {"pattern": "stream"}, "data": {"sensitivity": "regulated"}},
     "spark": {"serving": {"pattern": "scheduled-batch"}, "batch": {"needs": "spark"}},
     "batch": {"serving": {"pattern": "triggered-batch"}, "model": {"gflops": 23}},
@@ -59,6 +69,7 @@ PAGES: dict[str, list[str]] = {
 """The command that writes each page; a workload's name stands for its file."""
 KINDS = (
     "recommend demo 2026",
+    "recommend elsewhere 2026",
     f"recommend {LONGEST_NAME} 2018",
     "recommend nothing 2026",
     "heatmap 2026",
@@ -74,6 +85,7 @@ READ = """() => ({
         row.querySelector(".rank").textContent,
         row.querySelector(".score").textContent,
         Number(row.dataset.score),
+        row.querySelector(".cost")?.textContent ?? null,
     ]),
     weights: Object.fromEntries(
         [...document.querySelectorAll("[data-weight]")].map((shown) => [shown.dataset.weight, shown.textContent])),
@@ -94,7 +106,7 @@ MOVE = """([weights, step]) => {
 
 @dataclass(frozen=True)
 class State:
-    """What a page with sliders shows; a row is a platform, its rank and score as shown, and its score in full."""
+    """What a page with sliders shows; a row is a platform, rank and score as shown, the score in full, and the cost."""
 
     rows: list[list[Any]]
     weights: dict[str, str]

@@ -6,19 +6,22 @@ import itertools
 import json
 import math
 import re
+from dataclasses import asdict
 from datetime import date
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from advice import answer_to
+from advice import catalogue, workload_of
 from browsed import DAY, RANKED, WORKLOADS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opdeploy import document
-from opdeploy.advisor import TIE_BAND
+from opdeploy.advisor import TIE_BAND, Facts, recommend
 from opdeploy.advisor.weights import FIT_WEIGHT
+from opdeploy.catalogue import load_market
 from opdeploy.workload import CRITERIA
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
     from browsed import Command, Many, Open, Opened, State
     from playwright.sync_api import Browser
+
+    from opdeploy.recommendation import Recommendation
 
     Weights = dict[str, float]
     Expected = dict[tuple[str, str], list[tuple[Weights, dict[str, Any], str | None]]]
@@ -73,7 +78,7 @@ def expected(many: Many, asked: Command, tmp_path_factory: pytest.TempPathFactor
 
 
 def same_ranking(state: State, answer: dict[str, Any]) -> bool:
-    """Whether a page shows the ranking of an answer: order, ranks, scores, ties and the leader."""
+    """Whether a page shows the ranking of an answer: order, ranks, scores, ties, costs and the leader."""
     others = [platform for platform in answer["ties"] if platform != answer["best"]]
     tie = f", in a tie with {', '.join(others)}" if others else ""
     ranked = answer["ranked"]
@@ -81,8 +86,18 @@ def same_ranking(state: State, answer: dict[str, Any]) -> bool:
         [item["platform"], str(rank), f"{'=' if item['platform'] in answer['ties'] else ''}{item['score']:.0f}"]
         for rank, item in enumerate(ranked, 1)
     ]
+    assert [row[4] for row in state.rows] == [cost_of(item) if answer["region"] else None for item in ranked]
     assert state.lead == f"Leads: {answer['best']}{tie}"
     return all(abs(row[3] - item["score"]) <= NEAR for row, item in zip(state.rows, ranked, strict=True))
+
+
+def cost_of(item: dict[str, Any]) -> str:
+    """Return a platform's cost as the page writes it."""
+    cost = item["cost"]
+    if cost is None or not cost["lines"]:
+        return "not known"
+    how = "at least " if cost["missing"] else "about " if cost["status"] == "borrowed" else ""
+    return how + (f"${cost['monthly_usd']:,.2f}" if 0 < cost["monthly_usd"] < 10 else f"${cost['monthly_usd']:,.0f}")
 
 
 def in_table(table: str) -> list[list[str]]:
@@ -114,25 +129,29 @@ def test_the_script_starts_with_what_was_written(open_page: Open, key: tuple[str
     name = f"recommend {' '.join(key)}"
     state = open_page(name).state()
     written = open_page(name, java_script_enabled=False).page.locator("#ranked tr").all_inner_texts()
-    assert [row.split()[0] for row in written] == [row[1] for row in state.rows]
-    assert [row.split()[-1] for row in written] == [row[2] for row in state.rows]
+    shown = [[row[1], row[2], *(row[4] or "").split()] for row in state.rows]
+    assert [
+        [words[0], *words[-len(row) + 1 :]] for words, row in zip(map(str.split, written), shown, strict=True)
+    ] == shown
 
 
-def hundredths(answer: Any) -> list[tuple[int, ...]]:  # noqa: ANN401  a Recommendation, whose type the tests' helpers know
+def hundredths(answer: Recommendation) -> list[tuple[int, ...]]:
     """Return the ratings of each ranked platform."""
     return [tuple(round(100 * part.rating) for part in item.contributions) for item in answer.ranked]
 
 
-def edges(ratings: list[tuple[int, ...]], unit: Fraction) -> dict[str, Weights]:
+def edges(ratings: list[tuple[int, ...]], usd: list[float], unit: Fraction) -> dict[str, Weights]:
     """Return a weighting for each edge of the arithmetic that whole multiples of a unit reach, as written decimals."""
     found: dict[str, Weights] = {}
     for counts in itertools.product((0, 1, 2, 3, 5), repeat=len(CRITERIA)):
         exact = [*(count * unit for count in counts), Fraction(FIT_WEIGHT)]
-        scores = sorted(
-            (sum((w * r for w, r in zip(exact, row, strict=True)), Fraction()) / sum(exact) for row in ratings),
-            reverse=True,
-        )
+        by_row = [sum((w * r for w, r in zip(exact, row, strict=True)), Fraction()) / sum(exact) for row in ratings]
+        scores = sorted(by_row, reverse=True)
+        level = sorted((-score, cost) for score, cost in zip(by_row, usd, strict=True) if scores[0] - score <= TIE_BAND)
+        pairs = [(better, worse) for (_, better), (_, worse) in itertools.pairwise(level)]
         hit = {
+            "the worse is cheaper": any(worse < better < math.inf for better, worse in pairs),
+            "the better is not known whole": any(worse < better == math.inf for better, worse in pairs),
             "equal": scores[0] == scores[1],
             "equal behind": any(a == b for a, b in itertools.pairwise(scores[1:])),
             "on the band": any(scores[0] - score == Fraction(TIE_BAND) for score in scores),
@@ -146,26 +165,39 @@ def edges(ratings: list[tuple[int, ...]], unit: Fraction) -> dict[str, Weights]:
 
 
 def test_edges_of_the_arithmetic_are_those_of_the_command(open_page: Open) -> None:
-    """Equal scores, a distance of exactly the band, and a half that is rounded: the page decides as the command."""
+    """Equal scores, a distance of exactly the band, a half that is rounded, costs: the page decides as the command."""
     names = set()
     opened = open_page("recommend bare 2026")
+    answer = advised(WORKLOADS["bare"])
+    usd = [item.cost.monthly_usd if item.cost and not item.cost.missing else math.inf for item in answer.ranked]
     for unit in (Fraction(1), Fraction(1, 10)):
-        found = edges(hundredths(answer_to(WORKLOADS["bare"], "2026", date.fromisoformat(DAY))), unit)
+        found = edges(hundredths(answer), usd, unit)
         for weights in found.values():
             opened.move(weights)
             assert same_ranking(opened.state(), answered("bare", "2026", weights))
         names |= set(found)
-    assert names == {"equal", "equal behind", "on the band", "a half"}
+    assert names == {
+        "the worse is cheaper",
+        "the better is not known whole",
+        "equal",
+        "equal behind",
+        "on the band",
+        "a half",
+    }
 
 
 def answered(name: str, edition: str, weights: Weights) -> dict[str, Any]:
     """Return the advisor's answer with these priorities, in the shape of the command's JSON."""
-    answer = answer_to({**WORKLOADS[name], "priorities": weights}, edition, date.fromisoformat(DAY))
-    return {
-        "best": answer.best,
-        "ties": list(answer.ties),
-        "ranked": [{"platform": item.platform, "score": item.score} for item in answer.ranked],
-    }
+    return asdict(advised({**WORKLOADS[name], "priorities": weights}, edition))
+
+
+def advised(fields: dict[str, Any], edition: str = "2026") -> Recommendation:
+    """Return the advisor's answer, in the edition of today with sizes and prices."""
+    facts = None if edition == "2018" else Facts(market())
+    return recommend(workload_of(fields), catalogue(edition), date.fromisoformat(DAY), facts=facts)[0]
+
+
+market = cache(load_market)
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,13 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
-from advice import answer_to, catalogue
+from advice import catalogue, workload_of
 from browsed import DAY, EDITIONS, KINDS, PAGES, REFUSED, WORKLOADS
 
 from opdeploy import pages as written_by
-from opdeploy.recommendation import Assumption
+from opdeploy.advisor import Facts, recommend
+from opdeploy.catalogue import load_market
+from opdeploy.recommendation import Assumption, BreakEven
 from opdeploy.views.continuum import Own, continuum
 from opdeploy.views.heatmap import heatmap
 from opdeploy.views.then_now import then_now
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from browsed import Command, Open
 
+    from opdeploy.recommendation import Cost, Line
     from tests.conftest import Opdeploy
 
 TODAY = date.fromisoformat(DAY)
@@ -50,10 +53,15 @@ def test_a_page_asks_for_nothing_and_says_nothing(open_page: Open, name: str) ->
     assert opened.said == []
 
 
+def hostile_lines(cost: Cost, text: str) -> tuple[Line, ...]:
+    """Return the lines of a cost with a text in each place that takes one."""
+    return tuple(replace(line, meter=text, unit=text, region=text, source=text, date=text) for line in cost.lines)
+
+
 def hostile_pages(text: str) -> dict[str, str]:
     """Return every kind of page with a text in each place that takes one."""
     now, then = catalogue("2026"), catalogue("2018")
-    answer = answer_to(WORKLOADS["demo"], "2026", TODAY)
+    answer = recommend(workload_of(WORKLOADS["demo"]), now, TODAY, facts=Facts(load_market()))[0]
     view = heatmap(now, TODAY, answer)
     line = continuum(now, TODAY, Own(text, 0.5))
     line = replace(line, points=tuple(replace(point, platform=text) for point in line.points))
@@ -64,6 +72,8 @@ def hostile_pages(text: str) -> dict[str, str]:
             item,
             reasons=(text, text),
             warnings=(text,),
+            sizing=item.sizing and replace(item.sizing, size=text, variant=text, why=(text,)),
+            cost=item.cost and replace(item.cost, lines=hostile_lines(item.cost, text), missing=(text,)),
             contributions=tuple(replace(part, why=text) for part in item.contributions),
         )
         for item in answer.ranked
@@ -74,6 +84,7 @@ def hostile_pages(text: str) -> dict[str, str]:
     )
     assumed = (Assumption(text, text, text),)
     answer = replace(answer, workload=text, ranked=ranked, excluded=reasons, assumptions=assumed)
+    answer = replace(answer, region=text, notes=(text,), break_even=(BreakEven(text, text, 2.0),))
     pairs = tuple(
         replace(
             pair,
