@@ -62,8 +62,8 @@ def run(  # noqa: PLR0913  each is a fact of a measurement
 ) -> Run:
     """Return a measurement of so many records a second, one at a time, without scatter; on all cores at once.
 
-    A busy server takes `beside_ms` more for a request than for a run alone; None where that was not measured. Eight parts
-    in a hundred of the run are of that, as runs take so much longer there. `spread` is p95 over p50.
+    A busy server takes `beside_ms` more for a request than for a run alone; None where that was not measured. Of that,
+    8 % of the run are what runs take longer there. `spread` is p95 over p50.
     """
     milliseconds = 1000 / rate
     carrying_ms = None if beside_ms is None else beside_ms - 0.08 * milliseconds

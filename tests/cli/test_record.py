@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -288,7 +289,14 @@ def test_what_a_user_wrote_starts_no_markup(opdeploy: Opdeploy, write: Write) ->
     path = write({"name": "a", "model": {"path": HOSTILE.replace("/", "-")}, "serving": {"pattern": "stream"}})
     model = HOSTILE.replace("/", "-")
     (path.parent / model).write_bytes(b"\0" * 1000)
-    measured = {**SPEED, "model": HOSTILE, "date": HOSTILE, "machine": {**SPEED["machine"], "cpu": HOSTILE}}  # type: ignore[dict-item]
+    content = hashlib.sha256(b"\0" * 1000).hexdigest()
+    measured = {
+        **SPEED,
+        "sha256": content,
+        "model": HOSTILE,
+        "date": HOSTILE,
+        "machine": {**SPEED["machine"], "cpu": HOSTILE},
+    }  # type: ignore[dict-item]
     (path.parent / f"s {model}.json").write_text(json.dumps(measured), encoding="utf-8")
     ran = opdeploy("recommend", "--measurement", f"s {model}.json", "-o", "markdown", cwd=path.parent)
     assert ran.code == 0
