@@ -33,7 +33,7 @@ class Row(NamedTuple):
             return cls(UNKNOWN, UNKNOWN, UNKNOWN, money(item.cost), UNKNOWN)
         size = sizing.size.removeprefix("Standard_").replace("Consumption-GPU", "GPU")
         size += " Spot" if sizing.spot else ""
-        time = duration(sizing.run_s) if sizing.p95_ms is None else f"{sizing.p95_ms:.3g} ms"
+        time = duration(sizing.run_s) if sizing.p95_ms is None else latency(sizing.p95_ms)
         return cls(size, str(sizing.count), time, money(item.cost), sizing.capacity.grade)
 
 
@@ -43,6 +43,11 @@ def money(cost: Cost | None) -> str:
         return UNKNOWN
     sign = {"complete": "", "borrowed": ABOUT, "partial": AT_LEAST}[cost.status]
     return f"{sign}${cost.monthly_usd:,.0f}" if cost.monthly_usd >= 1 else f"{sign}${cost.monthly_usd:.2f}"
+
+
+def latency(milliseconds: float) -> str:
+    """Write how soon answers come."""
+    return f"{milliseconds:.3g} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.3g} s"  # noqa: PLR2004
 
 
 def duration(seconds: float | None) -> str:
