@@ -95,7 +95,7 @@ def _row(platform: str, sizing: Sizing | None, cost: Cost | None) -> Row:
 
 def takes(sizing: Sizing) -> str:
     """Say which instances a platform takes."""
-    standby = f", of which {sizing.spare} {'stands' if sizing.spare == 1 else 'stand'} by" if sizing.spare else ""
+    standby = f", {sizing.spare} {'stands' if sizing.spare == 1 else 'stand'} by" if sizing.spare else ""
     times = "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}"
     return f"{sizing.count}{times}{sizing.size}{' (Spot)' if sizing.spot else ''}{standby}"
 

@@ -126,6 +126,17 @@ def test_the_edition_of_2018_has_no_costs_on_its_page(open_page: Open) -> None:
     assert "$" not in page.locator("main").inner_text()
 
 
+def test_the_heatmap_of_a_workload_tells_costs_too(open_page: Open) -> None:
+    """The same as the page of the answer; of the edition alone it tells none."""
+    expected = {row[0]: row[4] for row in open_page("recommend demo 2026").state().rows}
+    rows = open_page("heatmap of a workload").page.locator("#ranked tr")
+    found = rows.evaluate_all(
+        "(rows) => rows.map((row) => [row.dataset.platform, row.querySelector('.cost').textContent])"
+    )
+    assert dict(found) == expected
+    assert open_page("heatmap 2026").page.locator(".cost").count() == 0
+
+
 def test_costs_move_with_their_platforms(open_page: Open) -> None:
     """When a weight moves, each platform keeps its cost."""
     opened = open_page("recommend level 2026")
@@ -159,9 +170,7 @@ def test_who_stands_by_is_told() -> None:
     """Beside the instances that work, and whether they may be taken away."""
     capacity = Capacity(1.0, 0.5, 2.0, "requests/s", "estimate", (Branch(("a",), 1.0, 0.5, 2.0),))
     sizing = Sizing("D4", 3, capacity, 20.0, None, 1, 1, 1.5, spot=True, instance_hours=730.0, variant=None, why=())
-    assert takes(sizing).replace("\N{NO-BREAK SPACE}", " ") == (
-        "3 \N{MULTIPLICATION SIGN} D4 (Spot), of which 1 stands by"
-    )
+    assert takes(sizing).replace("\N{NO-BREAK SPACE}", " ") == ("3 \N{MULTIPLICATION SIGN} D4 (Spot), 1 stands by")
 
 
 def test_what_costs_nothing_is_told_from_what_is_not_known() -> None:
