@@ -201,7 +201,7 @@ def test_none_is_cheaper_and_faster_than_those_of_the_front(fields: Fields, know
 
 
 @given(PLACED)
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 def test_where_costs_change_places_they_do(fields: Fields) -> None:
     """Just above a break-even the one that is named costs less, and somewhere below the other one does."""
     answer = answer_to(fields, "2026", TODAY, Facts(market()))
