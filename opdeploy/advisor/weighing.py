@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from opdeploy.advisor.offers import Choice, Considered, Shop
     from opdeploy.advisor.scoring import Scored
     from opdeploy.platform import Profile
-    from opdeploy.recommendation import Cost
 
 NEIGHBOURS = 3
 """So many of the best are compared in cost."""
@@ -29,15 +28,16 @@ def inexpensive_first(scored: Sequence[Scored], considered: Mapping[str, Conside
     """Order those in a tie, the first ones, by cost; what is not fully known is not cheap, and comes after them."""
 
     def cost(item: Scored) -> float:
-        found = considered.get(item.profile.id)
-        return _whole(found.cost if found else None)
+        return _whole(considered.get(item.profile.id))
 
     return [*sorted(scored[:tied], key=cost), *scored[tied:]]
 
 
-def _whole(cost: Cost | None) -> float:
-    """Return what a month costs; infinite where a part of it has no price."""
-    return cost.monthly_usd if cost and not cost.missing else math.inf
+def _whole(found: Considered | None) -> float:
+    """Return what a month costs; infinite where a part of it has no price, or it does only if all goes well."""
+    if found is None or found.cost is None or found.cost.missing or (found.best and found.best.hope == "hoped"):
+        return math.inf
+    return found.cost.monthly_usd
 
 
 def pareto(considered: Mapping[str, Considered]) -> tuple[str, ...]:
@@ -46,9 +46,9 @@ def pareto(considered: Mapping[str, Considered]) -> tuple[str, ...]:
     Of runs the time to their end counts.
     """
     points = {
-        platform: (found.cost.monthly_usd, _latency(found.best))
+        platform: (_whole(found), _latency(found.best))
         for platform, found in considered.items()
-        if found.best and found.cost and not found.cost.missing
+        if found.best and not math.isinf(_whole(found))
     }
     return tuple(
         platform
@@ -80,7 +80,7 @@ class _Costs:
     def at(self, factor: float) -> float:
         """Return what a month costs; infinite where it cannot be had, or is not known whole."""
         if factor not in self._known:
-            self._known[factor] = _whole(consider(self._shop.times(factor), self._profile).cost)
+            self._known[factor] = _whole(consider(self._shop.times(factor), self._profile))
         return self._known[factor]
 
 

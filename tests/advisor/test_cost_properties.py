@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from advice import answer_to, catalogue, workload_of
 from facts import AVX512, market, measured, run
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from workloads import PLACED, Fields
 
@@ -174,7 +174,9 @@ def test_a_price_that_is_missing_is_not_cheap(fields: Fields, known: str, own: t
 
 
 def _whole(item: Ranked) -> float:
-    return item.cost.monthly_usd if item.cost and item.cost.status != "partial" else math.inf
+    """Return what a month costs; infinite where that is not known whole, or rests on hope."""
+    hoped = any("better end" in warning for warning in item.warnings)
+    return item.cost.monthly_usd if item.cost and item.cost.status != "partial" and not hoped else math.inf
 
 
 def _latency(item: Ranked) -> float:
@@ -201,11 +203,10 @@ def test_none_is_cheaper_and_faster_than_those_of_the_front(fields: Fields, know
 
 
 @given(PLACED)
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 def test_where_costs_change_places_they_do(fields: Fields) -> None:
     """Just above a break-even the one that is named costs less, and somewhere below the other one does."""
     answer = answer_to(fields, "2026", TODAY, Facts(market()))
-    assume(answer.break_even)
     of = shop(fields, Speeds())
 
     def cost(platform: str, factor: float) -> Cost:
@@ -231,6 +232,28 @@ def test_the_edition_of_2018_has_neither_sizes_nor_costs(fields: Fields) -> None
     assert all(item.sizing is None and item.cost is None for item in told.ranked)
     assert told.ranked == plain.ranked
     assert (told.excluded, told.ties, told.best) == (plain.excluded, plain.ties, plain.best)
+
+
+def test_what_rests_on_hope_is_not_cheap() -> None:
+    """Past 30 machines that are expected to do, 15 may, if all goes well: that is no reason to prefer them."""
+    fields: Fields = {
+        "region": "westeurope",
+        "model": {"size_mb": 100},
+        "serving": {
+            "pattern": "request-response",
+            "requests_per_second": {"average": 10, "peak": 100},
+            "latency_ms": {"p95": 3000},
+        },
+        "constraints": {"only": ["webapp"]},
+    }
+    fields["hardware"] = {"gpu": "none"}
+    expected = answer_to(fields, "2026", TODAY, Facts(market()))
+    assert expected.pareto == ("webapp",)
+    fields["serving"]["requests_per_second"] = {"average": 26, "peak": 260}
+    hoped = answer_to(fields, "2026", TODAY, Facts(market()))
+    costs = [item.cost.monthly_usd for answer in (expected, hoped) for item in answer.ranked if item.cost]
+    assert costs[1] < costs[0]
+    assert hoped.pareto == ()
 
 
 def test_there_are_meters_of_one_platform_alone() -> None:
