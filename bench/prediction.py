@@ -4,7 +4,8 @@ In each round `opdeploy model measure` measures a model with one thread and with
 may use all processors. From the runs on one core those on two are predicted, and the reverse; and from all of them and
 what requests cost, the throughput over HTTP of a server with one processor and with two: its best in the closed loop of
 `opdeploy test-local`, which then measures it. The models differ in kind, and a hundredfold in size; their weights are
-random. Ratios are medians over the rounds. The figures are for two cores, on which the load is made as well.
+random. Ratios are medians over the rounds. The figures are for two cores, on which the load is made as well, and for a
+machine that does nothing else: threads that wait for each other lose more to others than what one thread does.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 RECORDS = (1, 8)
 """In a request: two numbers, so that what a request costs and what a record costs can be told apart."""
-CLIENTS = (4, 32)
+CLIENTS = (4, 64)
 """Of a closed loop. Small requests cost least with many clients, large ones with few, whose bytes stay in caches."""
 SECONDS, ROUNDS = 0.1, 3
 MOST_MB = 32.0
