@@ -59,11 +59,12 @@ def run_seconds(run: Run, records: int, cores: float) -> Estimate:
     """
     curves = _curves(run)
     serial = _serial(curves, records)
-    least = min(curves)
-    sources = [count for count in curves if count <= max(cores, least)]
-    found = [_carried(_seconds(curves[count], records), count, cores, serial) for count in sources]
-    nearest = found[sources.index(max(sources))]
-    value = min(item.value for item in found)
+    found = [
+        _carried(_seconds(points, records), count, cores, serial)
+        for count, points in curves.items()
+        if count <= max(cores, min(curves))
+    ]
+    value, nearest = min(item.value for item in found), found[-1]
     return Estimate(value, min(value, nearest.low), max(value, nearest.high)).times(AGAIN)
 
 
@@ -150,7 +151,7 @@ def _serial(curves: Mapping[int, Sequence[Point]], records: int) -> Estimate:
 
 
 def _curves(run: Run) -> dict[int, list[Point]]:
-    """Return the points by cores, in the order of batches: threads that share a core count as one."""
+    """Return the points by cores, fewest first, in the order of batches: threads that share a core count as one."""
     best: dict[tuple[int, int], Point] = {}
     for point in run.points:
         key = (min(point.threads, run.machine.cores or point.threads), point.batch)

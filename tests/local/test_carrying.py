@@ -83,16 +83,16 @@ def test_outputs_without_records_have_the_shape_that_was_seen(tmp_path: Path) ->
 
 def test_an_output_that_states_no_axes_has_the_shape_that_was_seen(tmp_path: Path) -> None:
     """Here it has those that are not 1."""
-    shapes = (("x", ["batch", 1]), ("y", None))
-    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes]
-    graph = helper.make_graph([helper.make_node("Squeeze", ["x"], ["y"])], "open", tensors[:1], tensors[1:])
+    taken = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 1])
+    given = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph([helper.make_node("Squeeze", ["x"], ["y"])], "open", [taken], [given])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     save_model(model, tmp_path / "m.onnx")
     session = Session(tmp_path / "m.onnx")
     for count, shape in ((1, ()), (2, (2,))):
         outputs = session.run({"x": np.ones((count, 1), np.float32)})
-        given = stubbed(tmp_path, session, outputs).run({"x": np.ones((3, 1), np.float32)})
-        assert given["y"].shape == shape
+        found = stubbed(tmp_path, session, outputs).run({"x": np.ones((3, 1), np.float32)})
+        assert found["y"].shape == shape
 
 
 def test_what_cannot_be_filled_is_refused(tmp_path: Path) -> None:
