@@ -11,6 +11,7 @@ machine that does nothing else: threads that wait for each other lose more to ot
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -36,6 +37,8 @@ CONTAINED = 0.8
 """Share of the rounds in which the interval contains what is measured."""
 LOAD_S = 3.0
 """Of one try over HTTP."""
+QUIET = 0.1
+"""Processors that others may keep busy."""
 OPDEPLOY = Path(sys.executable).with_name("opdeploy")
 
 
@@ -123,7 +126,11 @@ def measured(model: Path) -> Run:
 def served(model: Path, cpus: int) -> Served:
     """Measure the server of a model."""
     how = ("--runtime=process", f"--cpus={cpus}", f"--seconds={LOAD_S:g}", "--output=json")
-    return Served.model_validate_json(output("test-local", model, *how))
+    found = output("test-local", model, *how)
+    others = json.loads(found)["other_cpus"]
+    if others > QUIET:
+        print(f"other processes keep {others:.2f} processors busy: nothing that follows is reliable")
+    return Served.model_validate_json(found)
 
 
 def output(*arguments: str | Path) -> str:

@@ -134,6 +134,16 @@ def test_requests_that_are_too_large_are_left_out(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.usefixtures("short")
+def test_large_requests_come_from_few_clients(tmp_path: Path) -> None:
+    """Of 64 with 5 MB each the server would refuse some."""
+    session = identity(tmp_path / "m.onnx", "FLOAT", ["batch", 160_000])
+    found = carrying(
+        Model(session, Samples({"x": np.zeros((1, 160_000), np.float32)}, "zeros"), quick=False), lambda _: None
+    )
+    assert {item.records for item in found} == {1, 8}
+
+
+@pytest.mark.usefixtures("short")
 def test_a_server_that_refuses_the_load_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it said is told."""
     monkeypatch.setattr(inference, "path", lambda _: "/v2/models/other/infer")
