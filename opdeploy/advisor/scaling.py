@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 MOST_TOGETHER = 32
 """Records that the server puts into one run at most, unless it is told otherwise."""
+TOGETHER, FEW_TOGETHER = 16, 4
+"""How many are in a run of a server that is kept busy: half as many as clients, of which 8 to 32 keep it so."""
 
-# Measured on 2026-11-27 on two cores of an AMD EPYC (family 26) with ONNX Runtime 1.32: ResNet-50 and one of 14 layers,
-# MobileNetV2, three transformers, two LSTMs, and networks of dense layers and of convolutions, in batches of 1 to 32.
+# What follows was measured on 2026-11-27 on two cores of an AMD EPYC (family 26) with ONNX Runtime 1.32, in batches of
+# 1 to 32: ResNet-50 and one of 14 layers, MobileNetV2, three transformers, two LSTMs, and networks of dense layers and
+# of convolutions.
 SERIAL = Estimate(0.1, 0.0, 0.3)
 """Share of a run that more cores do not shorten, where one number of threads was measured.
 
@@ -39,7 +42,7 @@ BESIDE = Estimate(1.08, 0.95, 1.3)
 
 It was 1.00 to 1.09 on one core, and 1.10 to 1.23 on two, which the load was made on as well.
 """
-PER_REQUEST, PER_RECORD = Estimate(200e-6, 70e-6, 1e-3), Estimate(30e-6, 0.0, 400e-6)
+PER_REQUEST, PER_RECORD = Estimate(150e-6, 60e-6, 1e-3), Estimate(30e-6, 0.0, 400e-6)
 """Seconds of carrying where none was measured, of a request, and of each record in it but the first.
 
 Records of 0.3 to 16 kB took 0.07 to 0.11 ms, images of 600 kB 0.3 to 1 ms, and 0.3 ms for each more.
@@ -56,24 +59,31 @@ def run_seconds(run: Run, records: int, cores: float) -> Estimate:
     """
     curves = _curves(run)
     serial = _serial(curves, records)
-    least = min(curves)
-    sources = [count for count in curves if count <= max(cores, least)]
-    found = [_carried(_seconds(curves[count], records), count, cores, serial) for count in sources]
-    nearest = found[sources.index(max(sources))]
-    value = min(item.value for item in found)
+    found = [
+        _carried(_seconds(points, records), count, cores, serial)
+        for count, points in curves.items()
+        if count <= max(cores, min(curves))
+    ]
+    value, nearest = min(item.value for item in found), found[-1]
     return Estimate(value, min(value, nearest.low), max(value, nearest.high)).times(AGAIN)
 
 
 def request_seconds(run: Run, records: int, cores: float, together: int = MOST_TOGETHER) -> Estimate:
     """Return the time from one answer to the next of a server that is kept busy, for requests of so many records.
 
-    That is the inverse of its throughput. As many requests share a run as is best, with no more than `together` records
-    in it; 1 is for a model that takes each request alone.
+    That is the inverse of its throughput. Requests share a run where that is faster, with `together` records in it at
+    most; 1 is for a model that takes each request alone.
     """
-    shared = [count for count in _counts(run, records) if count == 1 or count * records <= together]
-    runs = [run_seconds(run, count * records, cores).times(_share(1 / count)) for count in shared]
-    best = min(runs, key=lambda item: item.value)
-    spent = Estimate(best.value, min(item.low for item in runs), best.high).times(BESIDE)
+    runs = {
+        count: run_seconds(run, count * records, cores).times(_exactly(1 / count)) for count in _counts(run, records)
+    }
+
+    def best(most: int) -> Estimate:
+        shared = [item for count, item in runs.items() if count == 1 or count * records <= min(most, together)]
+        return min(shared, key=lambda item: item.value)
+
+    few, usual, most = best(FEW_TOGETHER), best(TOGETHER), best(MOST_TOGETHER)
+    spent = Estimate(usual.value, min(usual.low, most.low), max(usual.high, few.high)).times(BESIDE)
     return _sum(spent, carrying_seconds(run.carrying, records, cores))
 
 
@@ -85,7 +95,9 @@ def answer_seconds(run: Run, records: int, cores: float) -> Estimate:
 
 def record_seconds(run: Run, cores: float) -> Estimate:
     """Return the time of a record in runs of the batch that is best, without a server."""
-    each = [run_seconds(run, batch, cores).times(_share(1 / batch)) for batch in {point.batch for point in run.points}]
+    each = [
+        run_seconds(run, batch, cores).times(_exactly(1 / batch)) for batch in {point.batch for point in run.points}
+    ]
     return min(each, key=lambda item: item.value)
 
 
@@ -152,7 +164,7 @@ def _serial(curves: Mapping[int, Sequence[Point]], records: int) -> Estimate:
 
 
 def _curves(run: Run) -> dict[int, list[Point]]:
-    """Return the points by cores, in the order of batches: threads that share a core count as one."""
+    """Return the points by cores, fewest first, in the order of batches: threads that share a core count as one."""
     best: dict[tuple[int, int], Point] = {}
     for point in run.points:
         key = (min(point.threads, run.machine.cores or point.threads), point.batch)
@@ -171,7 +183,7 @@ def _seconds(points: Sequence[Point], records: int) -> Estimate:
             smallest.value * records / points[0].batch, smallest.low * records / points[0].batch, smallest.high
         )
     if above is None:
-        return _time(below).times(_share(records / below.batch))
+        return _time(below).times(_exactly(records / below.batch))
     if above is below:
         return _time(above)
     return _between((below.batch, _time(below)), (above.batch, _time(above)), records)
@@ -185,14 +197,14 @@ def _time(point: Point) -> Estimate:
 def _between(below: tuple[int, Estimate], above: tuple[int, Estimate], at: float) -> Estimate:
     """Return what lies on a straight line."""
     weight = (at - below[0]) / (above[0] - below[0])
-    return _sum(below[1].times(_share(1 - weight)), above[1].times(_share(weight)))
+    return _sum(below[1].times(_exactly(1 - weight)), above[1].times(_exactly(weight)))
 
 
 def carrying_seconds(measured: Sequence[Carrying], records: int, cores: float) -> Estimate:
     """Return what a request costs beside the run, in seconds, with so many processors, or with a share of one."""
-    slower = _share(1 / min(cores, 1.0))
+    slower = _exactly(1 / min(cores, 1.0))
     if not measured:
-        return _sum(PER_REQUEST, PER_RECORD.times(_share(records - 1))).times(slower)
+        return _sum(PER_REQUEST, PER_RECORD.times(_exactly(records - 1))).times(slower)
     cpus = max({item.cpus for item in measured if item.cpus <= cores}, default=min(item.cpus for item in measured))
     costs = {
         item.records: Estimate(*(value / 1000 for value in (item.ms, item.low, item.high)))
@@ -204,7 +216,7 @@ def carrying_seconds(measured: Sequence[Carrying], records: int, cores: float) -
         found = costs[least]
     elif records >= most:  # as much for each more as between the two
         each = max(0.0, costs[most].value - costs[least].value) / (most - least)
-        found = _sum(costs[most], _share(each * (records - most)))
+        found = _sum(costs[most], _exactly(each * (records - most)))
     else:
         found = _between((least, costs[least]), (most, costs[most]), records)
     return found.times(AGAIN).times(slower)
@@ -215,7 +227,7 @@ def _counts(run: Run, records: int) -> list[int]:
     return sorted({max(1, point.batch // records) for point in run.points} | {1})
 
 
-def _share(part: float) -> Estimate:
+def _exactly(part: float) -> Estimate:
     return Estimate(part, part, part)
 
 

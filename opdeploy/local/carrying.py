@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 
 RECORDS = (1, 8)
 """In a request: two numbers, so that what a request costs and what a record costs can be told apart."""
-CLIENTS = (4, 32)
+CLIENTS = (4, 64)
 """Of a closed loop. Small requests cost least with many clients, large ones with few, whose bytes stay in caches."""
 SECONDS, ROUNDS = 0.1, 3
 MOST_MB = 32.0
 """Of a request."""
+MOST_HELD_MB = 128.0
+"""Of requests under way, which so are half of what the server holds of large ones."""
 _READY_S, _ANSWER_S = 60.0, 30.0
 
 
@@ -94,7 +96,7 @@ def _requests(inputs: Sequence[Arrays], session: Session) -> dict[int, bytes]:
 def _loaded(running: ServerProcess, requests: dict[int, bytes], cpus: int) -> list[Carrying]:
     """Load a server with each request in turns, and take of each the number of clients that it is fastest with."""
     host, port, *_ = running.address
-    cases = [(records, clients) for records in requests for clients in CLIENTS]
+    cases = [(records, clients) for records, request in requests.items() for clients in _clients(request)]
     times: dict[tuple[int, int], list[float]] = {case: [] for case in cases}
     for turn in range(1 + ROUNDS):
         for records, clients in cases:
@@ -103,7 +105,14 @@ def _loaded(running: ServerProcess, requests: dict[int, bytes], cpus: int) -> li
                 times[records, clients].append(1000 * tally.seconds / _answered(tally))
             else:
                 _answered(tally)
-    return [_best(records, cpus, [times[records, clients] for clients in CLIENTS]) for records in requests]
+    return [
+        _best(records, cpus, [taken for case, taken in times.items() if case[0] == records]) for records in requests
+    ]
+
+
+def _clients(request: bytes) -> list[int]:
+    """Return how many clients may send a request, the fewest always."""
+    return [count for count in CLIENTS if count == min(CLIENTS) or count * len(request) <= MOST_HELD_MB * 1e6]
 
 
 def _answered(tally: Tally) -> int:

@@ -92,7 +92,7 @@ def _output(
 def _tensors(specs: tuple[TensorSpec, ...]) -> list[onnx.ValueInfoProto]:
     from onnx import helper
 
-    return [helper.make_tensor_value_info(spec.name, _kind(spec), spec.shape) for spec in specs]
+    return [helper.make_tensor_value_info(spec.name, _kind(spec), spec.shape or None) for spec in specs]
 
 
 def _kind(spec: TensorSpec) -> Any:  # noqa: ANN401 - an enumeration's member

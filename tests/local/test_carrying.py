@@ -81,6 +81,20 @@ def test_outputs_without_records_have_the_shape_that_was_seen(tmp_path: Path) ->
     assert given.shape == (3, 3)
 
 
+def test_an_output_that_states_no_axes_has_the_shape_that_was_seen(tmp_path: Path) -> None:
+    """Here it has those that are not 1."""
+    taken = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 1])
+    given = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph([helper.make_node("Squeeze", ["x"], ["y"])], "open", [taken], [given])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    save_model(model, tmp_path / "m.onnx")
+    session = Session(tmp_path / "m.onnx")
+    for count, shape in ((1, ()), (2, (2,))):
+        outputs = session.run({"x": np.ones((count, 1), np.float32)})
+        found = stubbed(tmp_path, session, outputs).run({"x": np.ones((3, 1), np.float32)})
+        assert found["y"].shape == shape
+
+
 def test_what_cannot_be_filled_is_refused(tmp_path: Path) -> None:
     """BF16 has no operators on a CPU."""
     session = identity(tmp_path / "m.onnx", "BFLOAT16", ["batch", 2])
@@ -117,6 +131,16 @@ def test_requests_that_are_too_large_are_left_out(tmp_path: Path, monkeypatch: p
     session = Session(linear(tmp_path / "m.onnx"))
     found = carrying(Model(session, Samples({"x": records(2)}, "records"), quick=False), lambda _: None)
     assert {item.records for item in found} == {1}
+
+
+@pytest.mark.usefixtures("short")
+def test_large_requests_come_from_few_clients(tmp_path: Path) -> None:
+    """Of 64 with 5 MB each the server would refuse some."""
+    session = identity(tmp_path / "m.onnx", "FLOAT", ["batch", 160_000])
+    found = carrying(
+        Model(session, Samples({"x": np.zeros((1, 160_000), np.float32)}, "zeros"), quick=False), lambda _: None
+    )
+    assert {item.records for item in found} == {1, 8}
 
 
 @pytest.mark.usefixtures("short")
