@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
-from opdeploy.cli.options import DEFAULT, File, WorkloadFile, format_of, require_alive
+from opdeploy.cli.options import DEFAULT, File, SizeName, WorkloadFile, format_of, require_alive, require_size
 from opdeploy.cli.test_local_options import (
     BaseImage,
     Cpus,
@@ -50,6 +50,7 @@ def try_locally(
     runtime: Runtime = None,
     cpus: Cpus = None,
     memory: Memory = None,
+    size: SizeName = None,
     slo_ms: Slo = None,
     records: Records = None,
     send: Send = "tensors",
@@ -85,6 +86,7 @@ def try_locally(
     form = format_of(output, file, get_args(OutputName))
     if file:
         files.check_place(file)
+    require_size(size)
     chosen = _chosen(model, workload)
     variables = _variables(setting or [])
     kept = _kept(chosen.model, no_save=no_save)
@@ -103,7 +105,7 @@ def try_locally(
             ui.progress("test-local") as watch,
             started(tried.package, start, watch) as (running, image),
         ):
-            plan = Plan("docker" if containers else "process", limits, made, timeout, goal, variables, image)
+            plan = Plan("docker" if containers else "process", limits, made, timeout, goal, variables, image, size)
             found = trial(tried, running, plan, watch)
         name, digest = tried.package.manifest.name, tried.package.digest
     _say_kept(found)

@@ -41,6 +41,8 @@ class Plan:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Variables of the server."""
     image: Image | None = None
+    size: str | None = None
+    """Of the cloud, that this machine has, where it is known."""
 
 
 def trial(subject: Subject, running: Running, plan: Plan, watch: Watch) -> Served:
@@ -68,7 +70,7 @@ def trial(subject: Subject, running: Running, plan: Plan, watch: Watch) -> Serve
         runtime=plan.runtime,
         limits=plan.limits,
         settings=dict(plan.settings),
-        machine=describe(),
+        machine=describe(plan.size),
         onnxruntime=told.onnxruntime,
         opdeploy=told.opdeploy,
         max_batch=told.max_batch,

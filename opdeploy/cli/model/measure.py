@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from opdeploy.cli.model.options import DataFile, Format, Label, Output, Processing, Rounds, Seconds
-from opdeploy.cli.options import File, format_of
+from opdeploy.cli.options import File, SizeName, format_of, require_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ def measure(
     ] = None,
     rounds: Rounds = 5,
     seconds: Seconds = 0.5,
+    size: SizeName = None,
     output: Format = None,
     file: File = None,
 ) -> None:
@@ -62,9 +64,11 @@ def measure(
     form = format_of(output, file, get_args(Output))
     if file:
         files.check_place(file)
+    require_size(size)
     sweep = Sweep(tuple(batch or Sweep().batches), tuple(threads or ()), rounds, seconds)
     with ui.progress("measuring") as watch:
         found = _measured(model, Source(data, declared(processing), label), sweep, watch)
+    found = replace(found, machine=replace(found.machine, size=size))
     if batch and {point.batch for point in found.points}.isdisjoint(batch):
         taken = found.points[0].batch
         ui.warn(f"{model}: takes {taken} records at a time, and no other number, so --batch had no effect")
@@ -81,8 +85,6 @@ def measure(
 
 
 def _measured(model: Path, source: Source, sweep: Sweep, watch: Callable[[str], None]) -> Measurement:
-    from dataclasses import replace
-
     from opdeploy.artifact import graph
     from opdeploy.artifact.measure import measure as measured
     from opdeploy.artifact.samples import Samples
