@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from opdeploy.cli.autoscaled import autoscaled
 from opdeploy.cli.deploy_options import (
     AllowPlainHttp,
     BaseImage,
@@ -105,7 +106,7 @@ def deploy(
     )
     if found.deploy.target is None:
         found = _recommended(found)
-    found = found._replace(force=force_conflicts)
+    found = autoscaled(found._replace(force=force_conflicts))
     inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
     with opened(inputs) as (asked, ready, there):
         observed = there.place.observe(asked.profile.id, ready.wanted.deployment, pushed=True)

@@ -33,7 +33,6 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 Output = Annotated[Format | None, typer.Option("--output", "-o", help="Format.", show_default="table")]
 
 
-
 def size_names(incomplete: str) -> list[str]:
     """Complete the name of a size in the shell."""
     from opdeploy.catalogue import load_market

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from opdeploy.cli.autoscaled import autoscaled
 from opdeploy.cli.deploy_options import (
     AllowPlainHttp,
     BaseImage,
@@ -143,8 +144,9 @@ def plan(
         ),
         with_model=True,
     )
-    inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
     require_model(found)
+    found = autoscaled(found)
+    inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
     written = Written(calls, arm, bicep)
     written.check()
     with ExitStack() as stack:
