@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from opdeploy.local.limits import Wanted
     from opdeploy.local.requests import Requests
     from opdeploy.local.served import Limits, Served
+    from opdeploy.local.served import Runtime as RuntimeOf
     from opdeploy.local.start import Containers
     from opdeploy.platform import Profile
 
@@ -74,6 +75,7 @@ def try_locally(
     """
     _require_packages()
     from opdeploy import files, ui
+    from opdeploy.artifact.speeds import of_model
     from opdeploy.cli.containers import Building
     from opdeploy.cli.containers import containers as containers_of
     from opdeploy.loadtest.sweep import Goal
@@ -105,7 +107,8 @@ def try_locally(
             ui.progress("test-local") as watch,
             started(tried.package, start, watch) as (running, image),
         ):
-            plan = Plan("docker" if containers else "process", limits, made, timeout, goal, variables, image, size)
+            kind: RuntimeOf = "docker" if containers else "process"
+            plan = Plan(kind, limits, made, timeout, goal, variables, image, size, of_model(chosen.model).measured)
             found = trial(tried, running, plan, watch)
         name, digest = tried.package.manifest.name, tried.package.digest
     _say_kept(found)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from opdeploy.artifact.machine import Machine
     from opdeploy.loadtest.curve import Point
     from opdeploy.local.answers import Asked
+    from opdeploy.local.predicted import Predicted
 
 Runtime = Literal["docker", "process"]
 Carried = Literal["tensors", "records"]
@@ -93,6 +94,8 @@ class Served:
     points: list[Point]
     other_cpus: float
     """Processors that other processes of this machine kept busy during the load, on average."""
+    predicted: Predicted | None = None
+    """What `capacity` was expected to be; None where nothing was known."""
 
 
 def name_of(found: Served) -> str:
