@@ -15,6 +15,7 @@ from opdeploy.cli.deploy_options import (
     Context,
     ForceConflicts,
     HostOption,
+    LoadSeconds,
     Location,
     More,
     NameArgument,
@@ -73,6 +74,7 @@ def deploy(
     wheels: Wheels = None,
     public_no_auth: PublicNoAuth = False,
     timeout: Timeout = 300.0,
+    load: LoadSeconds = None,
     allow_plain_http: AllowPlainHttp = False,
     yes: Yes = False,
     break_lock: BreakLock = False,
@@ -121,7 +123,7 @@ def deploy(
             confirm(f"Deploy {made.deployment} to {made.target}?", yes=yes)
         else:
             ui.say("nothing has changed; what is asked now is whether it still answers rightly")
-        carry_out(made, found, there, ready.package.folder, broken=break_lock)
+        carry_out(made, found, there, ready.package.folder, broken=break_lock, load=load)
 
 
 def _recommended(found: Settings) -> Settings:

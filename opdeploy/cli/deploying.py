@@ -317,8 +317,13 @@ def unbuildable(made: Plan, asked: Asked, there: There) -> Iterator[str]:
         yield str(error)
 
 
-def carry_out(made: Plan, found: Settings, there: There, artefact: Path | None, *, broken: bool) -> Observed:
-    """Carry out a plan, show what came of it, and return what is there now; raises what `perform` raises."""
+def carry_out(
+    made: Plan, found: Settings, there: There, artefact: Path | None, *, broken: bool, load: float | None = None
+) -> Observed:
+    """Carry out a plan, show what came of it, and return what is there now; raises what `perform` raises.
+
+    Where `load` says for how many seconds, the endpoint is loaded then.
+    """
     from opdeploy import ui
     from opdeploy.cli.places import API_KEY
     from opdeploy.deploy.operate import perform
@@ -330,6 +335,10 @@ def carry_out(made: Plan, found: Settings, there: There, artefact: Path | None, 
         given = os.environ.get(API_KEY)
         has_key = bool(given) and there.place.api_key(made.deployment) == given
         ui.tables(lambda console: show_done(console, after, work.checks, found.options, has_key=has_key))
+    if load and artefact:
+        from opdeploy.cli.loading import load as loaded
+
+        loaded(found, there, after, artefact, there.place.api_key(made.deployment) or work.made_key, load)
     return after
 
 

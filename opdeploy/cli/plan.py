@@ -17,6 +17,7 @@ from opdeploy.cli.deploy_options import (
     Context,
     ForceConflicts,
     HostOption,
+    LoadSeconds,
     Location,
     More,
     NameOption,
@@ -180,6 +181,7 @@ def plan(
 def apply(
     file: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan that opdeploy plan --out wrote.")],
     *,
+    load: LoadSeconds = None,
     allow_plain_http: AllowPlainHttp = False,
     break_lock: BreakLock = False,
     force_conflicts: ForceConflicts = False,
@@ -202,7 +204,7 @@ def apply(
         now = planned(inputs, ready, observed, made.notes).model_copy(update={"blocked": made.blocked})
         require_same(made, now, str(file))
         require_buildable(made, asked, there)
-        carry_out(made, inputs.found, there, ready.package.folder, broken=break_lock)
+        carry_out(made, inputs.found, there, ready.package.folder, broken=break_lock, load=load)
 
 
 def _read_plan(file: Path) -> Plan:

@@ -11,6 +11,7 @@ from opdeploy.ui.model import figure, machine_line
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from opdeploy.deploy.loading import Loaded
     from opdeploy.loadtest.curve import Point
     from opdeploy.local.predicted import Predicted
     from opdeploy.local.served import Limits, Served
@@ -33,6 +34,23 @@ def show_served(console: Console, name: str, found: Served, peak: float | None) 
     console.print(table)
     console.print()
     for line in (*_results(name, found, peak), *_conditions(found)):
+        console.print(printable(line), markup=False)
+
+
+def show_loaded(console: Console, name: str, found: Loaded) -> None:
+    """Print what a deployment carried, and what was expected of it."""
+    kept = "none" if found.requests_per_second is None else f"{figure(found.requests_per_second)} requests/s"
+    limit = f"p95 within {figure(found.limit_ms)} ms" + ("" if found.slo_ms else ", five times that of one client")
+    lines = [
+        f"{name}, loaded from here: {figure(found.capacity)} requests/s at most; kept with {limit}: {kept}.",
+    ]
+    if found.predicted:
+        lines.append(gap(found.predicted, found.capacity, found.points[0].p95))
+    else:
+        lines.append(
+            "Nothing was predicted: its size or its number of instances is not known, or its model was not measured."
+        )
+    for line in lines:
         console.print(printable(line), markup=False)
 
 
