@@ -29,7 +29,7 @@ def autoscaled(found: Settings) -> Settings:
     if workload.generative or not gives_load(workload):
         return found
     profile, _ = target_of(found)
-    new = taken(profile.id, found.deploy, workload, choices(found, profile.id), _pod(workload, model))
+    new = taken(profile.id, found.deploy, workload, choices(found, profile.id), pod_of(workload, model))
     return found._replace(deploy=new.settings, in_flight=new.in_flight, scaling=new.said) if new else found
 
 
@@ -65,7 +65,8 @@ def choices(found: Settings, platform: str) -> tuple[Choice, ...]:
     return () if considered.reasons else considered.choices
 
 
-def _pod(workload: Workload, model: Path) -> Pod:
+def pod_of(workload: Workload, model: Path) -> Pod:
+    """Return what is known of a pod beside the settings of the deployment."""
     from opdeploy.artifact.size import size_on_disk
     from opdeploy.artifact.verify import is_artefact
     from opdeploy.deploy.autoscaling import Pod

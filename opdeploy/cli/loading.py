@@ -24,8 +24,8 @@ def load(found: Settings, there: There, observed: Observed, artefact: Path, key:
     Raises OpdeployError where the endpoint does not answer.
     """
     from opdeploy import ui
+    from opdeploy.cli.autoscaled import model_of, pod_of
     from opdeploy.deploy.loading import Endpoint, Where, document, instances, loaded
-    from opdeploy.deploy.prepare import on_gpu
     from opdeploy.loadtest.sweep import Goal
     from opdeploy.local.demand import demand
     from opdeploy.local.served import Limits
@@ -37,8 +37,8 @@ def load(found: Settings, there: There, observed: Observed, artefact: Path, key:
     wanted = demand(workload, 0.0)
     goal = Goal(seconds, wanted.p95_ms)
     sizes = _sizes()
-    gpu = on_gpu(platform, found.deploy, workload)
-    what = instances(platform, found.deploy, workload.stage, sizes, gpu=gpu)
+    model = model_of(found)
+    what = instances(found.deploy, workload, sizes, pod_of(workload, model).threads if model else None)
     size = sizes[what.size] if what.size else None
     with subject(artefact, "model") as tried, ui.progress("load") as watch:
         seen = loaded(Endpoint(there.place, observed, key), tried, wanted.records, goal, watch)

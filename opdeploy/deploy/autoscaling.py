@@ -133,7 +133,7 @@ def _of_cluster(settings: Deploy, workload: Workload, choices: list[Choice], pod
     cpus = chosen.cpus or pod.threads or 1
     gpus = (chosen.gpus or 1) if gpu else 0
     named = settings.aks.size or fitting(cpus, pod.memory_gb, gpus) if own_nodes else None
-    fits = (item for item in choices if _is_pod(item.size, cpus, gpus) and named in {None, item.size.id})
+    fits = (item for item in choices if is_pod(item.size, cpus, gpus) and named in {None, item.size.id})
     found = next(fits, None)
     if found is None:
         return None
@@ -167,7 +167,7 @@ def _numbers(settings: Deploy, pods: dict[str, Any], usual: int) -> tuple[int, i
     return least, max(least, pods.get("max_replicas") or settings.kubernetes.max_replicas or 0)
 
 
-def _is_pod(size: Size, cpus: float, gpus: int) -> bool:
+def is_pod(size: Size, cpus: float, gpus: int) -> bool:
     """Tell whether a pod has what an instance of a size has: all its GPUs, or one thread of each core at least."""
     return size.gpus == gpus if gpus else size.cores <= cpus <= size.shape.vcpus
 

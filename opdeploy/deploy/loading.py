@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from opdeploy.deploy.autoscaling import is_pod
 from opdeploy.deploy.checks import Server
+from opdeploy.deploy.prepare import on_gpu
 from opdeploy.errors import OpdeployError, TransientError
 from opdeploy.loadtest import generator
 from opdeploy.loadtest.sweep import sweep
@@ -19,7 +21,7 @@ from opdeploy.targets.container_apps.sizes import replicas as replicas_of_app
 from opdeploy.targets.kubernetes.values import replicas as replicas_of_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
     from opdeploy.artifact.machine import Machine
     from opdeploy.deploy.checks import Servers
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from opdeploy.local.predicted import Predicted
     from opdeploy.local.served import Limits
     from opdeploy.local.subject import Subject
+    from opdeploy.market.sizes import Size
+    from opdeploy.workload import Workload
 
 
 class Instances(NamedTuple):
@@ -71,8 +75,14 @@ class Loaded:
     predicted: Predicted | None = None
 
 
-def instances(platform: str, settings: Deploy, stage: str | None, sizes: Iterable[str], *, gpu: bool) -> Instances:
-    """Return what a deployment consists of; `sizes` are those that are known."""
+def instances(settings: Deploy, workload: Workload, sizes: Mapping[str, Size], threads: int | None) -> Instances:
+    """Return what a deployment consists of.
+
+    `sizes` are those that are known, `threads` those with which the model was best: a pod that names no processors has
+    as many.
+    """
+    platform = settings.target or "local"
+    gpu = on_gpu(platform, settings, workload)
     count: int | None = 1
     size: str | None = None
     if platform == "aci":
@@ -89,10 +99,12 @@ def instances(platform: str, settings: Deploy, stage: str | None, sizes: Iterabl
         count = 1 if replicas_of_app(apps, gpu=gpu)[1] == 1 else None
     elif platform != "local":
         chosen = settings.kubernetes
-        least = chosen.replicas or replicas_of_stage(stage)
+        least = chosen.replicas or replicas_of_stage(workload.stage)
         count = least if (chosen.max_replicas or 0) <= least else None
-        size = settings.aks.size
-    return Instances(size if size in set(sizes) else None, count)
+        named = sizes.get(settings.aks.size or "")
+        whole = named and is_pod(named, chosen.cpus or threads or 1, (chosen.gpus or 1) if gpu else 0)
+        size = settings.aks.size if whole else None  # several pods share a node else
+    return Instances(size if size in sizes else None, count)
 
 
 class Endpoint(NamedTuple):

@@ -13,6 +13,7 @@ from opdeploy.artifact.machine import Machine
 from opdeploy.artifact.package import Contents, build
 from opdeploy.artifact.report import finite
 from opdeploy.artifact.samples import Samples
+from opdeploy.catalogue import load_market
 from opdeploy.deploy.loading import Endpoint, Instances, Where, document, instances, loaded, name_of
 from opdeploy.deploy_settings import Deploy
 from opdeploy.deployment import Observed
@@ -22,6 +23,7 @@ from opdeploy.local.served import Limits
 from opdeploy.local.server import wait_until_ready
 from opdeploy.local.start import Start, started
 from opdeploy.local.subject import subject
+from opdeploy.workload import Workload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from tests.conftest import Opdeploy
     from tests.deploy.projects import Project
 
-SIZES = ("ACI-1", "ACI-2", "Consumption-1", "Consumption-GPU-NC8as-T4", "P1v3", "Standard_D2as_v5")
 GOAL = Goal(1.0)
 
 
@@ -134,6 +135,8 @@ def test_an_endpoint_that_does_not_answer_is_an_error(net: Path) -> None:
         ("container-apps", {"container_apps": {"max_replicas": 1}}, Instances("Consumption-1", 1)),
         ("container-apps", {"container_apps": {"profile": "D4"}}, Instances(None, None)),
         ("aks-cpu", {"aks": {"size": "Standard_D2as_v5"}}, Instances("Standard_D2as_v5", 1)),
+        ("aks-cpu", {"aks": {"size": "Standard_D8s_v5"}}, Instances(None, 1)),
+        ("aks-cpu", {"aks": {"size": "Standard_D8s_v5"}, "kubernetes": {"cpus": 4}}, Instances("Standard_D8s_v5", 1)),
         ("aks-cpu", {"kubernetes": {"replicas": 2}}, Instances(None, 2)),
         ("aks-cpu", {"kubernetes": {"max_replicas": 2}}, Instances(None, None)),
     ],
@@ -141,7 +144,8 @@ def test_an_endpoint_that_does_not_answer_is_an_error(net: Path) -> None:
 def test_what_answers_is_told_by_the_settings(platform: str, settings: dict[str, Any], found: Instances) -> None:
     """One instance, several, or as many as load makes of it; a size that is not known is none."""
     deploy = Deploy.model_validate({"target": platform, **settings})
-    assert instances(platform, deploy, "demo", SIZES, gpu=False) == found
+    asked = Workload.model_validate_json('{"name": "net", "stage": "demo", "serving": {"pattern": "request-response"}}')
+    assert instances(deploy, asked, load_market().sizes, None) == found
 
 
 @pytest.mark.slow  # it builds an image
