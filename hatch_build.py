@@ -32,7 +32,7 @@ class CompileCatalogue(BuildHookInterface):  # type: ignore[type-arg]  # its par
         }
         for name, value in compiled.items():
             path = Path(self._folder.name, name)
-            path.write_text(json.dumps(value, separators=(",", ":"), sort_keys=True), encoding="utf-8")
+            path.write_text(json.dumps(value, separators=(",", ":")), encoding="utf-8")
             build_data["force_include"][str(path)] = f"opdeploy/_data/{name}"
         for name in ("profiles", "templates"):
             build_data["force_include"][str(root / name)] = f"opdeploy/_data/{name}"

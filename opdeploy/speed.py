@@ -106,6 +106,15 @@ class Step(_Seen):
     cpu_ms_per_request: float
 
 
+class Predicted(_Seen):
+    """What was expected of a server before it was loaded, in requests a second."""
+
+    value: Positive
+    low: Positive
+    high: Positive
+    source: Annotated[str, Field(alias="from")]
+
+
 class Served(_Seen):
     """What `opdeploy test-local` found."""
 
@@ -126,6 +135,7 @@ class Served(_Seen):
     capacity: Positive
     """Requests a second of the closed loop."""
     points: tuple[Step, ...]
+    predicted: Predicted | None = None
 
 
 Measured = Run | Served

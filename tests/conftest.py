@@ -29,6 +29,7 @@ SECONDS = 300.0
 ON_DOCKER = {
     "tests/azure/test_vm.py",
     "tests/cli/test_test_local_docker.py",
+    "tests/deploy/test_endpoint_load.py",
     "tests/deploy/test_failures.py",
     "tests/deploy/test_killed.py",
     "tests/deploy/test_on_docker.py",

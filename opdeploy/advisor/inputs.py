@@ -29,7 +29,7 @@ def fingerprint(
     told = {
         "edition": catalogue.edition,
         "as_of": as_of.isoformat(),
-        "workload": workload.model_dump(mode="json"),
+        "workload": _workload(workload),
         "model_mb": size_on_disk_mb,
         "profiles": {profile.id: profile.model_dump(mode="json") for profile in catalogue.profiles},
         "market": _market(facts.market, as_of) if facts else None,
@@ -38,6 +38,15 @@ def fingerprint(
     # The canonical form: sorted keys, no spaces, ASCII, and numbers as the shortest text that reads back the same.
     text = json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return f"sha256:{sha256(text.encode('ascii')).hexdigest()}"
+
+
+def _workload(workload: Workload) -> dict[str, Any]:
+    """Return the fields of a workload; of what is a set the order says nothing."""
+    told: dict[str, Any] = workload.model_dump(mode="json")
+    told["team"]["knows"] = sorted(set(workload.team.knows))
+    for name in ("only", "never"):
+        told["constraints"][name] = sorted(set(told["constraints"][name]))
+    return told
 
 
 def _market(market: Market, as_of: date) -> dict[str, Any]:

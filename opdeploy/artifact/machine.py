@@ -34,10 +34,12 @@ class Machine:
     memory_gb: float
     gpus: tuple[str, ...]
     system: str
+    size: str | None = None
+    """Of the cloud, where it was told."""
 
 
-def describe() -> Machine:
-    """Describe this machine; nothing is changed on it."""
+def describe(size: str | None = None) -> Machine:
+    """Describe this machine, of a size of the cloud where it is known; nothing is changed on it."""
     import psutil
 
     name, flags = _cpu()
@@ -52,6 +54,7 @@ def describe() -> Machine:
         memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
         gpus=_gpus(),
         system=f"{platform.system()} {platform.machine()}",
+        size=size,
     )
 
 

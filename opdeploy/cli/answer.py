@@ -50,15 +50,15 @@ def ask(
     request = load_workload(workload, catalogue.all_ids)
     model = model_file(workload, request)
     size_mb = size_on_disk(model) / 1e6 if model else None
-    facts = _facts(workload, request, measurements) if catalogue.edition == TODAY else None
-    recommendation, warnings = advisor.recommend(request, catalogue, day, size_mb, facts)
+    known = facts(workload, request, measurements) if catalogue.edition == TODAY else None
+    recommendation, warnings = advisor.recommend(request, catalogue, day, size_mb, known)
     for warning in warnings:
         ui.warn(f"{workload}: {warning}")
     own = None if request.generative else Own(request.name, advisor.place(request))
-    return Answer(recommendation, own, request, facts)
+    return Answer(recommendation, own, request, known)
 
 
-def _facts(path: Path, workload: Workload, measurements: Sequence[Path]) -> Facts:
+def facts(path: Path, workload: Workload, measurements: Sequence[Path]) -> Facts:
     """Return sizes, prices, and what was measured of the model."""
     from opdeploy.advisor import Facts
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from opdeploy.cli.autoscaled import autoscaled
 from opdeploy.cli.deploy_options import (
     AllowPlainHttp,
     BaseImage,
@@ -14,6 +15,7 @@ from opdeploy.cli.deploy_options import (
     Context,
     ForceConflicts,
     HostOption,
+    LoadSeconds,
     Location,
     More,
     NameArgument,
@@ -72,6 +74,7 @@ def deploy(
     wheels: Wheels = None,
     public_no_auth: PublicNoAuth = False,
     timeout: Timeout = 300.0,
+    load: LoadSeconds = None,
     allow_plain_http: AllowPlainHttp = False,
     yes: Yes = False,
     break_lock: BreakLock = False,
@@ -105,7 +108,7 @@ def deploy(
     )
     if found.deploy.target is None:
         found = _recommended(found)
-    found = found._replace(force=force_conflicts)
+    found = autoscaled(found._replace(force=force_conflicts))
     inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
     with opened(inputs) as (asked, ready, there):
         observed = there.place.observe(asked.profile.id, ready.wanted.deployment, pushed=True)
@@ -120,7 +123,7 @@ def deploy(
             confirm(f"Deploy {made.deployment} to {made.target}?", yes=yes)
         else:
             ui.say("nothing has changed; what is asked now is whether it still answers rightly")
-        carry_out(made, found, there, ready.package.folder, broken=break_lock)
+        carry_out(made, found, there, ready.package.folder, broken=break_lock, load=load)
 
 
 def _recommended(found: Settings) -> Settings:

@@ -73,5 +73,16 @@ AllowPlainHttp = Annotated[
 Timeout = Annotated[
     float, typer.Option("--timeout", min=1, metavar="SECONDS", help="How long a server may take to get ready.")
 ]
+LoadSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--load",
+        min=1,
+        max=3600,
+        metavar="SECONDS",
+        help="Load the endpoint for about so long once it is right, which its users may feel, and hold what it carries "
+        "against what was expected.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 BreakLock = Annotated[bool, typer.Option("--break-lock", help="Take the lock of one who is gone for good.")]

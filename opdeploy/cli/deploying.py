@@ -44,6 +44,7 @@ class Inputs(NamedTuple):
 
     def as_data(self) -> dict[str, JsonValue]:
         """Return what a plan keeps of it, to be made again from."""
+        recommended = {} if self.found.in_flight is None else {"in_flight": self.found.in_flight}
         return {
             "workload": str(self.found.file),
             "deploy": self.found.deploy.model_dump(mode="json", exclude_none=True),
@@ -51,6 +52,7 @@ class Inputs(NamedTuple):
             "wheels": str(self.wheels) if self.wheels else None,
             "public_no_auth": self.public_no_auth,
             "ready_s": self.ready_s,
+            **recommended,
         }
 
     @classmethod
@@ -69,11 +71,12 @@ class Inputs(NamedTuple):
             file, wheels, base = Path(str(kept["workload"])), kept["wheels"], kept["base_image"]
             deploy = Deploy.model_validate_json(json.dumps(kept["deploy"]))
             public, ready_s = bool(kept["public_no_auth"]), float(str(kept["ready_s"]))
+            in_flight = float(str(kept["in_flight"])) if "in_flight" in kept else None
         except (KeyError, ValueError):  # what pydantic raises is a ValueError
             raise InputError("the plan's settings are not those of this opdeploy; make the plan again") from None
         if not file.exists():
             raise InputError(f"{file}: no such file; apply the plan in the folder that it was made in")
-        found = Settings(deploy, file, load_workload(file, load_catalogue().all_ids))
+        found = Settings(deploy, file, load_workload(file, load_catalogue().all_ids), in_flight=in_flight)
         return cls(found, str(base) if base else None, Path(str(wheels)) if wheels else None, public, ready_s)
 
 
@@ -104,6 +107,7 @@ def made_ready(inputs: Inputs, platform: str | None = None) -> Iterator[tuple[As
         memory_gb=demand(workload, size_on_disk(model) / 1e6).memory_gb,
         public_no_auth=inputs.public_no_auth,
         ready_s=inputs.ready_s,
+        in_flight=found.in_flight,
     )
     with prepared(packaged(model, workload.name, found.state), asked) as ready:
         yield asked, ready
@@ -159,6 +163,7 @@ def notes_of(
             is_allowed=allowed,
             rule=rule_of(found, asked.profile),
             shows_key=_shows_key(ready, observed),
+            scaling=found.scaling,
         )
     )
 
@@ -312,8 +317,13 @@ def unbuildable(made: Plan, asked: Asked, there: There) -> Iterator[str]:
         yield str(error)
 
 
-def carry_out(made: Plan, found: Settings, there: There, artefact: Path | None, *, broken: bool) -> Observed:
-    """Carry out a plan, show what came of it, and return what is there now; raises what `perform` raises."""
+def carry_out(
+    made: Plan, found: Settings, there: There, artefact: Path | None, *, broken: bool, load: float | None = None
+) -> Observed:
+    """Carry out a plan, show what came of it, and return what is there now; raises what `perform` raises.
+
+    Where `load` says for how many seconds, the endpoint is loaded then.
+    """
     from opdeploy import ui
     from opdeploy.cli.places import API_KEY
     from opdeploy.deploy.operate import perform
@@ -325,6 +335,10 @@ def carry_out(made: Plan, found: Settings, there: There, artefact: Path | None, 
         given = os.environ.get(API_KEY)
         has_key = bool(given) and there.place.api_key(made.deployment) == given
         ui.tables(lambda console: show_done(console, after, work.checks, found.options, has_key=has_key))
+    if load and artefact:
+        from opdeploy.cli.loading import load as loaded
+
+        loaded(found, there, after, artefact, there.place.api_key(made.deployment) or work.made_key, load)
     return after
 
 

@@ -32,6 +32,24 @@ Format = Literal["table", "json", "csv", "svg", "png", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 Output = Annotated[Format | None, typer.Option("--output", "-o", help="Format.", show_default="table")]
 
+
+def size_names(incomplete: str) -> list[str]:
+    """Complete the name of a size in the shell."""
+    from opdeploy.catalogue import load_market
+
+    return [name for name in load_market().sizes if name.startswith(incomplete)]
+
+
+SizeName = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="NAME",
+        help="On which size of the cloud this runs, such as Standard_D2s_v5; recommend takes it as measured there.",
+        autocompletion=size_names,
+    ),
+]
+
 F = TypeVar("F", bound=str)
 
 # A workload file is YAML too, and must not be taken for a place to write to by mistake.
@@ -43,6 +61,16 @@ def platform_ids(incomplete: str) -> list[str]:
     from opdeploy.catalogue import load_catalogue
 
     return [platform for platform in load_catalogue().all_ids if platform.startswith(incomplete)]
+
+
+def require_size(name: str | None) -> None:
+    """Raise InputError for a size that is not known."""
+    from opdeploy.catalogue import load_market
+    from opdeploy.errors import nearest
+
+    sizes = load_market().sizes if name else {}
+    if name and name not in sizes:
+        raise InputError(f"--size {name}: no such size is known{nearest(name, [*sizes])}")
 
 
 def require_alive(profile: Profile) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from opdeploy.cli.autoscaled import autoscaled
 from opdeploy.cli.deploy_options import (
     AllowPlainHttp,
     BaseImage,
@@ -16,6 +17,7 @@ from opdeploy.cli.deploy_options import (
     Context,
     ForceConflicts,
     HostOption,
+    LoadSeconds,
     Location,
     More,
     NameOption,
@@ -143,8 +145,9 @@ def plan(
         ),
         with_model=True,
     )
-    inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
     require_model(found)
+    found = autoscaled(found)
+    inputs = Inputs(found, base_image, wheels, public_no_auth, timeout)
     written = Written(calls, arm, bicep)
     written.check()
     with ExitStack() as stack:
@@ -178,6 +181,7 @@ def plan(
 def apply(
     file: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan that opdeploy plan --out wrote.")],
     *,
+    load: LoadSeconds = None,
     allow_plain_http: AllowPlainHttp = False,
     break_lock: BreakLock = False,
     force_conflicts: ForceConflicts = False,
@@ -200,7 +204,7 @@ def apply(
         now = planned(inputs, ready, observed, made.notes).model_copy(update={"blocked": made.blocked})
         require_same(made, now, str(file))
         require_buildable(made, asked, there)
-        carry_out(made, inputs.found, there, ready.package.folder, broken=break_lock)
+        carry_out(made, inputs.found, there, ready.package.folder, broken=break_lock, load=load)
 
 
 def _read_plan(file: Path) -> Plan:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from opdeploy.cli.autoscaled import autoscaled
 from opdeploy.cli.deploy_options import (
     BaseImage,
     Cloud,
@@ -81,6 +82,6 @@ def render(
         ),
         with_model=True,
     )
-    with made_ready(Inputs(found, base_image, wheels, public_no_auth, 0.0)) as (_, ready):
+    with made_ready(Inputs(autoscaled(found), base_image, wheels, public_no_auth, 0.0)) as (_, ready):
         write_new(ready.bundle, folder)
         ui.say(f"wrote {len(ready.bundle)} files to {folder}; start with {folder / 'README.md'}")

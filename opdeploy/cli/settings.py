@@ -103,6 +103,10 @@ class Settings(NamedTuple):
     """Where settings were given that are not those of the file: the option or the variable, by their paths."""
     force: bool = False
     """Whether fields that others have are taken over."""
+    in_flight: float | None = None
+    """Requests of a pod with a GPU above which another is started, by the recommendation."""
+    scaling: str | None = None
+    """What of them comes from the recommendation, as a plan says it."""
 
     def given(self, path: str) -> str:
         """Return where a setting was given."""

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
-from opdeploy.cli.options import DEFAULT, File, WorkloadFile, format_of, require_alive
+from opdeploy.cli.options import DEFAULT, File, SizeName, WorkloadFile, format_of, require_alive, require_size
 from opdeploy.cli.test_local_options import (
     BaseImage,
     Cpus,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from opdeploy.local.limits import Wanted
     from opdeploy.local.requests import Requests
     from opdeploy.local.served import Limits, Served
+    from opdeploy.local.served import Runtime as RuntimeOf
     from opdeploy.local.start import Containers
     from opdeploy.platform import Profile
 
@@ -50,6 +51,7 @@ def try_locally(
     runtime: Runtime = None,
     cpus: Cpus = None,
     memory: Memory = None,
+    size: SizeName = None,
     slo_ms: Slo = None,
     records: Records = None,
     send: Send = "tensors",
@@ -73,6 +75,7 @@ def try_locally(
     """
     require_packages()
     from opdeploy import files, ui
+    from opdeploy.artifact.speeds import of_model
     from opdeploy.cli.containers import Building
     from opdeploy.cli.containers import containers as containers_of
     from opdeploy.loadtest.sweep import Goal
@@ -85,6 +88,7 @@ def try_locally(
     form = format_of(output, file, get_args(OutputName))
     if file:
         files.check_place(file)
+    require_size(size)
     chosen = _chosen(model, workload)
     variables = _variables(setting or [])
     kept = _kept(chosen.model, no_save=no_save)
@@ -103,7 +107,8 @@ def try_locally(
             ui.progress("test-local") as watch,
             started(tried.package, start, watch) as (running, image),
         ):
-            plan = Plan("docker" if containers else "process", limits, made, timeout, goal, variables, image)
+            kind: RuntimeOf = "docker" if containers else "process"
+            plan = Plan(kind, limits, made, timeout, goal, variables, image, size, of_model(chosen.model).measured)
             found = trial(tried, running, plan, watch)
         name, digest = tried.package.manifest.name, tried.package.digest
     _say_kept(found)

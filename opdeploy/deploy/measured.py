@@ -16,11 +16,11 @@ def measured(package: Package) -> Measured:
     """Return how long its server takes to get ready, what memory it holds, and with how many threads it is best.
 
     What was measured of the whole server, by test-local, goes before what was measured of the model alone; the largest
-    figure counts.
+    figure counts. Of a deployment that was loaded none of this was measured.
     """
     best = package.manifest.files[package.manifest.variants[0].file]
     found = [item for item in map(_read, [package.path(file) for file in package.manifest.measurements]) if item]
-    own = [item for item in found if item.get("sha256") == best]
+    own = [item for item in found if item.get("sha256") == best and item.get("runtime") != "deployed"]
     served = [item for item in own if item.get("kind") == "served"]
     loading = [step for item in own for step in _dicts(item.get("loading"))]
     knees = [knee for item in own if item not in served for knee in _dicts([item.get("knee")])]

@@ -51,6 +51,8 @@ class Facts:
     """Whether plain HTTP was allowed."""
     shows_key: bool = False
     """Whether an API key is made, and shown."""
+    scaling: str | None = None
+    """What of its instances comes from the recommendation."""
 
 
 def notes(facts: Facts) -> tuple[str, ...]:
@@ -73,6 +75,8 @@ def _notes(facts: Facts) -> Iterator[str]:
     if name != asked:
         rules = f"the rules for names of {facts.profile.id}{_rule(facts)}"
         yield f"{asked} does not fit {rules}, and so it is called {name}"
+    if facts.scaling:
+        yield facts.scaling
     if facts.synthetic:
         yield "its golden answers are to inputs drawn at random: package the model with real records to prove more"
     if facts.busy:

@@ -65,6 +65,8 @@ class Asked:
     public_no_auth: bool
     ready_s: float
     """How long a server may take to get ready."""
+    in_flight: float | None = None
+    """Requests of a pod with a GPU above which another is started; None where nothing is recommended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def require_unchanged(package: Package) -> None:
 
 def _cluster_files(wanted: Wanted, asked: Asked, known: Measured, name: str) -> dict[str, bytes | Path]:
     """Return the files of a cluster, without those of which nothing is left; `name` is that of the image."""
-    context = values(wanted, asked.workload.name, asked.workload.stage, name, known)
+    context = values(wanted, asked.workload.name, asked.workload.stage, name, known, asked.in_flight)
     if aks.in_azure(wanted.settings):
         at = where(wanted.settings, wanted.deployment)
         context |= {

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from opdeploy.artifact.machine import Machine
     from opdeploy.loadtest.curve import Point
     from opdeploy.local.answers import Asked
+    from opdeploy.local.predicted import Predicted
 
 Runtime = Literal["docker", "process"]
 Carried = Literal["tensors", "records"]
@@ -93,17 +94,20 @@ class Served:
     points: list[Point]
     other_cpus: float
     """Processors that other processes of this machine kept busy during the load, on average."""
+    predicted: Predicted | None = None
+    """What `capacity` was expected to be; None where nothing was known."""
 
 
 def name_of(found: Served) -> str:
-    """Return the name of a measurement: the same for the same runtime, limits, requests, settings and goal."""
+    """Return the name of a measurement: the same for the same runtime, size, limits, requests, settings and goal."""
     limits = found.limits
     memory = None if limits.memory_gb is None else f"{limits.memory_gb:g}gb"
     carried = None if found.carried == "tensors" else found.carried
     many = None if found.records_per_request == 1 else f"{found.records_per_request}each"
     wanted = None if found.slo_ms is None else f"slo{found.slo_ms:g}ms"
     set_up = _hash(found.settings) if found.settings else None
-    parts = (f"{PREFIX}{found.runtime}", limits.target, f"{limits.cpus:g}cpu", memory, carried, many, wanted, set_up)
+    where = (f"{PREFIX}{found.runtime}", limits.target, found.machine.size)
+    parts = (*where, f"{limits.cpus:g}cpu", memory, carried, many, wanted, set_up)
     return "-".join(part for part in parts if part)
 
 

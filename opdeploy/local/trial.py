@@ -12,6 +12,7 @@ from opdeploy.loadtest.curve import short
 from opdeploy.loadtest.generator import Server
 from opdeploy.loadtest.sweep import sweep
 from opdeploy.local import answers
+from opdeploy.local.predicted import predicted
 from opdeploy.local.served import Served
 from opdeploy.local.server import explained, failure, wait_until_ready
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from opdeploy.local.served import Image, Limits, Runtime
     from opdeploy.local.server import Running
     from opdeploy.local.subject import Subject
+    from opdeploy.speed import Measured
 
     Watch = Callable[[str], None]
 
@@ -41,6 +43,10 @@ class Plan:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Variables of the server."""
     image: Image | None = None
+    size: str | None = None
+    """Of the cloud, that this machine has, where it is known."""
+    measured: tuple[Measured, ...] = ()
+    """What was known of the model before."""
 
 
 def trial(subject: Subject, running: Running, plan: Plan, watch: Watch) -> Served:
@@ -59,16 +65,17 @@ def trial(subject: Subject, running: Running, plan: Plan, watch: Watch) -> Serve
         checked = answers.check(running.address, told, subject, variant)
         _require_right(checked, subject)
     found, others = _loaded(running, plan.requests.on_the_wire(told.name), plan.goal, watch)
+    digest, machine = subject.package.manifest.files[variant.file], describe(plan.size)
     return Served(
         kind="served",
         format=1,
         date=datetime.now(UTC).date().isoformat(),
         model=variant.name,
-        sha256=subject.package.manifest.files[variant.file],
+        sha256=digest,
         runtime=plan.runtime,
         limits=plan.limits,
         settings=dict(plan.settings),
-        machine=describe(),
+        machine=machine,
         onnxruntime=told.onnxruntime,
         opdeploy=told.opdeploy,
         max_batch=told.max_batch,
@@ -87,6 +94,7 @@ def trial(subject: Subject, running: Running, plan: Plan, watch: Watch) -> Serve
         finished=found.finished,
         points=found.points,
         other_cpus=others,
+        predicted=predicted(plan.measured, digest, machine, plan.limits.cpus, plan.requests.size),
     )
 
 

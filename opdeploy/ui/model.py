@@ -196,8 +196,9 @@ def machine_line(machine: Machine) -> str:
     threads = "" if machine.threads_per_core is None else f", {machine.threads_per_core} per core"
     gpus = f"; {', '.join(machine.gpus)}" if machine.gpus else "; no GPU"
     sets = ", ".join(machine.instruction_sets)
+    size = f"{machine.size}: " if machine.size else ""
     return (
-        f"{machine.cpu or 'processor unknown'}, {cores} ({machine.usable_cpus:g} usable threads{threads}), "
+        f"{size}{machine.cpu or 'processor unknown'}, {cores} ({machine.usable_cpus:g} usable threads{threads}), "
         f"{machine.memory_gb:g} GB{gpus}; {sets}"
     )
 

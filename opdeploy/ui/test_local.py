@@ -11,7 +11,9 @@ from opdeploy.ui.model import figure, machine_line
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from opdeploy.deploy.loading import Loaded
     from opdeploy.loadtest.curve import Point
+    from opdeploy.local.predicted import Predicted
     from opdeploy.local.served import Limits, Served
 
 _FIGURES = ("answered/s", "p50 ms", "p95 ms", "p99 ms", "errors", "CPU ms")
@@ -32,6 +34,23 @@ def show_served(console: Console, name: str, found: Served, peak: float | None) 
     console.print(table)
     console.print()
     for line in (*_results(name, found, peak), *_conditions(found)):
+        console.print(printable(line), markup=False)
+
+
+def show_loaded(console: Console, name: str, found: Loaded) -> None:
+    """Print what a deployment carried, and what was expected of it."""
+    kept = "none" if found.requests_per_second is None else f"{figure(found.requests_per_second)} requests/s"
+    limit = f"p95 within {figure(found.limit_ms)} ms" + ("" if found.slo_ms else ", five times that of one client")
+    lines = [
+        f"{name}, loaded from here: {figure(found.capacity)} requests/s at most; kept with {limit}: {kept}.",
+    ]
+    if found.predicted:
+        lines.append(gap(found.predicted, found.capacity, found.points[0].p95))
+    else:
+        lines.append(
+            "Nothing was predicted: its size or its number of instances is not known, or its model was not measured."
+        )
+    for line in lines:
         console.print(printable(line), markup=False)
 
 
@@ -65,6 +84,8 @@ def _mark(item: Point, found: Served) -> str:
 
 def _results(name: str, found: Served, peak: float | None) -> list[str]:
     lines = [throughput(found)]
+    if found.predicted:
+        lines.append(gap(found.predicted, found.capacity, found.points[0].p95))
     if not found.finished:
         lines.append("The load ended before the highest rate was found and confirmed: a larger --seconds tells more.")
     if found.knee:
@@ -95,6 +116,19 @@ def throughput(found: Served) -> str:
     records = figure(found.requests_per_second * found.records_per_request)
     more = "" if found.records_per_request == 1 else f", {records} records/s"
     return f"{'Throughput at the SLO' if wanted else 'Knee'}: {rate} requests/s{more} ({limit}, errors at most 1%)."
+
+
+def gap(known: Predicted, observed: float, p95: float) -> str:
+    """Say what was expected, in requests a second and of a lone one, and how far off that was."""
+    off = observed / known["value"] - 1
+    size = f"{abs(off):.0%}"
+    how = "as expected" if size == "0%" else f"{size} {'more' if off > 0 else 'less'}"
+    inside = "within" if known["low"] <= observed <= known["high"] else "outside"
+    return (
+        f"Predicted {figure(known['value'])} requests/s ({figure(known['low'])} to {figure(known['high'])}) from "
+        f"{known['from']}; observed {figure(observed)}, {how}: {inside} the interval. p95 of one client: predicted "
+        f"{figure(known['p95_ms'])}, observed {_latency(p95)} ms."
+    )
 
 
 def _within(limits: Limits) -> str:

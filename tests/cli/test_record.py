@@ -29,7 +29,7 @@ DAY = "2026-11-27"
 NO_PRICES = "absent.csv"
 """Prices of one's own, which there are none of: what is on this machine does not count."""
 READER = MarkdownIt("commonmark").enable("table")
-SPEED = {
+SPEED: dict[str, Any] = {
     "kind": "model", "date": "2026-11-25", "model": "model.onnx", "sha256": "ab" * 32,
     "provider": "CPUExecutionProvider",
     "machine": {"cpu": "AMD EPYC 7763", "cores": 4, "threads_per_core": 2, "usable_cpus": 8,
@@ -296,7 +296,7 @@ def test_what_a_user_wrote_starts_no_markup(opdeploy: Opdeploy, write: Write) ->
         "model": HOSTILE,
         "date": HOSTILE,
         "machine": {**SPEED["machine"], "cpu": HOSTILE},
-    }  # type: ignore[dict-item]
+    }
     (path.parent / f"s {model}.json").write_text(json.dumps(measured), encoding="utf-8")
     ran = opdeploy("recommend", "--measurement", f"s {model}.json", "-o", "markdown", cwd=path.parent)
     assert ran.code == 0

@@ -96,6 +96,10 @@ CASES: dict[str, tuple[list[dict[str, Any] | str], Measured]] = {
         [of_server(sha256=OTHER, ready_s=99.0), of_model()],
         Measured(ready_s=0.8, peak_memory_mb=180.0, threads=2, knee=16),
     ),
+    "of a deployment, which tells of its load alone": (
+        [of_server(runtime="deployed", ready_s=None, peak_memory_mb=None), of_model()],
+        Measured(ready_s=0.8, peak_memory_mb=180.0, threads=2, knee=16),
+    ),
     "without a load that was kept": ([of_server(knee=None)], Measured(ready_s=1.5, peak_memory_mb=210.0)),
     "without loading": ([of_model(loading=[])], Measured(threads=2, knee=16)),
     "without parts": ([of_model(loading=None, knee=None), of_server(ready_s=None, peak_memory_mb=None)], Measured()),

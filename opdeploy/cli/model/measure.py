@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, get_args
 
 import typer
 
 from opdeploy.cli.model.options import DataFile, Format, Label, Output, Processing, Rounds, Seconds
-from opdeploy.cli.options import File, format_of
+from opdeploy.cli.options import File, SizeName, format_of, require_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,6 +55,7 @@ def measure(
     no_requests: Annotated[
         bool, typer.Option("--no-requests", help="Leave out what a request costs the server beside the run.")
     ] = False,
+    size: SizeName = None,
     output: Format = None,
     file: File = None,
 ) -> None:
@@ -70,12 +72,14 @@ def measure(
     form = format_of(output, file, get_args(Output))
     if file:
         files.check_place(file)
+    require_size(size)
     sweep = Sweep(tuple(batch or Sweep().batches), tuple(threads or ()), rounds, seconds)
     source = Source(data, declared(processing), label)
     with ui.progress("measuring") as watch, _subject(model, source) as subject:
         found = _measured(subject, sweep, watch)
         if not no_requests:
             found = _with_requests(found, subject, watch)
+    found = replace(found, machine=replace(found.machine, size=size))
     if batch and {point.batch for point in found.points}.isdisjoint(batch):
         taken = found.points[0].batch
         ui.warn(f"{model}: takes {taken} records at a time, and no other number, so --batch had no effect")
@@ -128,8 +132,6 @@ def _subject(model: Path, source: Source) -> Iterator[_Subject]:
 
 
 def _measured(subject: _Subject, sweep: Sweep, watch: Callable[[str], None]) -> Measurement:
-    from dataclasses import replace
-
     from opdeploy.artifact.measure import measure as measured
 
     found = measured(subject.file, subject.samples, subject.settings, sweep, watch)
@@ -138,8 +140,6 @@ def _measured(subject: _Subject, sweep: Sweep, watch: Callable[[str], None]) -> 
 
 def _with_requests(found: Measurement, subject: _Subject, watch: Callable[[str], None]) -> Measurement:
     """Add what a request costs the server beside the run; where that cannot be measured, say why."""
-    from dataclasses import replace
-
     from opdeploy import ui
     from opdeploy.cli.test_local import require_packages
     from opdeploy.errors import OpdeployError

@@ -44,6 +44,8 @@ SIZES: dict[str, Size] = {
 """learn.microsoft.com/azure/container-apps/workload-profiles-overview, "Profile types", read 2026-11-26."""
 GPU = "Consumption-GPU-NC8as-T4"
 """The smallest that has one."""
+REPLICAS = {False: 10, True: 1}
+"""At most, where nothing is said, without a GPU and with one."""
 
 
 class Replica(NamedTuple):
@@ -92,7 +94,7 @@ def replica(wanted: Wanted) -> Replica:
 def replicas(settings: OnContainerApps, *, gpu: bool) -> tuple[int, int]:
     """Return how many replicas there are at least and at most; raises InputError where they contradict each other."""
     least, most = settings.min_replicas or 0, settings.max_replicas
-    most = most if most is not None else max(least, 1 if gpu else 10)
+    most = most if most is not None else max(least, REPLICAS[gpu])
     if least > most:
         raise InputError(
             f"deploy.container_apps.min_replicas: {least} are more than max_replicas, {most}; take fewer, or allow more"

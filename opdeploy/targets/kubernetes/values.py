@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from opdeploy.advisor.sizing import HEADROOM
 from opdeploy.errors import InputError
 from opdeploy.targets.kubernetes.names import VERSION, labels, namespace, selector
 
@@ -32,6 +33,11 @@ _IN_FLIGHT = 8
 _REPLICAS = {"production": 2}
 
 
+def replicas(stage: str | None) -> int:
+    """Return how many pods there are where nothing is said."""
+    return _REPLICAS.get(stage or "", 1)
+
+
 def check(chosen: OnKubernetes) -> None:
     """Raise InputError for settings that do not go together."""
     classes = [name for name in ("ingress_class", "gateway_class") if getattr(chosen, name)]
@@ -47,11 +53,16 @@ def check(chosen: OnKubernetes) -> None:
         raise InputError(f"{where}.max_replicas: {chosen.max_replicas} is below replicas {chosen.replicas}; raise it")
 
 
-def values(wanted: Wanted, workload: str, stage: str | None, image: str, measured: Measured) -> dict[str, object]:
-    """Return what the templates use; `image` is the name of the image in the files."""
+def values(
+    wanted: Wanted, workload: str, stage: str | None, image: str, measured: Measured, in_flight: float | None = None
+) -> dict[str, object]:
+    """Return what the templates use; `image` is the name of the image in the files.
+
+    `in_flight` is how many requests of a pod with a GPU are enough, where the recommendation says so.
+    """
     chosen = wanted.settings.kubernetes
     name = wanted.deployment
-    replicas = chosen.replicas or _REPLICAS.get(stage or "", 1)
+    least = chosen.replicas or replicas(stage)
     own = labels(name, workload)
     startup_s, why = _startup(measured)
     return {
@@ -67,9 +78,9 @@ def values(wanted: Wanted, workload: str, stage: str | None, image: str, measure
         "inside": wanted.port,
         "keyed": wanted.keyed,
         "keep": max(1, wanted.keep - 1),
-        "replicas": replicas,
+        "replicas": least,
         "max_replicas": chosen.max_replicas,
-        "autoscaled": chosen.max_replicas is not None and chosen.max_replicas > replicas,
+        "autoscaled": chosen.max_replicas is not None and chosen.max_replicas > least,
         "progress_s": math.ceil(startup_s) + 600,
         "pre_stop_s": PRE_STOP_S,
         "grace_s": PRE_STOP_S + _SERVER_S,
@@ -81,7 +92,8 @@ def values(wanted: Wanted, workload: str, stage: str | None, image: str, measure
         "cpu": cpu(chosen.cpus or measured.threads or 1),
         "memory_request": _mebibytes(min(_asked(measured, wanted.memory_gb), wanted.memory_gb * 1e9)),
         "memory_limit": _mebibytes(wanted.memory_gb * 1e9),
-        "in_flight": _scaled(measured.knee or _IN_FLIGHT, 1000, ("", "k")),
+        "in_flight": _scaled(measured.knee or _IN_FLIGHT, 1000, ("", "k")) if in_flight is None else cpu(in_flight),
+        "busy": round(100 * HEADROOM),
         "service_type": chosen.service_type or "ClusterIP",
         "service_port": chosen.port or 80,
         "hostname": chosen.hostname,
@@ -108,7 +120,7 @@ def _asked(measured: Measured, memory_gb: float) -> float:
 
 
 def cpu(cpus: float) -> str:
-    """Return processors as an API server writes them: whole ones, or thousandths."""
+    """Return processors, or requests, as an API server writes them: whole ones, or thousandths."""
     thousandths = round(cpus * 1000)
     return f"{thousandths}m" if thousandths % 1000 else _scaled(thousandths // 1000, 1000, ("", "k"))
 
