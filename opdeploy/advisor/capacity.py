@@ -106,11 +106,13 @@ def _on_cpu(model: Model, size: Size, market: Market) -> Ability:
     decoding = None if prepared else _decoding(model, cores)
     if decoding:
         request, record = _sum(request, decoding), _sum(record, _scaled(decoding, 1 / model.records))
-    factors = [((), Estimate(1, 1, 1))] if here else _factors(item.machine, size, form)
-    branches = [
-        Branch(names, _roomy(request.times(factor), size), waits * factor.value, _roomy(record.times(factor), size))
-        for names, factor in factors
-    ]
+    if here:
+        branches = [Branch((), request, waits, record)]
+    else:
+        branches = [
+            Branch(names, _roomy(request.times(factor), size), waits * factor.value, _roomy(record.times(factor), size))
+            for names, factor in _factors(item.machine, size, form)
+        ]
     why = [_said(item, variant)]
     if not here:
         why.append(f"carried over to {cores:g} cores of {size.id}")

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 WIDE = 90
 """Columns from which criteria are written out."""
-MIDDLE = 92
-"""Columns below which there is no room for grades."""
 NARROW = 72
 """Columns below which there is no room for ratings."""
+LEAST = {"grade": 92, "size": NARROW, "count": 56, "p95": 56, "run": 56}
+"""Columns of a terminal from which there is room for a column of the table."""
 
 
 def show(console: Console, answer: Recommendation, *, explain: bool, title: str | None) -> None:
@@ -69,7 +69,7 @@ def sizes(answer: Recommendation, width: int) -> Table:
     """Show what each platform takes, how soon it answers, and what it costs; less where there is no room."""
     timed = "p95" if any(item.sizing and item.sizing.p95_ms is not None for item in answer.ranked) else "run"
     columns = ["", "platform", "size", "count", timed, "a month", "score", "grade"]
-    left_out = {"grade", "size"} if width < NARROW else {"grade"} if width < MIDDLE else set()
+    left_out = {column for column, least in LEAST.items() if width < least}
     kept = [column for column in columns if column not in left_out]
     table = new_table(*kept, right=("", "count", timed, "a month", "score"))
     for rank, item in enumerate(answer.ranked, 1):

@@ -74,6 +74,7 @@ SHAPE: dict[str, Any] = {
     "workload": str,
     "edition": str,
     "as_of": str,
+    "inputs": str,
     "status": str,
     "best": TEXT_OR_NULL,
     "ranked": [
