@@ -171,8 +171,8 @@ def _of_choice(needs: Needs, considered: Considered, as_of: date) -> Iterator[st
     lines = considered.cost.lines if considered.cost else ()
     old = [line.meter for line in lines if is_stale(line.date, as_of)]
     if old:
-        count = f"{len(old)} of {len(lines)} prices"
-        yield f"{count} have no date, or one over {STALE.days} days ago: opdeploy prices refresh"
+        are = "is" if len(old) == 1 else "are"
+        yield f"of {len(lines)} prices {len(old)} {are} undated, or over {STALE.days} days old: opdeploy prices refresh"
 
 
 def _warnings(needs: Needs, profile: Profile, as_of: date) -> list[str]:

@@ -352,7 +352,8 @@ def _said(item: Measured, variant: Variant | None) -> str:
     on = ", ".join(item.machine.gpus) or item.machine.cpu or "a machine that it does not name"
     if isinstance(item, Run):
         return f"{name}: opdeploy model measure, {item.date}, {on}"
-    return f"{name}: {item.capacity:g} requests/s with {item.limits.cpus:g} processors, test-local, {item.date}, {on}"
+    how = "deployed" if item.runtime == "deployed" else "test-local"
+    return f"{name}: {item.capacity:g} requests/s with {item.limits.cpus:g} processors, {how}, {item.date}, {on}"
 
 
 def _branch_said(branch: Branch) -> str:

@@ -33,8 +33,8 @@ Runs of 1 ms and more had 0.0 to 0.2, most near 0.1; dense layers that wait for 
 """
 FITTED = 0.1
 """How far that share may lie from what two numbers of threads tell: a tenth of a run's time is noise."""
-WAKING = Estimate(20e-6, 0.0, 40e-6)
-"""Seconds that a run on several cores takes more: 0.02 ms for those of 0.02 to 0.4 ms on one core."""
+WAKING = Estimate(15e-6, 0.0, 40e-6)
+"""Seconds that a run on several cores takes more: 0.01 to 0.02 ms for those of 0.02 to 0.4 ms on one core."""
 AGAIN = Estimate(1.0, 0.85, 1.2)
 """What is measured later, as a multiple: on a shared machine medians differed so much within the hour."""
 BESIDE = Estimate(1.08, 0.95, 1.3)

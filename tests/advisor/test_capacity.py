@@ -390,7 +390,7 @@ def test_where_int8_is_too_slow_nothing_of_the_kind_is_said() -> None:
 def test_prices_older_than_half_a_year_are_warned_of(day: str, old: bool) -> None:  # noqa: FBT001  of a table
     """At the day of the question: the newest of the list are of August 2026 and later."""
     found = answer("aks-cpu", "Standard_D2as_v6", {"serving": endpoint(1, 3)}, as_of=date.fromisoformat(day))
-    assert any("over 180 days ago" in warning for warning in found.ranked[0].warnings) is old
+    assert any("over 180 days old" in warning for warning in found.ranked[0].warnings) is old
 
 
 def test_what_holds_only_if_all_goes_well_is_warned_of() -> None:

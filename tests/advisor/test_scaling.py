@@ -32,7 +32,7 @@ def run(*points: Point, cores: int | None = 8, carrying: tuple[Carrying, ...] = 
 
 
 TEN = run(point(1, 1, 10.0))
-BOTH = run(point(1, 1, 10.0), point(1, 2, 7.02))
+BOTH = run(point(1, 1, 10.0), point(1, 2, 7.015))
 """Without waking 7 ms are left: two fifths stay, 4 + 6 / 2."""
 
 
@@ -40,19 +40,19 @@ BOTH = run(point(1, 1, 10.0), point(1, 2, 7.02))
     ("measured", "cores", "ms"),
     [
         (TEN, 1, 10.0),
-        (TEN, 2, 1.0 + 9.0 / 2 + 0.02),
-        (TEN, 4, 1.0 + 9.0 / 4 + 0.02),
+        (TEN, 2, 1.0 + 9.0 / 2 + 0.015),
+        (TEN, 4, 1.0 + 9.0 / 4 + 0.015),
         (TEN, 0.5, 20.0),
         (BOTH, 1, 10.0),
-        (BOTH, 2, 7.02),
-        (BOTH, 4, 4.0 + 6.0 / 4 + 0.02),
-        (run(point(1, 2, 5.52)), 1, 10.0),
-        (run(point(1, 2, 5.52)), 4, 1.0 + 9.0 / 4 + 0.02),
-        (run(point(1, 2, 5.52)), 0.25, 40.0),
+        (BOTH, 2, 7.015),
+        (BOTH, 4, 4.0 + 6.0 / 4 + 0.015),
+        (run(point(1, 2, 5.515)), 1, 10.0),
+        (run(point(1, 2, 5.515)), 4, 1.0 + 9.0 / 4 + 0.015),
+        (run(point(1, 2, 5.515)), 0.25, 40.0),
     ],
 )
 def test_a_run_is_carried_over_by_amdahls_law(measured: Run, cores: float, ms: float) -> None:
-    """A share of a tenth stays where nothing else is known, and waking takes 0.02 ms."""
+    """A share of a tenth stays where nothing else is known, and waking takes 0.015 ms."""
     assert 1000 * run_seconds(measured, 1, cores).value == pytest.approx(ms)
 
 
@@ -74,7 +74,7 @@ def test_fewer_records_than_measured_take_as_long_at_most() -> None:
 
 def test_what_was_measured_twice_has_a_narrower_interval() -> None:
     """The share that stays is known then."""
-    guessed, known = (run_seconds(item, 1, 8) for item in (TEN, run(point(1, 1, 10.0), point(1, 2, 5.52))))
+    guessed, known = (run_seconds(item, 1, 8) for item in (TEN, run(point(1, 1, 10.0), point(1, 2, 5.515))))
     assert guessed.value == pytest.approx(known.value)
     assert guessed.low < known.low < known.high < guessed.high
 
@@ -83,7 +83,7 @@ def test_threads_that_share_a_core_count_as_one() -> None:
     """The faster of them counts."""
     measured = run(point(1, 1, 10.0), point(1, 2, 8.0), cores=1)
     assert 1000 * run_seconds(measured, 1, 1).value == pytest.approx(8.0)
-    assert 1000 * run_seconds(measured, 1, 2).value == pytest.approx(0.8 + 7.2 / 2 + 0.02)
+    assert 1000 * run_seconds(measured, 1, 2).value == pytest.approx(0.8 + 7.2 / 2 + 0.015)
 
 
 def test_the_shortest_runs_gain_nothing() -> None:
