@@ -30,6 +30,7 @@ bench: $(VENV)-bench/done
 	$(VENV)-bench/bin/python bench/deploy.py $(CHECK)
 	$(VENV)-bench/bin/python bench/model.py $(CHECK)
 	$(VENV)-bench/bin/python bench/prediction.py $(CHECK)
+	$(VENV)-bench/bin/python bench/queueing.py $(CHECK)
 	$(VENV)-bench/bin/python bench/serving.py --peers $(VENV)-peers $(PEERS) $(CHECK)
 
 clean:
