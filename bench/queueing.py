@@ -1,9 +1,9 @@
 """Whether the formula of queues tells how long answers take under load: `python bench/queueing.py --check`.
 
 `opdeploy test-local` loads the server of a ResNet of 14 layers, on one processor. From its throughput in the closed
-loop and the latency of one client, `opdeploy.advisor.queueing` tells p95 at the rates of the open loop, in which requests
-come at random and whether or not the server keeps up. Ratios are of what is predicted to what is then measured: medians
-over the rates that keep the server busy for a part of the time, and over the rounds.
+loop and the latency of one client, `opdeploy.advisor.queueing` tells p95 at the rates of the open loop, in which
+requests come at random, whether or not the server keeps up. Ratios are of what is predicted to what is then measured:
+medians over the rates that keep the server busy for a part of the time, and over the rounds.
 """
 
 from __future__ import annotations

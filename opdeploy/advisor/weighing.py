@@ -95,9 +95,13 @@ def _crossings(one: _Costs, other: _Costs) -> Iterator[BreakEven]:
             continue
         for _ in range(_STEPS):
             middle = math.sqrt(low * high)
-            low, high = (middle, high) if leads(middle) is before else (low, middle)  # noqa: PLW2901 - the interval narrows
-        cheaper, dearer = (other, one) if before else (one, other)
-        yield BreakEven(cheaper.platform, dearer.platform, float(f"{high:.3g}"))
+            now = leads(middle)
+            if now is None:  # they do not change places, but one of them is out for a while
+                break
+            low, high = (middle, high) if now is before else (low, middle)  # noqa: PLW2901 - the interval narrows
+        else:
+            cheaper, dearer = (other, one) if before else (one, other)
+            yield BreakEven(cheaper.platform, dearer.platform, float(f"{high:.3g}"))
 
 
 def notes(shop: Shop, best: str | None, considered: Mapping[str, Considered]) -> tuple[str, ...]:
