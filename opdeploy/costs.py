@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opdeploy.recommendation import Cost, Ranked, Recommendation
+    from opdeploy.recommendation import Cost, Ranked, Recommendation, Sizing
 
 UNKNOWN = "-"
 AT_LEAST, ABOUT = "≥", "~"
 """Before a cost of which a part has no price, and before one with prices of other regions."""
-_MINUTE = 120
-_HOUR = 7200
+CENTS_BELOW = 10
+"""Dollars up to which cents are shown."""
+MINUTE, HOUR = 60, 3600
+LONG = 1.5
+"""So many of a unit are told in it, fewer in the next smaller one."""
 
 
 class Row(NamedTuple):
@@ -33,30 +36,35 @@ class Row(NamedTuple):
             return cls(UNKNOWN, UNKNOWN, UNKNOWN, money(item.cost), UNKNOWN)
         size = sizing.size.removeprefix("Standard_").replace("Consumption-GPU", "GPU")
         size += " Spot" if sizing.spot else ""
-        time = duration(sizing.run_s) if sizing.p95_ms is None else latency(sizing.p95_ms)
-        return cls(size, str(sizing.count), time, money(item.cost), sizing.capacity.grade)
+        return cls(size, str(sizing.count), time(sizing), money(item.cost), sizing.capacity.grade)
 
 
 def money(cost: Cost | None) -> str:
     """Write what a month costs, with a sign before what is not the whole, or not of this region."""
-    if cost is None or (not cost.lines and cost.missing):
+    if cost is None or not (cost.lines or cost.status == "complete"):
         return UNKNOWN
-    sign = {"complete": "", "borrowed": ABOUT, "partial": AT_LEAST}[cost.status]
-    return f"{sign}${cost.monthly_usd:,.0f}" if cost.monthly_usd >= 1 else f"{sign}${cost.monthly_usd:.2f}"
+    return {"complete": "", "borrowed": ABOUT, "partial": AT_LEAST}[cost.status] + dollars(cost.monthly_usd)
 
 
-def latency(milliseconds: float) -> str:
-    """Write how soon answers come."""
-    return f"{milliseconds:.3g} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.3g} s"  # noqa: PLR2004
+def dollars(usd: float) -> str:
+    """Write an amount as finely as it matters."""
+    return f"${usd:,.2f}" if 0 < usd < CENTS_BELOW else f"${usd:,.0f}"
 
 
-def duration(seconds: float | None) -> str:
-    """Write how long a run takes."""
-    if seconds is None:
-        return UNKNOWN
-    if seconds < _MINUTE:
+def time(sizing: Sizing) -> str:
+    """Tell how long a request takes, or a run."""
+    return duration(sizing.p95_ms / 1000 if sizing.p95_ms is not None else sizing.run_s or 0.0)
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the unit that suits it."""
+    if seconds < 1:
+        return f"{1000 * seconds:.3g} ms"
+    if seconds < LONG * MINUTE:
         return f"{seconds:.3g} s"
-    return f"{seconds / 60:.3g} min" if seconds < _HOUR else f"{seconds / 3600:.3g} h"
+    if seconds < LONG * HOUR:
+        return f"{seconds / MINUTE:.3g} min"
+    return f"{seconds / HOUR:.3g} h"
 
 
 def legend(answer: Recommendation) -> Iterator[str]:
@@ -79,4 +87,4 @@ def legend(answer: Recommendation) -> Iterator[str]:
 def turns(answer: Recommendation) -> Iterator[str]:
     """Say at which loads platforms change places by cost."""
     for item in answer.break_even:
-        yield f"{item.cheaper} costs less than {item.than} from {item.above:g} times this load on."
+        yield f"{item.cheaper} costs less than {item.than} above {item.above:g} times this load."

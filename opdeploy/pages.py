@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from opdeploy import __version__, report, words
 from opdeploy.advisor import TIE_BAND
 from opdeploy.catalogue import data
+from opdeploy.costs import dollars
 from opdeploy.platform import GROUPS
 from opdeploy.views import palette
 from opdeploy.views.continuum import LINE_COLUMNS, layout
-from opdeploy.views.costs import costs, decimal, dollars, monthly
+from opdeploy.views.costs import costs, decimal, monthly
 from opdeploy.views.then_now import HEADLINE
 from opdeploy.workload import CRITERIA
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from opdeploy.costs import dollars, time, turns
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -20,11 +22,6 @@ GRADES: dict[Basis, str] = {
     "estimate": "estimated from floating-point operations, and provisional",
 }
 """What each grade of a capacity means, best first."""
-CENTS_BELOW = 10
-"""Dollars up to which cents are shown."""
-MINUTE, HOUR = 60, 3600
-LONG = 1.5
-"""So many of a unit are told in it, fewer in the next smaller one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +102,6 @@ def _carries(sizing: Sizing) -> str:
     return f"{capacity.value:,.3g} {capacity.unit} ({capacity.low:,.3g} to {capacity.high:,.3g})"
 
 
-def time(sizing: Sizing) -> str:
-    """Tell how long a request takes, or a run."""
-    return duration(sizing.p95_ms / 1000 if sizing.p95_ms is not None else sizing.run_s or 0.0)
-
-
-def duration(seconds: float) -> str:
-    """Write a time in the unit that suits it."""
-    if seconds < 1:
-        return f"{1000 * seconds:.3g} ms"
-    if seconds < LONG * MINUTE:
-        return f"{seconds:.3g} s"
-    if seconds < LONG * HOUR:
-        return f"{seconds / MINUTE:.3g} min"
-    return f"{seconds / HOUR:.3g} h"
-
-
 def monthly(cost: Cost | None) -> str:
     """Tell what a month costs, in short: about so much, with borrowed prices; at least, where some are missing."""
     if cost is None or not (cost.lines or cost.status == "complete"):
@@ -132,11 +113,6 @@ def _bounds(cost: Cost) -> str:
     if cost.high is None:
         return f"{dollars(cost.low)} or more" if cost.low < cost.monthly_usd else ""
     return "" if cost.low == cost.high else f"{dollars(cost.low)} to {dollars(cost.high)}"
-
-
-def dollars(usd: float) -> str:
-    """Write an amount as finely as it matters."""
-    return f"${usd:,.2f}" if 0 < usd < CENTS_BELOW else f"${usd:,.0f}"
 
 
 def decimal(value: float) -> str:
@@ -163,7 +139,5 @@ def _said(answer: Recommendation) -> Iterator[str]:
                 f"From the cheapest to the fastest: {points}. No other whose cost is known whole costs less than"
                 f" one of these and {does} sooner too."
             )
-    for crossing in answer.break_even:
-        yield f"{crossing.cheaper} costs less than {crossing.than} above {crossing.above:g} times this load."
-    for note in answer.notes:
-        yield note[:1].upper() + note[1:].rstrip(".") + "."
+    yield from turns(answer)
+    yield from answer.notes

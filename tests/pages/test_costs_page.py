@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from browsed import RANKED
 
+from opdeploy.costs import dollars, duration
 from opdeploy.recommendation import Branch, Capacity, Cost, Sizing
-from opdeploy.views.costs import decimal, dollars, duration, monthly, takes
+from opdeploy.views.costs import decimal, monthly, takes
 
 if TYPE_CHECKING:
     from browsed import Command, Many, Open
