@@ -84,6 +84,16 @@ def legend(answer: Recommendation) -> Iterator[str]:
     yield "; ".join(said) + "."
 
 
+def each(answer: Recommendation) -> Iterator[str]:
+    """Say what records cost on the best platform: a million of them, and ten thousand as the chapter counts images."""
+    cost = answer.ranked[0].cost if answer.ranked else None
+    if cost is None or cost.per_million_records is None:
+        return
+    million = cost.per_million_records
+    least = "at least " if cost.missing else ""
+    yield f"{answer.best}: {least}${million:,.2f} for a million records, {million:,.3g} cents for 10,000."
+
+
 def turns(answer: Recommendation) -> Iterator[str]:
     """Say at which loads platforms change places by cost."""
     for item in answer.break_even:

@@ -31,7 +31,8 @@ def show(console: Console, answer: Recommendation, *, explain: bool, title: str 
         console.print(sizes(answer, console.width) if priced else _ranking(answer, console.width))
     if answer.ties:
         console.print(f"= within {TIE_BAND} points of the best: a tie", markup=False)
-    for sentence in (*costs.legend(answer), *report.firmness(answer), *costs.turns(answer), *answer.notes):
+    said = (*costs.legend(answer), *costs.each(answer), *report.firmness(answer), *costs.turns(answer), *answer.notes)
+    for sentence in said:
         console.print(sentence, markup=False)
     leading = {answer.best, *answer.ties}
     for item in answer.ranked:
