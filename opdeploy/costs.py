@@ -51,6 +51,14 @@ def dollars(usd: float) -> str:
     return f"${usd:,.2f}" if 0 < usd < CENTS_BELOW else f"${usd:,.0f}"
 
 
+def small(usd: float) -> str:
+    """Write an amount which may be one of cents, without an exponent."""
+    if usd >= 1 or not usd:
+        return f"${usd:,.2f}"
+    cents = f"{float(f'{100 * usd:.2g}'):,.12f}".rstrip("0").rstrip(".")
+    return f"{cents} cents"
+
+
 def time(sizing: Sizing) -> str:
     """Tell how long a request takes, or a run."""
     return duration(sizing.p95_ms / 1000 if sizing.p95_ms is not None else sizing.run_s or 0.0)
@@ -91,7 +99,7 @@ def each(answer: Recommendation) -> Iterator[str]:
         return
     million = cost.per_million_records
     least = "at least " if cost.missing else ""
-    yield f"{answer.best}: {least}${million:,.2f} for a million records, {million:,.3g} cents for 10,000."
+    yield f"{answer.best}: {least}{small(million)} for a million records, {small(million / 100)} for 10,000."
 
 
 def turns(answer: Recommendation) -> Iterator[str]:

@@ -6,14 +6,31 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from opdeploy.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Positive = Annotated[float, Field(gt=0)]
+CPU = "CPUExecutionProvider"
+MOST_POINTS = 128
+"""Of a measurement: more than any sweep has."""
+Positive = Annotated[float, Field(ge=1e-6, le=1e9)]
+"""A rate, or a number of processors or milliseconds: what is beyond was never measured."""
+Milliseconds = Annotated[float, Field(ge=1e-6, le=1e9)] | None
+Count = Annotated[int, Field(ge=1, le=10**6)]
+Cores = Annotated[int, Field(ge=1, le=1024)] | None
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has characters that cannot be printed")
+    return text
+
+
+Name = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
+"""Text that is shown: nothing in it moves a cursor or turns lines round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +57,32 @@ class _Seen(BaseModel):
 class Machine(_Seen):
     """The machine that was measured; None and empty are what it does not tell."""
 
-    cpu: str | None = None
-    cores: int | None = None
+    cpu: Name | None = None
+    cores: Cores = None
     """Physical cores."""
-    threads_per_core: int | None = None
+    threads_per_core: Cores = None
     usable_cpus: Positive
-    instruction_sets: tuple[str, ...] = ()
-    gpus: tuple[str, ...] = ()
-    size: str | None = None
+    instruction_sets: tuple[Name, ...] = ()
+    gpus: tuple[Name, ...] = ()
+    size: Name | None = None
     """Of the cloud, where it is known."""
 
 
 class Point(_Seen):
     """Runs of one batch size with one number of threads."""
 
-    batch: Annotated[int, Field(ge=1)]
-    threads: Annotated[int, Field(ge=1)]
+    batch: Count
+    threads: Count
     records_per_second: Positive
     low: Positive
     high: Positive
-    latency_ms: dict[str, float | None]
+    latency_ms: dict[Name, Milliseconds]
 
 
 class Carrying(_Seen):
     """What a request costs the server beside the run of the model: to receive, parse, answer and write it."""
 
-    records: Annotated[int, Field(ge=1)]
+    records: Count
     """In a request."""
     cpus: Positive
     """That the server had."""
@@ -78,13 +95,13 @@ class Run(_Seen):
     """What `opdeploy model measure` found."""
 
     kind: Literal["model"] = "model"
-    date: str
-    model: str
-    sha256: str
-    provider: str
+    date: Name
+    model: Name
+    sha256: Name
+    provider: Name
     machine: Machine
-    points: Annotated[tuple[Point, ...], Field(min_length=1)]
-    carrying: tuple[Carrying, ...] = ()
+    points: Annotated[tuple[Point, ...], Field(min_length=1, max_length=MOST_POINTS)]
+    carrying: Annotated[tuple[Carrying, ...], Field(max_length=MOST_POINTS)] = ()
 
 
 class Limits(_Seen):
@@ -92,7 +109,7 @@ class Limits(_Seen):
 
     cpus: Positive
     memory_gb: float | None = None
-    target: str | None = None
+    target: Name | None = None
 
 
 class Step(_Seen):
@@ -102,7 +119,7 @@ class Step(_Seen):
     connections: int
     rate: float | None
     requests_per_second: float
-    latency_ms: dict[str, float | None]
+    latency_ms: dict[Name, Milliseconds]
     cpu_ms_per_request: float
 
 
@@ -119,22 +136,24 @@ class Served(_Seen):
     """What `opdeploy test-local` found."""
 
     kind: Literal["served"]
-    date: str
-    model: str
-    sha256: str
-    runtime: str
+    date: Name
+    model: Name
+    sha256: Name
+    runtime: Name
+    provider: Name = CPU
+    """As ONNX Runtime names them."""
     limits: Limits
     settings: dict[str, str]
     machine: Machine
-    carried: str
-    records_per_request: Annotated[int, Field(ge=1)]
+    carried: Name
+    records_per_request: Count
     slo_ms: float | None
     limit_ms: float
     requests_per_second: float | None
     """The highest rate that was kept."""
     capacity: Positive
     """Requests a second of the closed loop."""
-    points: tuple[Step, ...]
+    points: Annotated[tuple[Step, ...], Field(max_length=MOST_POINTS)]
     predicted: Predicted | None = None
 
 
@@ -183,7 +202,8 @@ def read(text: str, name: str) -> Measured:
         if isinstance(error, ValidationError):
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
-            why = f"{where}: {first['msg'].lower()}" if where else first["msg"].lower()
+            said = first["msg"].lower().removeprefix("value error, ")
+            why = f"{where}: {said}" if where else said
         else:
             why = f"is no JSON: {error}"
     raise InputError(f"{name}: is no measurement: {why}; make one with: opdeploy model measure MODEL -o json")

@@ -14,6 +14,7 @@ from opdeploy.advisor.scoring import Scored, contributions, score
 from opdeploy.advisor.sensitivity import sensitivity
 from opdeploy.advisor.weighing import break_even, inexpensive_first, notes, pareto
 from opdeploy.advisor.weights import FIT, weights
+from opdeploy.market import REFERENCE_REGION
 from opdeploy.market.prices import STALE, is_stale
 from opdeploy.recommendation import Assumption, Excluded, Ranked, Reason, Recommendation, Sensitivity
 from opdeploy.speed import Speeds
@@ -70,6 +71,8 @@ def recommend(
     if workload.generative:
         return _out_of_scope(workload, catalogue, as_of, inputs), ()
     needs, assumptions, warnings = assess(workload, size_on_disk_mb)
+    if facts and needs.region and needs.region not in facts.market.regions:
+        warnings = (*warnings, f"region: {needs.region} is none that is known: prices are those of {REFERENCE_REGION}")
     reasons = {profile.id: exclusions(needs, profile, as_of) for profile in catalogue.profiles}
     shop = Shop(needs, facts.market, facts.speeds, as_of) if facts else None
     considered: dict[str, Considered] = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy.advisor import scaling
 from opdeploy.advisor.named import is_named
-from opdeploy.speed import Estimate, Run, Served
+from opdeploy.speed import CPU, Estimate, Run, Served
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,9 +40,6 @@ SIBLING = 1.3
 """What a second thread adds to a core at most: D. T. Marr et al., Intel Technology Journal 6(1), 2002, says 30 %."""
 BATCHED = 8
 """Records of requests that wait together, which a GPU computes together, at most."""
-CPU = "CPUExecutionProvider"
-_CARRYING = scaling.carrying_seconds((), 1, 1.0)
-"""Of a request, beside a run, where it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +134,7 @@ def _on_cpus(speeds: Speeds) -> Iterator[tuple[Measured, Variant | None]]:
     """Yield what was measured on processors, with the form of the model that it was."""
     forms = {variant.sha256: variant for variant in speeds.variants}
     for item in speeds.measured:
-        if item.provider == CPU if isinstance(item, Run) else not item.machine.gpus:
+        if item.provider == CPU:
             yield item, forms.get(item.sha256)
 
 
@@ -241,7 +238,7 @@ def _guessed_on_cpu(model: Model, size: Size, market: Market, cores: float) -> A
         why = f"{known.model}: {known.rates[1]:g} records a second and core ({known.source}, {known.date})"
     one = Estimate(*(model.gflops / each for each in (rate.value, rate.high, rate.low)))
     record = _roomy(scaling.seconds_on(one, 1.0, cores), size)
-    request = _sum(_scaled(record, model.records), _CARRYING)
+    request = _sum(_scaled(record, model.records), _carrying(model))
     beside = _decoding(model, cores)
     if beside:
         request, record = _sum(request, beside), _sum(record, _scaled(beside, 1 / model.records))
@@ -279,8 +276,7 @@ def _on_the_gpu(item: Measured, records: int) -> tuple[Estimate, Estimate]:
 
 def _is_on(item: Measured, size: Size) -> bool:
     """Tell whether something was measured on the GPU of a size."""
-    on_gpu = isinstance(item, Served) or item.provider != CPU
-    return on_gpu and any(re.search(rf"\b{size.series.gpu}\b", name) for name in item.machine.gpus)
+    return item.provider != CPU and any(re.search(rf"\b{size.series.gpu}\b", name) for name in item.machine.gpus)
 
 
 def _guessed_on_gpu(model: Model, size: Size, market: Market, beside: Estimate) -> Ability:
@@ -324,14 +320,19 @@ def _nearest(market: Market, size: Size) -> tuple[Known, float]:
 
 def _side_by_side(model: Model, request: Estimate, record: Estimate, beside: Estimate, waits: float) -> Branch:
     """Return what the GPU and the processors do together; in a run nothing but decoding is left to these."""
-    alone = _scaled(_sum(beside, _scaled(_CARRYING, -1)), 1 / model.records)
+    alone = _scaled(_sum(beside, _scaled(_carrying(model), -1)), 1 / model.records)
     return Branch((), _slower(request, beside), waits, _slower(record, alone))
 
 
 def _beside(model: Model, size: Size) -> Estimate:
     """Return the time for which the processors of an instance are busy with a request, beside a GPU."""
     decoding = _decoding(model, usable_cores(size))
-    return _sum(_CARRYING, decoding) if decoding else _CARRYING
+    return _sum(_carrying(model), decoding) if decoding else _carrying(model)
+
+
+def _carrying(model: Model) -> Estimate:
+    """Return what a request costs beside a run, where that was not measured."""
+    return scaling.carrying_seconds((), model.records, 1.0)
 
 
 def _starved(request: Estimate, beside: Estimate) -> tuple[str, ...]:
@@ -352,7 +353,7 @@ def _said(item: Measured, variant: Variant | None) -> str:
     on = ", ".join(item.machine.gpus) or item.machine.cpu or "a machine that it does not name"
     if isinstance(item, Run):
         return f"{name}: opdeploy model measure, {item.date}, {on}"
-    how = "deployed" if item.runtime == "deployed" else "test-local"
+    how = "deploy --load" if item.runtime == "deployed" else "test-local"
     return f"{name}: {item.capacity:g} requests/s with {item.limits.cpus:g} processors, {how}, {item.date}, {on}"
 
 

@@ -30,6 +30,8 @@ GFLOPS_PER_MB = 0.1
 """ResNet-152: 23 GFLOPs per image and 240 MB of 32-bit weights."""
 TREE_GFLOPS = 0.001
 """A model that is no neural network: so little that it decides nothing."""
+LEAST_GFLOPS = 0.0001
+"""Of a record: calling a model at all costs as much."""
 GPU_FROM_GFLOPS = 1.0
 """From this cost per record on a GPU is preferred: a judgement. The chapter's 20-core machine makes 7 x 23 a second."""
 TIGHT_P95_S = 0.1
@@ -185,7 +187,7 @@ def _model(workload: Workload, size_on_disk_mb: float | None, notes: _Notes) -> 
         if size_on_disk_mb is not None and not 0.9 <= size_on_disk_mb / size_mb <= 1.1:  # noqa: PLR2004  rounding
             notes.warn("model.size_mb", size_mb, f"as declared, although the file has {size_on_disk_mb:.3g} MB")
     if framework in NEURAL:
-        default = round(GFLOPS_PER_MB * size_mb, 4)
+        default = max(round(GFLOPS_PER_MB * size_mb, 4), LEAST_GFLOPS)
         why = f"{GFLOPS_PER_MB} per MB of weights, as ResNet-152 has it"
     else:
         default, why = TREE_GFLOPS, f"{framework} models compute little"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy.advisor.capacity import Model, ability
 from opdeploy.advisor.costs import cost
+from opdeploy.advisor.needs import LEAST_GFLOPS
 from opdeploy.advisor.sizing import Instance, Refused, Sized, monthly, sized
 from opdeploy.market import REFERENCE_REGION
 from opdeploy.recommendation import Reason
@@ -105,8 +106,10 @@ def consider(shop: Shop, profile: Profile) -> Considered:
 
 
 def _has_room(needs: Needs, profile: Profile, size: Size) -> bool:
-    regions = profile.limits.gpu_regions
-    if size.gpu and needs.region and regions and needs.region not in regions.value:
+    with_gpu, of_size = profile.limits.gpu_regions, size.series.regions
+    if size.gpu and needs.region and with_gpu and needs.region not in with_gpu.value:
+        return False
+    if needs.region and of_size is not None and needs.region not in of_size:
         return False
     return needs.memory_gb <= size.shape.memory_gib * GIB
 
@@ -125,7 +128,7 @@ def model_of(shop: Shop) -> Model:
     needs, load = shop.needs, shop.needs.load
     return Model(
         name=needs.model_name,
-        gflops=needs.gflops,
+        gflops=max(needs.gflops, LEAST_GFLOPS),
         records=1 if needs.job else load.records_per_request,
         payload_mb=(needs.job.record_mb if needs.job else load.payload_mb) or 0.0,
         images=shop.speeds.images,

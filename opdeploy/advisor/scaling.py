@@ -170,7 +170,10 @@ def _curves(run: Run) -> dict[int, list[Point]]:
         key = (min(point.threads, run.machine.cores or point.threads), point.batch)
         if key not in best or best[key].records_per_second < point.records_per_second:
             best[key] = point
-    return {cores: [best[key] for key in sorted(best) if key[0] == cores] for cores, _ in sorted(best)}
+    curves: dict[int, list[Point]] = {}
+    for cores, batch in sorted(best):
+        curves.setdefault(cores, []).append(best[cores, batch])
+    return curves
 
 
 def _seconds(points: Sequence[Point], records: int) -> Estimate:

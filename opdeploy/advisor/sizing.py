@@ -35,6 +35,8 @@ IMAGE_MB = 400.0
 """Of an image without the model: opdeploy's own, uncompressed."""
 ANSWER_GB = 1e-6
 """Of a record's answer, that leaves Azure: a kilobyte, for want of a figure."""
+MANY = 100
+"""Nodes that share the work of a run, where it is told how long a window would have to be at least."""
 TWICE = 2.0
 """A run may have capacity that may be taken away where its window holds it so many times: it is then repeated."""
 
@@ -188,7 +190,7 @@ def _run(needs: Needs, job: Job, instance: Instance, hope: Hope) -> Sized | Refu
     start = instance.start_s + pull_s(needs)
     work = job.records * record
     if start >= job.window_s:
-        return Refused("window", start + work)
+        return Refused("window", start + work / min(instance.most, MANY))
     count = max(math.ceil(work / (job.window_s - start)), offer.least)
     if count > instance.most:
         return Refused("instances", count)

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 PlanFormat = Literal["table", "json", "markdown"]
 
 
+MOST_IN_FLIGHT = 10_000
+"""Requests under way at one pod, that an autoscaler may be told."""
+
+
 class Inputs(NamedTuple):
     """Everything that files are made of."""
 
@@ -71,13 +75,21 @@ class Inputs(NamedTuple):
             file, wheels, base = Path(str(kept["workload"])), kept["wheels"], kept["base_image"]
             deploy = Deploy.model_validate_json(json.dumps(kept["deploy"]))
             public, ready_s = bool(kept["public_no_auth"]), float(str(kept["ready_s"]))
-            in_flight = float(str(kept["in_flight"])) if "in_flight" in kept else None
+            in_flight = _in_flight(kept["in_flight"]) if "in_flight" in kept else None
         except (KeyError, ValueError):  # what pydantic raises is a ValueError
             raise InputError("the plan's settings are not those of this opdeploy; make the plan again") from None
         if not file.exists():
             raise InputError(f"{file}: no such file; apply the plan in the folder that it was made in")
         found = Settings(deploy, file, load_workload(file, load_catalogue().all_ids), in_flight=in_flight)
         return cls(found, str(base) if base else None, Path(str(wheels)) if wheels else None, public, ready_s)
+
+
+def _in_flight(told: object) -> float:
+    """Return the requests under way that an autoscaler is told; raises ValueError for what no plan says."""
+    value = float(str(told))
+    if not 1 <= value <= MOST_IN_FLIGHT:
+        raise ValueError
+    return value
 
 
 @contextmanager

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SCALES = CLUSTER | {CONTAINER_APPS}
 """Platforms that have an autoscaler which is told."""
+MOST = 999
+"""Instances that settings may name, with one more for a rollout."""
 _FIRM = {"measured", "scaled"}
 """Grades of a capacity that was measured of this model; by another one nothing is held to fewer instances."""
 
@@ -74,7 +76,11 @@ def taken(platform: str, settings: Deploy, workload: Workload, choices: Iterable
     nothing. None where none of them is that of the settings, or where these leave nothing open.
     """
     gpu = on_gpu(platform, settings, workload)
-    able = [item for item in choices if item.hope == "expected" and (item.size.gpu is not None) == gpu]
+    able = [
+        item
+        for item in choices
+        if item.hope == "expected" and (item.size.gpu is not None) == gpu and item.sized.sizing.count <= MOST
+    ]
     if platform == CONTAINER_APPS:
         return _of_container_apps(settings, able, gpu=gpu)
     if platform in CLUSTER:

@@ -73,6 +73,7 @@ class Loaded:
     finished: bool
     points: list[Point] = field(default_factory=list)
     predicted: Predicted | None = None
+    provider: str = "CPUExecutionProvider"
 
 
 def instances(settings: Deploy, workload: Workload, sizes: Mapping[str, Size], threads: int | None) -> Instances:
@@ -180,6 +181,7 @@ def document(seen: Seen, tried: Subject, goal: Goal, where: Where) -> Loaded:
         finished=curve.finished,
         points=curve.points,
         predicted=where.expected,
+        provider=told.provider,
     )
 
 

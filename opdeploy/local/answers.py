@@ -59,6 +59,8 @@ class About:
     opdeploy: str
     max_batch: int | None
     """Records that it computes together at most."""
+    provider: str = "CPUExecutionProvider"
+    """What runs the model, as ONNX Runtime names it."""
 
 
 def about(address: Address) -> About:
@@ -73,6 +75,7 @@ def about(address: Address) -> About:
             onnxruntime=str(told["onnxruntime"]),
             opdeploy=str(told["version"]),
             max_batch=told.get("model_max_batch"),
+            provider=str(told.get("model_provider", "CPUExecutionProvider")),
         )
     except (ValueError, KeyError, TypeError):
         raise OpdeployError(f"the server does not say what it is: GET /version: {reply}; is it opdeploy's?") from None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from opdeploy.advisor import scaling
-from opdeploy.advisor.capacity import CPU, OTHER_PROCESSOR, SIBLING, UNKNOWN_PROCESSOR
+from opdeploy.advisor.capacity import OTHER_PROCESSOR, SIBLING, UNKNOWN_PROCESSOR
 from opdeploy.loadtest.curve import short
-from opdeploy.speed import Estimate, Run
+from opdeploy.speed import CPU, Estimate, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -95,6 +95,8 @@ class Served:
     other_cpus: float
     """Processors that other processes of this machine kept busy during the load, on average."""
     predicted: Predicted | None = None
+    provider: str = "CPUExecutionProvider"
+    """What ran the model, as ONNX Runtime names it."""
     """What `capacity` was expected to be; None where nothing was known."""
 
 

@@ -55,8 +55,11 @@ class Market:
         return self._quotes[key]
 
     def far(self, region: str) -> Callable[[str], float]:
-        """Return what tells how far a region is from one, in kilometres; one that is not known is farthest."""
-        here = self.regions.get(region)
+        """Return what tells how far a region is from one, in kilometres; one that is not known is farthest.
+
+        From one that is not known itself it is told as from the reference region.
+        """
+        here = self.regions.get(region) or self.regions.get(REFERENCE_REGION)
 
         def distance(name: str) -> float:
             there = self.regions.get(name)

@@ -19,6 +19,8 @@ Day = date
 """`date` by a name that the field `date` of a price does not take."""
 State = Literal["listed", "unverified", "superseded", "disputed"]
 COLUMNS = ("meter", "region", "usd", "per", "date", "state", "source", "note")
+SMALLEST, LARGEST = Decimal("1e-12"), Decimal("1e12")
+"""Amounts beyond are none, but slips."""
 GLOBAL = "Global"
 """The region of meters that have one price everywhere."""
 STALE = timedelta(days=180)
@@ -172,7 +174,7 @@ def _amount(text: str | None, where: str) -> Decimal:
         value = Decimal(text or "")
     except InvalidOperation:
         value = Decimal("NaN")
-    if not value.is_finite() or value < 0:
+    if not value.is_finite() or value < 0 or (value and not SMALLEST <= value <= LARGEST):
         raise InputError(f"{where}: {text!r} is no amount; mend that line")
     return value
 

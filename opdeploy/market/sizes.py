@@ -71,6 +71,8 @@ class Series(Sourced):
     gpu: GpuName | None = None
     instances: Annotated[int | None, Field(ge=1)] = None
     """At most; None where only the platform limits them."""
+    regions: tuple[str, ...] | None = None
+    """The only ones where it is to be had; None where nothing says."""
     retires: date | None = None
     note: str | None = None
     sizes: dict[str, Shape]

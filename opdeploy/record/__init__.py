@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opdeploy import __version__, report
+from opdeploy.costs import turns
 from opdeploy.markdown import line, text
 from opdeploy.record.choice import alternatives, answered
-from opdeploy.record.figures import figure, given, usd
+from opdeploy.record.figures import given, usd
 from opdeploy.record.freshness import freshness
 from opdeploy.record.question import MARK, question
 
@@ -107,15 +108,14 @@ def _status(answer: Recommendation) -> str:
 
 def _changes(answer: Recommendation, best: Ranked) -> Iterator[str]:
     yield line(" ".join(report.firmness(answer)))
-    for crossing in answer.break_even:
-        yield f"From {figure(crossing.above)} times this load on, {crossing.cheaper} costs less than {crossing.than}."
+    yield from map(line, turns(answer))
     if best.cost and best.cost.lines:
         least = best.cost.monthly_usd if best.cost.status == "complete" else best.cost.low
         yield f"A budget below {usd(least)} a month would exclude {best.platform}."
     if answer.pareto:
         other = "" if best.platform in answer.pareto else f", not {best.platform}"
         yield f"Cheapest for their time, of those whose cost is known whole: {', '.join(answer.pareto)}{other}."
-    yield from (line(note[:1].upper() + note[1:]) for note in answer.notes)
+    yield from map(line, answer.notes)
 
 
 def _excluded(answer: Recommendation) -> Iterator[str]:

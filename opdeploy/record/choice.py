@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opdeploy import report
+from opdeploy.costs import small
 from opdeploy.markdown import table, text
-from opdeploy.record.figures import figure, joined, monthly, small, usd
+from opdeploy.record.figures import figure, joined, monthly, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,6 @@ if TYPE_CHECKING:
 
     from opdeploy.recommendation import Cost
 
-CENTS = 1.0
-"""US dollars below which an amount is told in cents."""
-
 
 def given(value: object) -> str:
     """Write a value as it was given."""
@@ -33,11 +30,6 @@ def exact(value: float) -> str:
 def usd(value: float) -> str:
     """Write an amount."""
     return f"${value:,.2f}"
-
-
-def small(value: float) -> str:
-    """Write an amount which may be one of cents."""
-    return usd(value) if value >= CENTS or not value else f"{exact(float(f'{100 * value:.2g}'))} cents"
 
 
 def monthly(cost: Cost | None) -> str:

@@ -64,7 +64,14 @@ def _price(line: Line, sources: _Sources, where: str | None, as_of: date) -> tup
 
 
 def _measurement(item: Measured) -> tuple[str, ...]:
-    how = "opdeploy model measure" if isinstance(item, Run) else "opdeploy test-local"
+    deployed = not isinstance(item, Run) and item.runtime == "deployed"
+    how = (
+        "opdeploy model measure"
+        if isinstance(item, Run)
+        else "opdeploy deploy --load"
+        if deployed
+        else "opdeploy test-local"
+    )
     on = ", ".join(item.machine.gpus) or item.machine.cpu or "a machine that it does not name"
     return text(f"speed of {item.model}"), "measured", "", text(f"{how}, on {on}"), text(item.date), ""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from opdeploy import costs, report
 from opdeploy.advisor import TIE_BAND
-from opdeploy.ui import new_table
+from opdeploy.ui import new_table, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,7 +99,7 @@ def _show_ways(console: Console, answer: Recommendation) -> None:
 
     for item in answer.ranked:
         for sentence in item.sizing.why if item.sizing else ():
-            console.print(f"{item.platform}: {sentence}", markup=False)
+            console.print(printable(f"{item.platform}: {sentence}"), markup=False)
     console.print()
     table = new_table(
         "platform", "meter", "units", "price", "a month", "region", "date", right=("units", "price", "a month")
