@@ -77,6 +77,7 @@ def served(
         model="model.onnx",
         sha256=sha256,
         runtime="python",
+        provider="CUDAExecutionProvider" if gpu else "CPUExecutionProvider",
         limits=Limits(cpus=cpus),
         settings={},
         machine=seen,

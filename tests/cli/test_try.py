@@ -119,8 +119,9 @@ def test_an_onnx_file_goes_from_what_it_is_to_where_it_should_run(try_it: Try, f
         r"^curl -H 'Content-Type: application/json' -d '\{\"inputs\":",
         r"^answers +\{\"model_name\": \"digits\", .*\"probabilities\"",
         r"^Where it should run, taken as a pilot with up to 3 requests/s:$",
-        r"^1 +[a-z-]+ +\d+ +best for ",
-        r"^3 +[a-z-]+ +\d+ +best for ",
+        r"^1 +[a-z-]+ +\S+ +\d+ +\S+ m?s +\$\d+ +=?\d+ +scaled *$",
+        r"^3 +[a-z-]+ +\S+ +\d+ +\S+ m?s +\S+ +=?\d+ +scaled *$",
+        r"^US dollars, at prices of [a-z0-9]+, listed ",
         r"^How soon must 95 of 100 be answered\? +within 50 ms +[a-z-]+, ",
     ):
         assert re.search(said, ran.out, re.MULTILINE), said

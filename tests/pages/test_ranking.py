@@ -100,9 +100,14 @@ def cost_of(item: dict[str, Any]) -> str:
     return how + (f"${cost['monthly_usd']:,.2f}" if 0 < cost["monthly_usd"] < 10 else f"${cost['monthly_usd']:,.0f}")
 
 
+PLAIN = r"^ *(\d+) +([a-z0-9-]+) +(=?\d+) "
+PRICED = r"^ *(\d+) +([a-z0-9-]+) .* (=?\d+) +(?:measured|scaled|vendor|chapter|estimate|-) *$"
+"""Rows of a ranking without prices, and of one with sizes and prices."""
+
+
 def in_table(table: str) -> list[list[str]]:
     """Return platform, rank and score from each row of a printed ranking."""
-    rows = re.findall(r"^ *(\d+) +([a-z0-9-]+) +(=?\d+) ", table, re.MULTILINE)
+    rows = re.findall(PRICED if "a month" in table else PLAIN, table, re.MULTILINE)
     return [[platform, rank, score] for rank, platform, score in rows]
 
 
