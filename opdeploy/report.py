@@ -42,8 +42,10 @@ def firmness(answer: Recommendation) -> list[str]:
     said = [f"{answer.best} leads in {shares[answer.best]:.0%} of 1,000 random weightings{other}."]
     highest = max(answer.ranked, key=lambda item: item.score)
     if highest.score > answer.ranked[0].score:
-        more = f"{highest.score - answer.ranked[0].score:.1f} points more, which is a tie, and costs more"
-        said.insert(0, f"{highest.platform} has {more}, or what it costs is not known.")
+        more = f"{highest.score - answer.ranked[0].score:.1f} points more, which is a tie"
+        known = highest.cost is not None and not highest.cost.missing
+        why = "costs more" if known else "a part of its cost has no price"
+        said.insert(0, f"{highest.platform} has {more}, and {why}.")
     said += [
         f"{flip.new_best} would lead with a weight of {flip.criterion} {_past(flip.at, flip.direction)}"
         f" ({'always' if flip.criterion not in CRITERIA else 'now'} {flip.weight:g})."

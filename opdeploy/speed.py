@@ -184,6 +184,8 @@ class Speeds:
 
     measured: tuple[Measured, ...] = ()
     variants: tuple[Variant, ...] = ()
+    size_mb: float | None = None
+    """Of the form of the model as it was made; None where no artefact tells."""
     images: bool = False
     """Whether its records are images that are decoded before it runs."""
 

@@ -172,10 +172,16 @@ def _of_choice(needs: Needs, considered: Considered, as_of: date) -> Iterator[st
     if needs.budget_usd is not None and missing:
         yield f"whether it keeps to the budget is not known: no price of {', '.join(missing)}"
     lines = considered.cost.lines if considered.cost else ()
-    old = [line.meter for line in lines if is_stale(line.date, as_of)]
+    later = sum((line.date or "") > as_of.isoformat() for line in lines)
+    if later:
+        yield f"of {len(lines)} prices {_are(later)} of a later day, as none of an earlier one is known"
+    old = sum(is_stale(line.date, as_of) for line in lines)
     if old:
-        are = "is" if len(old) == 1 else "are"
-        yield f"of {len(lines)} prices {len(old)} {are} undated, or over {STALE.days} days old: opdeploy prices refresh"
+        yield f"of {len(lines)} prices {_are(old)} undated, or over {STALE.days} days old: opdeploy prices refresh"
+
+
+def _are(count: int) -> str:
+    return f"{count} {'is' if count == 1 else 'are'}"
 
 
 def _warnings(needs: Needs, profile: Profile, as_of: date) -> list[str]:

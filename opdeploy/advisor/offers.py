@@ -91,17 +91,19 @@ def consider(shop: Shop, profile: Profile) -> Considered:
         return Considered(None, cost((), offer.unpriced, shop.market, shop.region, shop.as_of), ())
     fits = [shop.market.sizes[name] for name in offer.sizes]
     fits = [size for size in fits if not size.retired(shop.as_of) and _has_room(shop.needs, profile, size)]
-    if not any(_is_wanted(shop.needs, size) for size in fits):
+    if not any(_is_wanted(shop.needs, size, fits) for size in fits):
         return Considered(None, None, (_too_small(shop.needs),))
     refused: list[tuple[Size, Refused]] = []
     for hope in ("expected", "hoped"):
         tried = [(size, _sized(shop, profile, offer, size, hope)) for size in fits]
         choices = tuple(sorted(_priced(shop, offer, tried, hope), key=_cheapness))
-        wanted = [choice for choice in choices if _is_wanted(shop.needs, choice.size)]
+        wanted = [choice for choice in choices if _is_wanted(shop.needs, choice.size, fits)]
         if wanted:
             best = next((each for each in wanted if not _over_budget(shop.needs, each.cost)), wanted[0])
             return Considered(best, best.cost, _over_budget(shop.needs, best.cost), choices)
-        refused = [(size, each) for size, each in tried if isinstance(each, Refused) and _is_wanted(shop.needs, size)]
+        refused = [
+            (size, each) for size, each in tried if isinstance(each, Refused) and _is_wanted(shop.needs, size, fits)
+        ]
     return Considered(None, None, (_slow(shop.needs, refused),), choices)
 
 
@@ -114,8 +116,10 @@ def _has_room(needs: Needs, profile: Profile, size: Size) -> bool:
     return needs.memory_gb <= size.shape.memory_gib * GIB
 
 
-def _is_wanted(needs: Needs, size: Size) -> bool:
-    """Tell whether a size has a GPU, or none, as it is demanded."""
+def _is_wanted(needs: Needs, size: Size, sizes: Iterable[Size]) -> bool:
+    """Tell whether a size has a GPU, or none, as is demanded; where none is, one is taken only for want of others."""
+    if needs.gpu == "none" and any(each.gpu is None for each in sizes):
+        return size.gpu is None
     return size.gpu is not None or needs.gpu != "required"
 
 

@@ -212,8 +212,8 @@ def _run(needs: Needs, job: Job, instance: Instance, hope: Hope) -> Sized | Refu
         variant=ability.variant,
         why=(
             *ability.why,
-            f"{job.records:g} records are {_short(work):g} s of work; starting, with the image, takes {start:.0f} s",
-            f"{count} of them end a run after {_short(lasts):g} s; the window is {job.window_s:g} s",
+            f"{job.records:,.0f} records are {_short(work):,g} s of work; a start takes {start:.0f} s, with the image",
+            f"{count} instances end a run after {_short(lasts):g} s; the window is {job.window_s:g} s",
             f"{_short(job.runs):g} runs a month, {_short(hours):g} hours in all",
         ),
     )

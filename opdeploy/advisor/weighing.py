@@ -131,11 +131,11 @@ def _no_gpu(shop: Shop, considered: Mapping[str, Considered]) -> Iterator[str]:
     saved = ""
     if with_gpu:
         dear, other, _ = min(with_gpu, key=lambda item: item[:2])
-        saved = f", {dear - usd:,.2f} less than the cheapest with one ({other})" if dear > usd else ""
+        saved = f", ${dear - usd:,.2f} less than the cheapest with one ({other})" if dear > usd else ""
     cost = ""
     if form.accuracy is not None and form.reference_accuracy is not None:
         loss = 100 * (form.reference_accuracy - form.accuracy)
-        cost = f"; it costs {loss:.2g} points of accuracy, on {form.records} records"
+        cost = f"; it loses {loss:.2g} points of accuracy, on {form.records} records"
     elif form.agreement is not None:
         cost = f"; it agrees with the model as it was on {form.agreement:.1%} of {form.records} records"
     on = f"{form.name} on {sizing.count} x {sizing.size} ({platform})"
@@ -146,6 +146,9 @@ def _provisional(shop: Shop, best: str | None, considered: Mapping[str, Consider
     """Say how to make an estimate firm."""
     choice = considered[best].best if best else None
     if choice is None or choice.sized.sizing.capacity.grade in ("measured", "scaled"):
+        return
+    if shop.speeds.measured:
+        yield f"What {best} takes is an estimate: the model was not measured on hardware like {choice.size.id}."
         return
     model = shop.needs.model_name or "MODEL"
     yield (

@@ -35,7 +35,7 @@ def speeds(model: Path | None, files: Iterable[Path]) -> Speeds:
     for path, item in given:
         if known and item.sha256 not in known:
             raise InputError(f"{path}: was measured of another model than {model}; measure this one")
-    return Speeds((*(item for _, item in given), *found.measured), found.variants, found.images)
+    return Speeds((*(item for _, item in given), *found.measured), found.variants, found.size_mb, found.images)
 
 
 def of_model(model: Path) -> Speeds:
@@ -48,7 +48,8 @@ def of_model(model: Path) -> Speeds:
         manifest = package.manifest
         told = (file for file in manifest.measurements if file.rpartition("/")[2].partition(".")[0] != _OF_VARIANTS)
         measured = tuple(_read(package.path(file)) for file in told)
-        return Speeds(measured, _variants(manifest), _takes_images(manifest))
+        size_mb = package.path(manifest.variants[-1].file).stat().st_size / 1e6
+        return Speeds(measured, _variants(manifest), size_mb, _takes_images(manifest))
 
 
 def _read(path: Path) -> Measured:

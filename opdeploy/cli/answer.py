@@ -51,6 +51,8 @@ def ask(
     model = model_file(workload, request)
     size_mb = size_on_disk(model) / 1e6 if model else None
     known = facts(workload, request, measurements) if catalogue.edition == TODAY else None
+    if size_mb is None and known:
+        size_mb = known.speeds.size_mb
     recommendation, warnings = advisor.recommend(request, catalogue, day, size_mb, known)
     for warning in warnings:
         ui.warn(f"{workload}: {warning}")

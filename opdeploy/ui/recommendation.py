@@ -30,8 +30,8 @@ def show(console: Console, answer: Recommendation, *, explain: bool, title: str 
         priced = answer.region is not None
         console.print(sizes(answer, console.width) if priced else _ranking(answer, console.width))
     if answer.ties:
-        console.print(f"= within {TIE_BAND} points of the best: a tie", markup=False)
-    said = (*costs.legend(answer), *costs.each(answer), *report.firmness(answer), *costs.turns(answer), *answer.notes)
+        console.print(tie(answer), markup=False)
+    said = (*costs.legend(answer), *costs.each(answer), *answer.notes, *report.firmness(answer), *costs.turns(answer))
     for sentence in said:
         console.print(sentence, markup=False)
     leading = {answer.best, *answer.ties}
@@ -52,6 +52,12 @@ def show(console: Console, answer: Recommendation, *, explain: bool, title: str 
         console.print(f"\n{len(answer.assumptions)} values were assumed; --explain lists them.", markup=False)
 
 
+def tie(answer: Recommendation) -> str:
+    """Say what the sign before a score means."""
+    cheap = ", in which the cheaper one comes first" if answer.region is not None else ""
+    return f"= within {TIE_BAND} points of the best: a tie{cheap}"
+
+
 def _show_excluded(console: Console, answer: Recommendation, *, explain: bool) -> None:
     """Print what is excluded, in a table where there is room for its words; what a word explains comes last."""
     plain = {} if explain else report.plainly_excluded(answer)
@@ -68,7 +74,7 @@ def _show_excluded(console: Console, answer: Recommendation, *, explain: bool) -
 
 def sizes(answer: Recommendation, width: int) -> Table:
     """Show what each platform takes, how soon it answers, and what it costs; less where there is no room."""
-    timed = "p95" if any(item.sizing and item.sizing.p95_ms is not None for item in answer.ranked) else "run"
+    timed = "run" if any(item.sizing and item.sizing.run_s is not None for item in answer.ranked) else "p95"
     columns = ["", "platform", "size", "count", timed, "a month", "score", "grade"]
     left_out = {column for column, least in LEAST.items() if width < least}
     kept = [column for column in columns if column not in left_out]

@@ -9,7 +9,7 @@ from opdeploy import costs
 from opdeploy.ui import hanging, new_table, printable, show_table
 from opdeploy.ui.inspection import row_of
 from opdeploy.ui.model import figure
-from opdeploy.ui.recommendation import sizes
+from opdeploy.ui.recommendation import sizes, tie
 from opdeploy.ui.test_local import throughput
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def show_platforms(console: Console, answer: Recommendation, peak: float) -> Non
     """Print the platforms that lead for a load with this peak, in requests a second, and what they cost."""
     console.print(f"\nWhere it should run, taken as a pilot with up to {figure(peak)} requests/s:\n")
     show_table(console, sizes(answer, console.width))
-    for sentence in (*costs.legend(answer), *answer.notes):
+    for sentence in (*((tie(answer),) if answer.ties else ()), *costs.legend(answer), *answer.notes):
         console.print(sentence, markup=False)
 
 

@@ -99,4 +99,4 @@ def run(  # noqa: PLR0913  each is a fact of a measurement
 
 def measured(*runs: Measured, variants: tuple[Variant, ...] = (), images: bool = False) -> Speeds:
     """Return what was measured."""
-    return Speeds(runs, variants, images)
+    return Speeds(runs, variants, images=images)
