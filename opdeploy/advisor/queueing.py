@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 PERCENT = 95
 """Of the latency: the one that workload files bound."""
@@ -59,6 +60,7 @@ def mean(service: Service, rate: float) -> float:
     return service.mean * (1 + waits * (1 + service.variation) / (2 * service.servers * (1 - busy)))
 
 
+@lru_cache(maxsize=4096)
 def most(service: Service, bound: float, busiest: float = 1.0) -> float:
     """Return the most requests a second of which 95 % are answered within a bound, in seconds; 0 for none.
 
